@@ -1,0 +1,43 @@
+"""Queued message handling in the manner of Symfony Messenger. The public names are those listed here."""
+
+from messenger.bus import MessageBus
+from messenger.envelope import Envelope
+from messenger.errors import (
+    ConfigError,
+    HandlerDefinitionError,
+    HandlerFailed,
+    MessageDecodingFailed,
+    MessageEncodingFailed,
+    MessengerError,
+    NoHandlerForMessage,
+    RecoverableError,
+    StopWorker,
+    TransportError,
+    TransportUnavailable,
+    UnrecoverableError,
+)
+from messenger.handlers import handler
+from messenger.messages import message
+from messenger.stamps import DelayStamp, Stamp, TransportNamesStamp
+
+__all__ = [
+    "ConfigError",
+    "DelayStamp",
+    "Envelope",
+    "HandlerDefinitionError",
+    "HandlerFailed",
+    "MessageBus",
+    "MessageDecodingFailed",
+    "MessageEncodingFailed",
+    "MessengerError",
+    "NoHandlerForMessage",
+    "RecoverableError",
+    "Stamp",
+    "StopWorker",
+    "TransportError",
+    "TransportNamesStamp",
+    "TransportUnavailable",
+    "UnrecoverableError",
+    "handler",
+    "message",
+]

@@ -1,0 +1,49 @@
+"""MessageBus: dispatch() through a chain of middleware (spec sections 1 and 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from messenger.envelope import AnyEnvelope, Envelope
+from messenger.middleware.base import Middleware, Next
+from messenger.stamps import Stamp
+
+M = TypeVar("M")
+
+
+class MessageBus:
+    """Sends messages and has them handled.
+
+    middleware: the chain, outermost first.
+    """
+
+    def __init__(self, middleware: Sequence[Middleware], *, name: str = "messenger.bus.default") -> None:
+        self.name = name
+        self._entry = _chain(middleware)
+
+    def dispatch(self, message: M | Envelope[M], stamps: Iterable[Stamp] = ()) -> Envelope[M]:
+        """Send a message to the transports it is routed to, or handle it at once when there are none.
+
+        When this returns, each transport has confirmed that it holds the message.
+
+        stamps: appended to the envelope, e.g. ``[DelayStamp(5000)]``.
+
+        Raises TransportError when a transport refused it, HandlerFailed when it was handled at once and failed,
+        NoHandlerForMessage when nobody takes it, MessageEncodingFailed when it cannot be written.
+        """
+        return self._entry(Envelope.wrap(message, stamps))
+
+
+def _chain(middleware: Sequence[Middleware]) -> Next:
+    def terminal(envelope: AnyEnvelope) -> AnyEnvelope:
+        return envelope
+
+    entry: Next = terminal
+    for item in reversed(middleware):
+        entry = _bind(item, entry)
+    return entry
+
+
+def _bind(item: Middleware, following: Next) -> Next:
+    return lambda envelope: item.handle(envelope, following)

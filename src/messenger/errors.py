@@ -1,0 +1,94 @@
+"""Every error the package raises on purpose.
+
+    MessengerError
+    ├── ConfigError                 messenger.yaml, a DSN, or an application that cannot be loaded
+    ├── HandlerDefinitionError      @handler or @message used wrongly
+    ├── NoHandlerForMessage
+    ├── MessageEncodingFailed
+    ├── MessageDecodingFailed
+    ├── HandlerFailed               one or more handlers of a message raised
+    ├── TransportError
+    │   └── TransportUnavailable    the server cannot be reached: wait and try again
+    ├── RecoverableError            raised by a handler: retry, whatever the retry count
+    ├── UnrecoverableError          raised by a handler: do not retry
+    └── StopWorker                  raised by a handler: stop after this message
+
+A class's docstring is its message when none is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from messenger.envelope import Envelope
+
+
+class MessengerError(Exception):
+    """Something went wrong in messenger."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or type(self).__doc__)
+
+
+class ConfigError(MessengerError):
+    """The configuration cannot be used."""
+
+
+class HandlerDefinitionError(ConfigError):
+    """A handler or message class is declared wrongly."""
+
+
+class NoHandlerForMessage(MessengerError):
+    """No handler takes this message."""
+
+
+class MessageEncodingFailed(MessengerError):
+    """The message cannot be written as JSON."""
+
+
+class MessageDecodingFailed(MessengerError):
+    """What was received is not a message this application knows."""
+
+
+class TransportError(MessengerError):
+    """The transport refused."""
+
+
+class TransportUnavailable(TransportError):
+    """The transport's server cannot be reached."""
+
+
+class RecoverableError(MessengerError):
+    """Try this message again, however often it has failed.
+
+    retry_delay: milliseconds until then; the retry strategy decides when it is None.
+    """
+
+    def __init__(self, message: str | None = None, *, retry_delay: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_delay = retry_delay
+
+
+class UnrecoverableError(MessengerError):
+    """This message will never succeed: put it into the failure store now."""
+
+
+class StopWorker(MessengerError):
+    """The worker shall stop after this message."""
+
+
+class HandlerFailed(MessengerError):
+    """One or more handlers failed.
+
+    envelope: carries a HandledStamp for each handler that succeeded, so that a retry skips it.
+    errors: what was raised, by handler name.
+    """
+
+    def __init__(self, envelope: Envelope[Any], errors: Mapping[str, Exception]) -> None:
+        name, first = next(iter(errors.items()))
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        super().__init__(f"{name} failed: {type(first).__name__}: {first}{more}")
+        self.envelope = envelope
+        self.errors = dict(errors)

@@ -1,0 +1,206 @@
+"""@handler, and the registry that knows who handles what (spec section 4)."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar, overload
+
+from messenger.errors import HandlerDefinitionError
+
+F = TypeVar("F", bound=Callable[..., Any])
+_ATTRIBUTE = "__messenger_handler__"
+ANY_MESSAGE = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerOptions:
+    """What @handler said and what it read from the annotation."""
+
+    handles: tuple[type | str, ...]
+    bus: str | None = None
+    from_transport: str | None = None
+    priority: int = 0
+    alias: str | None = None
+
+
+@overload
+def handler(target: F, /) -> F: ...
+
+
+@overload
+def handler(
+    *,
+    handles: type | str | None = None,
+    bus: str | None = None,
+    from_transport: str | None = None,
+    priority: int = 0,
+    alias: str | None = None,
+) -> Callable[[F], F]: ...
+
+
+def handler(
+    target: Callable[..., Any] | None = None,
+    /,
+    *,
+    handles: type | str | None = None,
+    bus: str | None = None,
+    from_transport: str | None = None,
+    priority: int = 0,
+    alias: str | None = None,
+) -> Any:
+    """Mark a function, or a class with ``__call__``, as a message handler.
+
+    The message type is the annotation of the first parameter; each member of a union is handled. It takes effect when
+    messenger.yaml names the module under ``handlers``. A class is created once, without arguments.
+
+    handles: a message class instead of the annotation, or ``"*"`` for every message.
+    bus: only messages of this bus.
+    from_transport: only messages received from this transport.
+    priority: higher runs first among the handlers of one type.
+    alias: tells two registrations of one function apart.
+
+    Raises HandlerDefinitionError, naming file and line, for a missing or unusable annotation.
+    """
+
+    def decorate(thing: F) -> F:
+        wanted = (handles,) if handles is not None else _annotated_types(thing)
+        setattr(thing, _ATTRIBUTE, HandlerOptions(wanted, bus, from_transport, priority, alias))
+        return thing
+
+    return decorate if target is None else decorate(target)
+
+
+def _annotated_types(thing: Callable[..., Any]) -> tuple[type, ...]:
+    function = thing.__call__ if inspect.isclass(thing) else thing
+    parameters = list(inspect.signature(function).parameters.values()) if callable(function) else []
+    if inspect.isclass(thing):
+        if not inspect.isfunction(function):
+            raise _definition_error(thing, "the class has no __call__ method")
+        parameters = parameters[1:]
+    if not parameters:
+        raise _definition_error(thing, "it takes no message: give it a parameter annotated with the message class")
+    first = parameters[0]
+    if first.annotation is inspect.Parameter.empty:
+        raise _definition_error(thing, f"parameter {first.name!r} has no annotation: write {first.name}: YourMessage")
+    try:
+        annotation = typing.get_type_hints(function)[first.name]
+    except Exception as error:
+        raise _definition_error(
+            thing,
+            f"the annotation of {first.name!r} cannot be read ({error}): import the class at module level",
+        ) from error
+    return tuple(_message_type(thing, member) for member in _union_members(annotation))
+
+
+def _union_members(annotation: Any) -> tuple[Any, ...]:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
+def _message_type(thing: Callable[..., Any], member: Any) -> type:
+    origin = typing.get_origin(member) or member
+    if not inspect.isclass(origin) or origin.__module__ == "builtins" or origin is type(None):
+        raise _definition_error(thing, f"{member!r} cannot be a message: annotate it with a message class")
+    return origin
+
+
+def _definition_error(thing: Callable[..., Any], why: str) -> HandlerDefinitionError:
+    target = inspect.unwrap(thing)
+    try:
+        where = f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
+    except (OSError, TypeError):
+        where = getattr(target, "__module__", "?")
+    return HandlerDefinitionError(f"{where}: handler {getattr(thing, '__qualname__', thing)!r}: {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A callable that is ready to handle messages.
+
+    name: its identity on the wire: a retry skips the handlers recorded under their name.
+    """
+
+    name: str
+    call: Callable[..., Any]
+    options: HandlerOptions
+    is_async: bool
+
+
+def collect_handlers(module: types.ModuleType) -> list[Handler]:
+    """The handlers defined in a module, in the order they stand there. Imported ones belong to their own module."""
+    found = []
+    for thing in vars(module).values():
+        options = getattr(thing, "__dict__", {}).get(_ATTRIBUTE)
+        if isinstance(options, HandlerOptions) and thing.__module__ == module.__name__:
+            found.append(make_handler(thing, options))
+    return found
+
+
+def make_handler(thing: Callable[..., Any], options: HandlerOptions | None = None) -> Handler:
+    """A Handler from a function or class marked with @handler; `options` overrides what the mark says."""
+    options = options or getattr(thing, _ATTRIBUTE, None)
+    if options is None:
+        raise _definition_error(thing, "it is not marked with @handler")
+    try:
+        call: Callable[..., Any] = thing() if inspect.isclass(thing) else thing
+    except Exception as error:
+        raise _definition_error(thing, f"the class cannot be created without arguments ({error})") from error
+    entry: Callable[..., Any] = type(call).__call__ if inspect.isclass(thing) else call
+    name = f"{thing.__module__}.{thing.__qualname__}" + (f"@{options.alias}" if options.alias else "")
+    return Handler(name, call, options, inspect.iscoroutinefunction(inspect.unwrap(entry)))
+
+
+class HandlerRegistry:
+    """Who handles what: by class, then parents, then protocols, then ``*``; each handler once."""
+
+    def __init__(self, handlers: Iterable[Handler] = ()) -> None:
+        self._by_type: dict[type | str, list[Handler]] = {}
+        self._cache: dict[type, tuple[Handler, ...]] = {}
+        for item in handlers:
+            self.add(item)
+
+    def add(self, item: Handler) -> None:
+        """Register a handler; HandlerDefinitionError when another one has its name."""
+        for handled in item.options.handles:
+            same_type = self._by_type.setdefault(handled, [])
+            if any(other.name == item.name for other in same_type):
+                raise HandlerDefinitionError(f"two handlers are called {item.name!r}: give one an alias")
+            same_type.append(item)
+            same_type.sort(key=lambda h: -h.options.priority)
+        self._cache.clear()
+
+    def for_message(self, message: object) -> tuple[Handler, ...]:
+        """The handlers of a message, in the order they run."""
+        cls = type(message)
+        found = self._cache.get(cls)
+        if found is None:
+            found = self._cache[cls] = self._look_up(message)
+        return found
+
+    def _look_up(self, message: object) -> tuple[Handler, ...]:
+        lineage: list[type | str] = [c for c in type(message).__mro__ if c is not object]
+        protocols = [t for t in self._by_type if _is_protocol(t) and t not in lineage and isinstance(message, t)]
+        found: dict[str, Handler] = {}
+        for handled in (*lineage, *protocols, ANY_MESSAGE):
+            for item in self._by_type.get(handled, ()):
+                found.setdefault(item.name, item)
+        return tuple(found.values())
+
+    @property
+    def message_types(self) -> tuple[type, ...]:
+        """Every class some handler names."""
+        return tuple(t for t in self._by_type if isinstance(t, type))
+
+    @property
+    def handlers(self) -> tuple[Handler, ...]:
+        """Every handler, once."""
+        return tuple({h.name: h for group in self._by_type.values() for h in group}.values())
+
+
+def _is_protocol(thing: type | str) -> typing.TypeGuard[type]:
+    return isinstance(thing, type) and bool(getattr(thing, "_is_runtime_protocol", False))

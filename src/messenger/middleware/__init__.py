@@ -1,0 +1,8 @@
+"""The steps of a bus, one behaviour a file."""
+
+from messenger.middleware.add_bus_name import AddBusName
+from messenger.middleware.base import Middleware, Next
+from messenger.middleware.handle_message import HandleMessage
+from messenger.middleware.send_message import SendMessage
+
+__all__ = ["AddBusName", "HandleMessage", "Middleware", "Next", "SendMessage"]

@@ -1,0 +1,21 @@
+"""What a middleware is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from messenger.envelope import AnyEnvelope
+
+Next = Callable[[AnyEnvelope], AnyEnvelope]
+
+
+class Middleware(Protocol):
+    """One step of a bus. It calls `following` to go on, or returns an envelope to end the chain here.
+
+    The chain runs when a message is dispatched and again when a worker has received it; a ReceivedStamp tells which.
+    """
+
+    def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
+        """Do this step and return the resulting envelope."""
+        ...

@@ -1,0 +1,122 @@
+"""Stamps: what is known about a message besides the message itself.
+
+A `Stamp` travels with the message; its fields are the keys of Symfony's JSON (spec section 2, camel case on the wire).
+A `LocalStamp` is about this process only and is never written to a transport nor accepted from one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+
+class Stamp(msgspec.Struct, frozen=True, rename="camel"):
+    """Base of all stamps."""
+
+
+class LocalStamp(Stamp, frozen=True):
+    """Base of the stamps that never leave this process."""
+
+
+# --- stamps that travel -----------------------------------------------------------------------------------------
+
+
+class BusNameStamp(Stamp, frozen=True):
+    """The bus that dispatched the message; a worker handles it on the bus of that name."""
+
+    bus_name: str
+
+
+class DelayStamp(Stamp, frozen=True):
+    """Handle the message not before this delay has passed.
+
+    delay: milliseconds.
+    """
+
+    delay: int
+
+
+class RedeliveryStamp(Stamp, frozen=True):
+    """How often the message has been retried; the last one counts."""
+
+    retry_count: int
+    redelivered_at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+
+
+class ErrorDetailsStamp(Stamp, frozen=True):
+    """What was raised. `flatten_exception` is PHP's; it is kept as it came and never made here."""
+
+    exception_class: str
+    exception_code: int | str = 0
+    exception_message: str = ""
+    flatten_exception: Any = None
+
+
+class SentToFailureTransportStamp(Stamp, frozen=True):
+    """The message rests in a failure transport; it was received from this transport."""
+
+    original_receiver_name: str
+
+
+class TransportNamesStamp(Stamp, frozen=True):
+    """Send to these transports instead of those the routing names."""
+
+    transport_names: tuple[str, ...]
+
+
+class HandledStamp(Stamp, frozen=True):
+    """This handler succeeded; a retry skips it. The result stays in this process (R39)."""
+
+    handler_name: str
+    result: Any = None
+
+
+# --- stamps of this process ---------------------------------------------------------------------------------------
+
+
+class ReceivedStamp(LocalStamp, frozen=True):
+    """The message came from this transport, so it is handled and not sent again."""
+
+    transport_name: str
+
+
+class SentStamp(LocalStamp, frozen=True):
+    """The message was sent to this transport."""
+
+    transport_name: str
+
+
+class TransportMessageIdStamp(LocalStamp, frozen=True):
+    """The id its transport gave the message; the last one counts. Acknowledging needs it."""
+
+    id: str
+
+
+class DeliveryStamp(LocalStamp, frozen=True):
+    """How often the transport has handed this message out, this time included. Over 1 after a crash or lost lease."""
+
+    count: int
+
+
+class SerializedMessageStamp(LocalStamp, frozen=True):
+    """The body as it was received, sent again verbatim on a retry."""
+
+    body: str
+
+
+class ForeignHeadersStamp(LocalStamp, frozen=True):
+    """Headers this package does not know, kept as they came and sent again unchanged (R81)."""
+
+    headers: Mapping[str, str]
+
+
+class ReplyStamp(LocalStamp, frozen=True):
+    """Somebody waits to hear how this message ended (`messenger dispatch --wait`).
+
+    token: 32 hexadecimal digits; travels in the header X-Messenger-Reply.
+    """
+
+    token: str

@@ -1,0 +1,121 @@
+"""What a transport is. A third party's transport implements `Transport` and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from messenger.envelope import AnyEnvelope
+from messenger.wire.serializer import Serializer
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many messages a transport holds, and how old the oldest that waits is.
+
+    ready: waiting to be taken. in_flight: taken and not yet acknowledged. delayed: not due yet.
+    oldest_seconds: age of the oldest one ready, None when none is.
+    """
+
+    ready: int
+    in_flight: int
+    delayed: int
+    oldest_seconds: float | None = None
+
+
+class Sender(Protocol):
+    """Takes messages."""
+
+    def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
+        """Store the message; when this returns the store has confirmed it. Adds a TransportMessageIdStamp.
+
+        A DelayStamp (milliseconds) keeps it back; several: the last one counts.
+        Raises TransportUnavailable, TransportError, MessageEncodingFailed.
+        """
+        ...
+
+
+class Transport(Sender, Protocol):
+    """Takes messages and hands them out again, each to one receiver at a time.
+
+    Everything but `keepalive` is called from one thread. Errors: TransportUnavailable, TransportError.
+    """
+
+    name: str
+
+    def setup(self) -> None:
+        """Create what the transport needs on its server; harmless when it is there already."""
+        ...
+
+    def get(self, wait: float, stop: Callable[[], bool]) -> Sequence[AnyEnvelope]:
+        """Take the next message, waiting for one up to `wait` seconds, but not once `stop()` is true.
+
+        Each has a TransportMessageIdStamp and a DeliveryStamp. What cannot be decoded comes as an
+        UndecodableMessage: it is the worker's to put aside.
+        """
+        ...
+
+    def ack(self, envelope: AnyEnvelope) -> None:
+        """The message is handled: forget it. One that is gone already is only logged (R7)."""
+        ...
+
+    def reject(self, envelope: AnyEnvelope) -> None:
+        """The message is somebody else's now (the failure store's): forget it."""
+        ...
+
+    def requeue(self, received: AnyEnvelope, updated: AnyEnvelope) -> None:
+        """Put `updated` in place of `received`, in one step: never both, never neither (R12)."""
+        ...
+
+    def keepalive(self, envelope: AnyEnvelope) -> None:
+        """This message is still being worked on. Called from another thread than the rest (R4)."""
+        ...
+
+    @property
+    def keepalive_interval(self) -> float:
+        """How many seconds may pass between two calls of keepalive."""
+        ...
+
+    def depth(self) -> Depth:
+        """How many messages there are, counted, not guessed (R17)."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections. The transport connects again when used again."""
+        ...
+
+
+@runtime_checkable
+class ListableTransport(Protocol):
+    """A transport whose messages can be looked at without taking them; a failure transport needs it."""
+
+    def all(self, limit: int) -> Sequence[AnyEnvelope]:
+        """Up to `limit` messages, oldest first, the delayed and the taken ones too."""
+        ...
+
+    def find(self, message_id: str) -> AnyEnvelope | None:
+        """The message with this id, as `reject` and `requeue` accept it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TransportContext:
+    """What a transport factory gets from the application.
+
+    connections: SQL URLs by connection name (`doctrine://<name>`).
+    state_dir: where an embedded store keeps its files.
+    dispatch: handles an envelope in this process.
+    worker_id: unique per process; consumer names are made from it.
+    """
+
+    serializer: Serializer
+    dispatch: Callable[[AnyEnvelope], AnyEnvelope]
+    state_dir: Path
+    worker_id: str
+    connections: Mapping[str, str] = field(default_factory=dict)
+
+
+TransportFactory = Callable[[str, str, Mapping[str, Any], TransportContext], Transport]
+"""(name, DSN, options, context) -> transport. Raises ConfigError for a DSN or option it does not accept."""

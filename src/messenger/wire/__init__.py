@@ -1,0 +1,1 @@
+"""Envelopes as bytes: Symfony's wire format (spec section 9)."""

@@ -1,0 +1,161 @@
+"""Envelope <-> body and headers, in the way of Symfony's JSON serializer (spec 9.2)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from messenger.envelope import AnyEnvelope, Envelope
+from messenger.errors import MessageDecodingFailed
+from messenger.messages import MessageRegistry, wire_name
+from messenger.stamps import ForeignHeadersStamp, ReplyStamp, SerializedMessageStamp, Stamp
+from messenger.wire import php_string
+from messenger.wire.body import BodyCodecs
+from messenger.wire.stamps import decode_stamps, encode_stamps
+
+RAW_HEADER = "X-Messenger-Raw"
+REPLY_HEADER = "X-Messenger-Reply"
+_TOKEN = re.compile(r"[0-9a-f]{32}")
+_PHP_NATIVE = re.compile(r"\s*O:\d+:")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """An envelope as text: what every transport stores."""
+
+    body: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class UndecodableMessage:
+    """Stands in an envelope for what could not be read. Nothing of it is lost: it is sent on as it came.
+
+    body, headers: as received (without the stamps, which the envelope has).
+    reason: why it could not be read, a sentence for the operator.
+    """
+
+    body: str
+    headers: dict[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+
+class Serializer:
+    """Writes and reads envelopes.
+
+    registry: the only classes that are ever created from what was received.
+    """
+
+    def __init__(self, registry: MessageRegistry) -> None:
+        self._registry = registry
+        self._bodies = BodyCodecs()
+
+    def encode(self, envelope: AnyEnvelope) -> Encoded:
+        """Body and headers of an envelope. Raises MessageEncodingFailed."""
+        message = envelope.message
+        if isinstance(message, UndecodableMessage):
+            body, headers = message.body, dict(message.headers)
+        else:
+            received = envelope.last(SerializedMessageStamp)
+            body = received.body if received is not None else self._bodies.encode(message)
+            headers = {"type": wire_name(type(message)), "Content-Type": "application/json"}
+        headers.update(encode_stamps(envelope.stamps))
+        foreign = envelope.last(ForeignHeadersStamp)
+        for name, value in (foreign.headers if foreign is not None else {}).items():
+            headers.setdefault(name, value)
+        reply = envelope.last(ReplyStamp)
+        if reply is not None:
+            headers[REPLY_HEADER] = reply.token
+        return Encoded(body, headers)
+
+    def decode(self, encoded: Encoded) -> AnyEnvelope:
+        """The envelope. What cannot be read becomes an UndecodableMessage: this never raises."""
+        if encoded.headers.get(RAW_HEADER) == "base64":
+            return self._decode_raw(encoded)
+        try:
+            stamps, rest = decode_stamps(encoded.headers)
+        except MessageDecodingFailed as error:
+            return Envelope(UndecodableMessage(encoded.body, dict(encoded.headers), str(error)))
+        reply = rest.pop(REPLY_HEADER, "")
+        if _TOKEN.fullmatch(reply):
+            stamps.append(ReplyStamp(reply))
+        try:
+            message = self._decode_message(encoded.body, rest)
+        except MessageDecodingFailed as error:
+            return Envelope(UndecodableMessage(encoded.body, rest, str(error)), stamps)
+        rest.pop("type", None)
+        rest.pop("Content-Type", None)
+        stamps.append(SerializedMessageStamp(encoded.body))
+        if rest:
+            stamps.append(ForeignHeadersStamp(rest))
+        return Envelope(message, stamps)
+
+    def _decode_message(self, body: str, headers: dict[str, str]) -> object:
+        name = headers.get("type")
+        if not name:
+            raise MessageDecodingFailed(_explain_missing_type(body))
+        cls = self._registry.get(name)
+        if cls is None:
+            known = ", ".join(self._registry.names()) or "none"
+            raise MessageDecodingFailed(f"no message class here has the wire name {name!r}; known: {known}")
+        content_type = headers.get("Content-Type", "application/json")
+        if content_type != "application/json":
+            raise MessageDecodingFailed(f"the body is {content_type}; only application/json is understood")
+        return self._bodies.decode(cls, body)
+
+    def _decode_raw(self, encoded: Encoded) -> AnyEnvelope:
+        """Bytes that were no envelope when they first came: perhaps this release can read them."""
+        stamps: list[Stamp] = []
+        try:
+            stamps, _ = decode_stamps(encoded.headers)
+            again = self.decode(decode_value(base64.b64decode(encoded.body, validate=True)))
+        except (MessageDecodingFailed, binascii.Error) as error:
+            kept = {RAW_HEADER: "base64"}
+            return Envelope(UndecodableMessage(encoded.body, kept, str(error)), stamps)
+        return again.with_stamps(*stamps)
+
+
+def _explain_missing_type(body: str) -> str:
+    if _PHP_NATIVE.match(body) or _PHP_NATIVE.match(_from_base64(body)):
+        return (
+            "the body is PHP's native serialize() format, which is never evaluated here; on the PHP side set "
+            "'serializer: messenger.transport.symfony_serializer' for this transport"
+        )
+    return "the headers have no 'type'"
+
+
+def _from_base64(body: str) -> str:
+    try:
+        return base64.b64decode(body[:64], validate=True).decode("latin-1")
+    except binascii.Error:
+        return ""
+
+
+def encode_value(encoded: Encoded, **extra: str) -> bytes:
+    """The envelope JSON ``{"body": …, "headers": …}`` with `extra` keys, as Redis and failed rows keep it."""
+    return msgspec.json.encode({"body": encoded.body, "headers": encoded.headers or [], **extra})
+
+
+def decode_value(value: bytes) -> Encoded:
+    """Body and headers out of a stored value, wrapped by phpredis or bare. Raises MessageDecodingFailed."""
+    try:
+        document: Any = msgspec.json.decode(php_string.unwrap(value))
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise MessageDecodingFailed(f"the value is not JSON: {error}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("body"), str):
+        raise MessageDecodingFailed("the value is JSON, but not an object with a 'body' text and 'headers'")
+    headers = document.get("headers") or {}
+    if not isinstance(headers, dict) or not all(isinstance(v, str) for v in headers.values()):
+        raise MessageDecodingFailed("the 'headers' are not an object of texts")
+    return Encoded(document["body"], headers)
+
+
+def undecodable_value(value: bytes, reason: str) -> AnyEnvelope:
+    """An envelope around bytes that are no stored envelope, so that they can be kept and tried again."""
+    body = base64.b64encode(value).decode()
+    return Envelope(UndecodableMessage(body, {RAW_HEADER: "base64"}, reason))
