@@ -150,7 +150,7 @@ def make_handler(thing: Callable[..., Any], options: HandlerOptions | None = Non
         call: Callable[..., Any] = thing() if inspect.isclass(thing) else thing
     except Exception as error:
         raise _definition_error(thing, f"the class cannot be created without arguments ({error})") from error
-    entry: Callable[..., Any] = type(call).__call__ if inspect.isclass(thing) else call
+    entry: Any = type(call).__call__ if inspect.isclass(thing) else call
     name = f"{thing.__module__}.{thing.__qualname__}" + (f"@{options.alias}" if options.alias else "")
     return Handler(name, call, options, inspect.iscoroutinefunction(inspect.unwrap(entry)))
 
