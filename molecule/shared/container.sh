@@ -20,7 +20,7 @@ start() {
   fi
   # SYS_ADMIN and SYS_PTRACE let systemd apply the units' sandboxing as on a real host; without
   # SYS_PTRACE the init script of redis-server cannot stop its own server either.
-  podman run --detach --name "$name" --hostname "${name##*-}" \
+  podman run --detach --label messenger-kit --name "$name" --hostname "${name##*-}" \
     --volume "$KIT_STATE/id_ed25519.pub:/etc/ssh/kit.pub:ro" \
     --volume "$KIT_STATE/pip.conf:/etc/pip.conf:ro" \
     --volume "$KIT_STATE/pip:/var/cache/kit-pip" \

@@ -1,0 +1,63 @@
+# Every command of the project; `make` alone lists them.
+#   PYTHON=python3.12        another interpreter for .venv
+#   ARGS='-e key=value -K'   more arguments for ansible-playbook (deploy, undeploy) or pytest (unit, integration, templates)
+#   SCENARIO=plain           one scenario only (molecule)
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help deploy undeploy sandbox sandbox-clean test lint types unit integration templates molecule clean
+
+PYTHON ?= python3
+export PYTHON
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+PLAYBOOK = ANSIBLE_CONFIG=playbooks/ansible.cfg ansible-playbook
+SCENARIOS = default plain rollback
+SCENARIO ?= $(SCENARIOS)
+
+help: ## list these commands
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+deploy: ## install the services and deploy examples/sms on THIS machine, then send one message
+	@scripts/venv.sh requirements.lock
+	@$(PLAYBOOK) playbooks/site.yml -e messenger_smoke=true $(ARGS)
+
+undeploy: ## take away what `make deploy` put on this machine
+	@scripts/venv.sh requirements.lock
+	@$(PLAYBOOK) playbooks/remove.yml $(ARGS)
+
+sandbox: ## the same deploy inside one throwaway container
+	@scripts/sandbox.sh
+
+sandbox-clean: ## delete that container
+	@molecule/shared/container.sh stop kit-sandbox
+
+test: ## set up and run everything: the stages below, with the time each took
+	@scripts/test.sh lint types unit integration templates molecule
+
+lint: .dev ## ruff, yamllint, ansible-lint, shellcheck, syntax of every playbook
+	@scripts/lint.sh
+
+types: .dev ## mypy --strict
+	@mypy
+
+unit: .dev ## tests of the package alone
+	@pytest tests/unit $(ARGS)
+
+integration: .dev .packages ## tests against redis-server, supervisord, PostgreSQL and PHP that they start themselves
+	@pytest tests/integration $(ARGS)
+
+templates: .dev .packages ## every template rendered, and loaded by Supervisor's own parser
+	@pytest tests/templates $(ARGS)
+
+molecule: .dev ## the roles and playbooks on real hosts in containers
+	@molecule/shared/run.sh $(SCENARIO)
+
+clean: ## remove .venv, caches, containers and the container image
+	@scripts/clean.sh
+
+.PHONY: .dev .packages
+.dev:
+	@scripts/venv.sh requirements-dev.lock
+.packages:
+	@scripts/test-packages.sh
