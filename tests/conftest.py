@@ -1,0 +1,43 @@
+"""Fixtures any test may use: a Redis and a PostgreSQL server, real, started when first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.servers import PostgresServer, RedisServer
+
+
+@pytest.fixture(scope="session")
+def _redis_process() -> Iterator[RedisServer]:
+    server = RedisServer()
+    try:
+        yield server
+    finally:
+        server.destroy()
+
+
+@pytest.fixture
+def redis_server(_redis_process: RedisServer) -> RedisServer:
+    """A running, empty redis-server. A test may stop() and start() it."""
+    _redis_process.start()
+    _redis_process.clear()
+    return _redis_process
+
+
+@pytest.fixture(scope="session")
+def _postgres_process() -> Iterator[PostgresServer]:
+    server = PostgresServer()
+    try:
+        yield server
+    finally:
+        server.destroy()
+
+
+@pytest.fixture
+def postgres_server(_postgres_process: PostgresServer) -> PostgresServer:
+    """A running PostgreSQL with an empty database. A test may stop() and start() it."""
+    _postgres_process.start()
+    _postgres_process.clear()
+    return _postgres_process
