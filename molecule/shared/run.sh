@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Run `molecule test` for the given scenarios, one after another, and fail with the first that fails:
+#   run.sh default plain
+# For work on one scenario by hand, any other Molecule command works too:
+#   run.sh --do converge default, run.sh --do verify default, run.sh --do destroy default
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$here/../.."
+export PATH=$PWD/.venv/bin:$PATH
+export KIT_PIP=$PWD/.venv/bin/pip
+
+do=(test)
+if [[ ${1:-} == --do ]]; then
+  do=("$2")
+  shift 2
+fi
+
+"$here/engine.sh"
+# shellcheck source-path=SCRIPTDIR source=env.sh
+. "$here/env.sh"
+
+# Two runs of one scenario would delete each other's containers
+exec 9> "$KIT_STATE/lock"
+flock --nonblock 9 || { echo "Waiting for another run of the scenarios on this machine"; flock 9; }
+
+# Molecule only warns where it finds no test to run: every `verify` of a scenario must report tests passed.
+check_tests_ran() { # check_tests_ran SCENARIO OUTPUT
+  local wanted passed
+  wanted=$(grep -cE '^ *- verify' "molecule/$1/molecule.yml")
+  passed=$(sed "s/\x1b\[[0-9;]*m//g" "$2" | grep -cE "^=+ .*[0-9]+ passed.* =+$" || true)
+  if ((passed != wanted)); then
+    echo "Scenario $1 has $wanted verify steps, but $passed of them ran tests" >&2
+    return 1
+  fi
+}
+
+for scenario in "$@"; do
+  output=$KIT_STATE/$scenario.log
+  printf '\n== scenario %s\n' "$scenario"
+  began=$SECONDS
+  molecule --base-config molecule/shared/base.yml "${do[@]}" --scenario-name "$scenario" --no-command-borders \
+    2>&1 < /dev/null 9>&- | tee "$output"
+  if [[ ${do[0]} == test ]]; then check_tests_ran "$scenario" "$output"; fi
+  echo "== scenario $scenario: ok, $((SECONDS - began))s"
+done
