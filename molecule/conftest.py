@@ -24,7 +24,8 @@ class App:
 
     def messenger(self, *words: str) -> Any:
         """Run the operators' wrapper and return what it says with `--format json`."""
-        return json.loads(self.host.check_output(shlex.join([f"{self.root}/bin/messenger", *words, "--format", "json"])))
+        command = shlex.join([f"{self.root}/bin/messenger", *words, "--format", "json"])
+        return json.loads(self.host.check_output(command))
 
     def workers(self, host: str | None = None) -> list[dict[str, Any]]:
         """The live workers: of the whole fleet, or of one host."""
@@ -39,11 +40,11 @@ class App:
     def handled(self) -> list[str]:
         """One line for each message handled on this host: what the example's handler wrote."""
         log = self.host.file(f"{self.root}/shared/log/sms.txt")
-        return log.content_string.splitlines() if log.exists else []
+        return str(log.content_string).splitlines() if log.exists else []
 
     def password(self) -> str:
         """The Redis password, from the only file that may hold it for the workers."""
-        env = self.host.file(f"{self.root}/shared/config/messenger.env").content_string
+        env = str(self.host.file(f"{self.root}/shared/config/messenger.env").content_string)
         found = [line for line in env.splitlines() if line.startswith("MESSENGER_TRANSPORT_DSN=")]
         assert len(found) == 1, "messenger.env names the transport's DSN once"
         authority = found[0].partition("://")[2].rpartition("@")[0]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every static check; all of them run, and one failing fails the whole.
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 failed=()
 check() { # check NAME COMMAND…
   local name=$1

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Run the given make targets one after another, stop at the first that fails, and print what each took.
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 unset MAKEFLAGS MAKELEVEL
 report=()
 failed=0

@@ -35,7 +35,7 @@ wait_until_up() { # wait_until_up NAME INIT
     if [[ $2 == --systemd=always ]]; then
       state=$(podman exec "$1" systemctl is-system-running --wait 2>&1 || true)
     else
-      state=$(podman exec "$1" sh -c "test -s /run/sshd.pid" && echo running || true)
+      state=$(podman exec "$1" sh -c 'test -s /run/sshd.pid && echo running' || true)
     fi
     case $state in *running* | *degraded*) return ;; esac
     sleep 0.2

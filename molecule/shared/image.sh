@@ -5,6 +5,7 @@
 #   KIT_BASE=registry            from the registry's Debian image
 #   KIT_BASE=mmdebstrap          from the mirror this machine's apt uses (needs root)
 #   KIT_BASE=auto                the first where a registry answers, else the second (default)
+# shellcheck disable=SC2016 # what stands in single quotes is for apt and mmdebstrap to expand
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=env.sh

@@ -1,3 +1,4 @@
+#!/bin/sh
 # Run once inside the image, on either way of building it.
 set -e
 useradd --create-home --shell /bin/bash deploy
