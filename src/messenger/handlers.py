@@ -147,7 +147,7 @@ def make_handler(thing: Callable[..., Any], options: HandlerOptions | None = Non
     if options is None:
         raise _definition_error(thing, "it is not marked with @handler")
     try:
-        call: Callable[..., Any] = thing() if inspect.isclass(thing) else thing
+        call: Any = thing() if inspect.isclass(thing) else thing
     except Exception as error:
         raise _definition_error(thing, f"the class cannot be created without arguments ({error})") from error
     entry: Any = type(call).__call__ if inspect.isclass(thing) else call

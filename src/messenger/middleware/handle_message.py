@@ -42,6 +42,8 @@ class HandleMessage:
                 result = self._call(handler, envelope.message)
             except Exception as error:
                 errors[handler.name] = error
+            except SystemExit as error:  # a library's sys.exit() must not take the worker and its message with it
+                errors[handler.name] = RuntimeError(f"the handler called exit({error.code!r})")
             else:
                 envelope = envelope.with_stamps(HandledStamp(handler.name, result))
         if errors:

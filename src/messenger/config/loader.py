@@ -1,0 +1,207 @@
+"""Reads messenger.yaml. A mistake is one line: file, key, what was found, what is allowed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+from msgspec.structs import fields
+
+from messenger.config.environment import expand, read_environment
+from messenger.config.model import BusConfig, MessengerConfig, SendersConfig, TransportConfig
+from messenger.errors import ConfigError
+
+T = TypeVar("T")
+_SERIALIZER = "messenger.transport.symfony_serializer"
+_LOCATION = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedConfig:
+    """A checked configuration and where it came from.
+
+    environment: `.env` beside the file, overlaid with the real environment.
+    """
+
+    path: Path
+    messenger: MessengerConfig
+    environment: Mapping[str, str]
+
+    @property
+    def directory(self) -> Path:
+        """The directory of the file, links resolved: a release directory on a host."""
+        return self.path.parent
+
+
+def load_config(path: Path, environ: Mapping[str, str]) -> LoadedConfig:
+    """Read and check a messenger.yaml; Symfony's own loads unchanged. Raises ConfigError with one line."""
+    path = path.resolve()
+    environment = read_environment(path.parent, environ)
+    return LoadedConfig(path, _Reader(path, environment).read(), environment)
+
+
+class _Reader:
+    def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
+        self._path = path
+        self._environment = environment
+        self._root = "messenger"
+
+    def read(self) -> MessengerConfig:
+        raw = self._messenger_section(self._parse())
+        raw = expand(raw, self._environment, self._root, self._error)
+        raw["transports"] = {
+            name: self._transport(str(name), value) for name, value in self._map(raw, "transports").items()
+        }
+        raw["buses"] = {
+            name: self._convert(value or {}, BusConfig, f"buses.{name}")
+            for name, value in self._map(raw, "buses").items()
+        }
+        raw["routing"] = {key: self._route(str(key), value) for key, value in self._map(raw, "routing").items()}
+        config = self._convert(raw, MessengerConfig, "")
+        self._check_references(config)
+        return config
+
+    def _parse(self) -> Any:
+        try:
+            return yaml.load(self._path.read_text(encoding="utf-8"), Loader=_Loader)
+        except FileNotFoundError:
+            raise ConfigError(f"{self._path}: no such file; name it with --config or MESSENGER_CONFIG") from None
+        except OSError as error:
+            raise ConfigError(f"{self._path}: cannot be read ({error.strerror})") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"{self._path}: is not UTF-8 text") from None
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = f":{mark.line + 1}" if mark is not None else ""
+            problem = getattr(error, "problem", None) or "it cannot be read"
+            raise ConfigError(f"{self._path}{line}: not YAML: {problem}") from None
+
+    def _messenger_section(self, document: Any) -> dict[str, Any]:
+        if not isinstance(document, dict):
+            raise ConfigError(f"{self._path}: found no map; allowed: 'framework: messenger: …' or 'messenger: …'")
+        for key in document:
+            if key not in ("framework", "messenger") and not str(key).startswith("when@"):
+                raise ConfigError(f"{self._path}: unknown key {key!r}; allowed: framework, messenger, when@…")
+        section = document.get("messenger")
+        if section is None and isinstance(document.get("framework"), dict):
+            self._root = "framework.messenger"
+            section = document["framework"].get("messenger")
+        if not isinstance(section, dict):
+            raise ConfigError(f"{self._path}: no map under 'framework: messenger:' or 'messenger:'")
+        return section
+
+    def _map(self, raw: dict[str, Any], key: str) -> dict[Any, Any]:
+        value = raw.get(key) or {}
+        if not isinstance(value, dict):
+            raise self._error(f"{self._root}.{key}", f"found {_shown(value)}; allowed: a map")
+        return value
+
+    def _transport(self, name: str, value: Any) -> TransportConfig:
+        where = f"transports.{name}"
+        if isinstance(value, str):
+            value = {"dsn": value}
+        config = self._convert(value, TransportConfig, where)
+        if config.serializer not in (None, _SERIALIZER):
+            raise self._error(
+                f"{self._root}.{where}.serializer",
+                f"found {config.serializer!r}; allowed: {_SERIALIZER} (JSON; PHP's serialize() is never read here)",
+            )
+        return config
+
+    def _route(self, key: str, value: Any) -> list[str]:
+        where = f"routing.{key}"
+        if isinstance(value, str):
+            return [value]
+        if isinstance(value, dict):
+            return self._convert(value, SendersConfig, where).senders
+        return self._convert(value, list[str], where)
+
+    def _convert(self, value: Any, wanted: type[T], where: str) -> T:
+        try:
+            return msgspec.convert(value, wanted, from_attributes=True)
+        except msgspec.ValidationError as error:
+            raise self._explain(str(error), value, wanted, where) from None
+
+    def _explain(self, message: str, value: Any, wanted: type, where: str) -> ConfigError:
+        match = _LOCATION.match(message)
+        what = match["what"] if match else message
+        path = ((match["path"] or "") if match else "").lstrip(".")
+        key = ".".join(part for part in (self._root, where, path) if part)
+        unknown = _UNKNOWN.match(what)
+        if unknown:
+            return self._error(key, f"unknown key {unknown[1]!r}; allowed: {', '.join(_keys_at(wanted, path))}")
+        if "missing required field" in what:
+            return self._error(key, what.replace("Object missing required field", "missing key").replace("`", "'"))
+        allowed = what.replace("Expected ", "").replace("`", "").split(", got ")[0]
+        return self._error(key, f"found {_shown(_value_at(value, path))}; allowed: {allowed}")
+
+    def _check_references(self, config: MessengerConfig) -> None:
+        known = ", ".join(config.transports) or "none"
+        references = [("failure_transport", config.failure_transport)]
+        references += [
+            (f"transports.{name}.failure_transport", transport.failure_transport)
+            for name, transport in config.transports.items()
+        ]
+        references += [(f"routing.{key}", name) for key, names in config.routing.items() for name in names]
+        for where, name in references:
+            if isinstance(name, str) and name not in config.transports:
+                raise self._error(f"{self._root}.{where}", f"found {name!r}, which is no transport; allowed: {known}")
+        if len(config.buses) > 1 and config.default_bus is None:
+            raise self._error(f"{self._root}.default_bus", f"missing; allowed: {', '.join(config.buses)}")
+        if config.default_bus is not None and config.buses and config.default_bus not in config.buses:
+            raise self._error(
+                f"{self._root}.default_bus", f"found {config.default_bus!r}; allowed: {', '.join(config.buses)}"
+            )
+
+    def _error(self, key: str, reason: str) -> ConfigError:
+        return ConfigError(f"{self._path}: {key}: {reason}")
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that refuses a key that is written twice, which YAML forbids and PyYAML lets pass."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = key_node.value
+            if key_node.tag != "tag:yaml.org,2002:merge" and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is there twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _keys_at(wanted: Any, path: str) -> list[str]:
+    """The keys of the struct that `path` leads to."""
+    for part in path.split(".") if path else ():
+        for item in fields(wanted):
+            if item.name == part:
+                wanted = item.type
+    return [item.encode_name for item in fields(wanted)]
+
+
+def _value_at(value: Any, path: str) -> Any:
+    for part in re.findall(r"[^.\[\]]+", path):
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+    return value
+
+
+def _shown(value: Any) -> str:
+    """A value for an error: short, and never a DSN with its password."""
+    if isinstance(value, str) and "://" in value:
+        return "a DSN"
+    if isinstance(value, Mapping):
+        return "a map"
+    if isinstance(value, list):
+        return "a list"
+    return repr(value)[:60]

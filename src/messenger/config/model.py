@@ -1,0 +1,67 @@
+"""The keys of messenger.yaml, their types, defaults and bounds (spec section 6). The reference is made from these."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+
+class RetryStrategyConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """How often and after what delay a failed message is tried again. delay and max_delay: milliseconds."""
+
+    max_retries: Annotated[int, Meta(ge=0)] = 3
+    delay: Annotated[int, Meta(ge=0)] = 1000
+    multiplier: Annotated[float, Meta(ge=1)] = 2.0
+    max_delay: Annotated[int, Meta(ge=0)] = 0
+    jitter: Annotated[float, Meta(ge=0, le=1)] = 0.1
+
+
+class TransportConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """One transport. failure_transport: null discards what cannot be handled, for this transport only."""
+
+    dsn: str
+    options: dict[str, Any] = field(default_factory=dict)
+    retry_strategy: RetryStrategyConfig = RetryStrategyConfig()
+    failure_transport: str | None | UnsetType = UNSET
+    serializer: str | None = None
+
+
+class SendersConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """The long form of a route."""
+
+    senders: list[str]
+
+
+class DefaultMiddlewareConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which checks the built-in middleware makes."""
+
+    enabled: bool = True
+    allow_no_handlers: bool = False
+    allow_no_senders: bool = True
+
+
+class BusConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """One bus."""
+
+    default_middleware: DefaultMiddlewareConfig | bool | str = DefaultMiddlewareConfig()
+
+
+class MessengerConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything below `framework: messenger:` or `messenger:`.
+
+    name: keeps applications that share one Redis apart. handlers: modules that hold handlers.
+    connections: SQL URLs for doctrine://<name>. control: the Redis that workers report to, a DSN; by default that of
+    the first Redis transport. failure_transport: null discards what cannot be handled.
+    """
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]+$")] = "messenger"
+    handlers: list[str] = field(default_factory=list)
+    transports: dict[str, TransportConfig] = field(default_factory=dict)
+    routing: dict[str, list[str]] = field(default_factory=dict)
+    failure_transport: str | None | UnsetType = UNSET
+    default_bus: str | None = None
+    buses: dict[str, BusConfig] = field(default_factory=dict)
+    connections: dict[str, str] = field(default_factory=dict)
+    control: str | None = None
+    serializer: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,94 @@
+"""Transport DSNs, read the way Symfony reads them (spec 8.1), and their typed options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from messenger.errors import ConfigError
+
+_TRUE = frozenset(("1", "true", "on", "yes"))
+_FALSE = frozenset(("0", "false", "off", "no", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Dsn:
+    """The parts of a DSN, percent-decoded. The password is left out of its text."""
+
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+    query: Mapping[str, str]
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+def parse_dsn(transport: str, text: str) -> Dsn:
+    """Take a DSN apart. ConfigError, without the DSN's password, when it cannot be read.
+
+    transport: its name, for the error.
+    """
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+        host = parts.hostname or ""
+    except ValueError as error:
+        raise ConfigError(
+            f"transports.{transport}.dsn: not a DSN ({error}); a password with special characters must be "
+            "percent-encoded; allowed: scheme://user:password@host:port/path?option=value"
+        ) from None
+    if not parts.scheme:
+        raise ConfigError(
+            f"transports.{transport}.dsn: no scheme; allowed: redis://host:port/stream, doctrine://connection, "
+            "in-memory://, sync://"
+        )
+    user = unquote(parts.username) if parts.username is not None else None
+    password = unquote(parts.password) if parts.password is not None else None
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    return Dsn(parts.scheme, unquote(host), port, unquote(parts.path), query, user, password)
+
+
+def read_options(
+    transport: str, defaults: Mapping[str, Any], *sources: Mapping[str, Any], also: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Merge option sources over the defaults, later sources winning, each value in the type of its default.
+
+    also: names that are allowed but have no default here (the caller reads them).
+
+    Raises ConfigError for an unknown name or a value of another type, listing what is allowed.
+    """
+    values = dict(defaults)
+    for source in sources:
+        for name, value in source.items():
+            if name in also:
+                values[name] = value
+            elif name in defaults:
+                values[name] = _typed(transport, name, value, defaults[name])
+            else:
+                allowed = ", ".join(sorted((*defaults, *also)))
+                raise ConfigError(f"transports.{transport}: unknown option {name!r}; allowed: {allowed}")
+    return values
+
+
+def _typed(transport: str, name: str, value: Any, default: Any) -> Any:
+    if value is None or default is None or isinstance(default, str):
+        return value if value is None or isinstance(value, str) else str(value)
+    text = str(value).lower()
+    if isinstance(default, bool):
+        if text in _TRUE or text in _FALSE:
+            return text in _TRUE
+        raise _bad_value(transport, name, value, "true or false")
+    try:
+        number = type(default)(text)
+    except ValueError:
+        raise _bad_value(transport, name, value, f"a number like {default}") from None
+    if number < 0:
+        raise _bad_value(transport, name, value, "a number of at least 0")
+    return number
+
+
+def _bad_value(transport: str, name: str, value: Any, allowed: str) -> ConfigError:
+    return ConfigError(f"transports.{transport}: option {name}: found {str(value)!r}; allowed: {allowed}")

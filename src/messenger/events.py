@@ -1,0 +1,85 @@
+"""What a worker tells while it works. Limits, replies and an application's own listeners hang on these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from messenger.envelope import AnyEnvelope
+
+E = TypeVar("E")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarted:
+    """The worker is about to read its first message."""
+
+    transports: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerMessageReceived:
+    """A message was received and is handled next."""
+
+    envelope: AnyEnvelope
+    transport: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerMessageHandled:
+    """A message was handled and acknowledged.
+
+    milliseconds: how long its handlers took.
+    """
+
+    envelope: AnyEnvelope
+    transport: str
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerMessageFailed:
+    """A message failed, and is now waiting for its retry or in the failure transport.
+
+    failure_transport: where it is when it is not retried; None: it is retried, or was discarded as configured.
+    """
+
+    envelope: AnyEnvelope
+    transport: str
+    error: Exception
+    will_retry: bool
+    failure_transport: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRunning:
+    """One turn of the loop is over.
+
+    idle: nothing was received in it.
+    """
+
+    idle: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStopped:
+    """The worker has finished its last message."""
+
+    reason: str
+
+
+class EventDispatcher:
+    """Calls listeners by the class of the event, in the order they were added."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[type, list[Callable[[Any], None]]] = {}
+
+    def listen(self, event_type: type[E], listener: Callable[[E], None]) -> None:
+        """Call `listener` with every event of this class."""
+        self._listeners.setdefault(event_type, []).append(listener)
+
+    def dispatch(self, event: object) -> None:
+        """Tell the listeners of this event's class."""
+        for listener in self._listeners.get(type(event), ()):
+            listener(event)

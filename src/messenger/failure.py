@@ -1,0 +1,114 @@
+"""What becomes of a message that failed: its next try, or the failure transport (spec sections 12 and 13).
+
+The order is the promise: stored there, confirmed, and only then removed here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from messenger.envelope import AnyEnvelope
+from messenger.errors import HandlerFailed
+from messenger.messages import dotted_name
+from messenger.retry import RetryStrategy, retry_count, retry_delay, should_retry
+from messenger.stamps import (
+    DelayStamp,
+    ErrorDetailsStamp,
+    RedeliveryStamp,
+    SentToFailureTransportStamp,
+    Stamp,
+)
+from messenger.transports.base import Transport
+from messenger.wire.serializer import UndecodableMessage
+
+log = logging.getLogger(__name__)
+_HISTORY = 10
+_MAX_TEXT = 2000
+_LONGEST_PARKING = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was decided. failure_transport: where the message is now; None: retried, or discarded as configured."""
+
+    will_retry: bool
+    delay: int = 0
+    failure_transport: str | None = None
+
+
+class FailureHandling:
+    """Decides and carries out; one object for a worker.
+
+    strategies: by transport name. failure_transports: the name for each transport, None where the operator wrote
+    `failure_transport: null`. transport: a transport by name.
+    """
+
+    def __init__(
+        self,
+        strategies: Mapping[str, RetryStrategy],
+        failure_transports: Mapping[str, str | None],
+        transport: Callable[[str], Transport],
+    ) -> None:
+        self._strategies = strategies
+        self._failure_transports = failure_transports
+        self._transport = transport
+
+    def settle(self, source: Transport, received: AnyEnvelope, error: Exception) -> Outcome:
+        """Retry the message or put it aside. Raises TransportUnavailable with nothing changed: call again.
+
+        received: as the transport gave it.
+        """
+        failed = error.envelope if isinstance(error, HandlerFailed) else received
+        failed = _with_error(failed, error)
+        strategy = self._strategies[source.name]
+        if received.last(SentToFailureTransportStamp) is not None and self._rests_here(source.name):
+            return self._keep(source, received, failed, strategy.waiting_time(failed, error))
+        if not isinstance(failed.message, UndecodableMessage) and should_retry(failed, error, strategy):
+            delay = retry_delay(failed, error, strategy)
+            source.requeue(received, _redelivery(failed, delay, retry_count(failed) + 1))
+            return Outcome(will_retry=True, delay=delay)
+        return self._put_aside(source, received, failed)
+
+    def _rests_here(self, name: str) -> bool:
+        return self._failure_transports.get(name) in (None, name)
+
+    def _keep(self, source: Transport, received: AnyEnvelope, failed: AnyEnvelope, delay: int) -> Outcome:
+        """A message in a failure transport leaves it by success or by an operator's command only (R31)."""
+        delay = min(max(delay, 1000), _LONGEST_PARKING)
+        source.requeue(received, _redelivery(failed, delay, retry_count(failed) + 1))
+        return Outcome(will_retry=False, delay=delay, failure_transport=source.name)
+
+    def _put_aside(self, source: Transport, received: AnyEnvelope, failed: AnyEnvelope) -> Outcome:
+        target = self._failure_transports.get(source.name)
+        if target is None:
+            source.reject(received)
+            return Outcome(will_retry=False)
+        origin = SentToFailureTransportStamp(source.name)
+        self._transport(target).send(_redelivery(failed.with_stamps(origin), 0, 0))
+        source.reject(received)
+        return Outcome(will_retry=False, failure_transport=target)
+
+
+def _redelivery(envelope: AnyEnvelope, delay: int, count: int) -> AnyEnvelope:
+    """The envelope with one more delay and redelivery; of each kind the first and the newest nine are kept."""
+    envelope = envelope.with_stamps(DelayStamp(delay), RedeliveryStamp(count))
+    for kind in (DelayStamp, RedeliveryStamp):
+        stamps: list[Stamp] = list(envelope.all(kind))
+        if len(stamps) > _HISTORY:
+            kept = [stamps[0], *stamps[-(_HISTORY - 1) :]]
+            envelope = envelope.without_all(kind).with_stamps(*kept)
+    return envelope
+
+
+def _with_error(envelope: AnyEnvelope, error: Exception) -> AnyEnvelope:
+    """The envelope with what was raised, the last error only, so that it never grows with attempts (R35)."""
+    cause = next(iter(error.errors.values())) if isinstance(error, HandlerFailed) else error
+    code = getattr(cause, "code", 0)
+    stamp = ErrorDetailsStamp(
+        exception_class=dotted_name(type(cause)),
+        exception_code=code if isinstance(code, int | str) and not isinstance(code, bool) else 0,
+        exception_message=str(cause)[:_MAX_TEXT],
+    )
+    return envelope.without_all(ErrorDetailsStamp).with_stamps(stamp)

@@ -1,0 +1,86 @@
+"""When a failed message is tried again (spec section 12)."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from messenger.envelope import AnyEnvelope
+from messenger.errors import HandlerFailed, RecoverableError, UnrecoverableError
+from messenger.stamps import RedeliveryStamp
+
+
+class RetryStrategy(Protocol):
+    """Decides for one transport."""
+
+    def is_retryable(self, envelope: AnyEnvelope, error: Exception) -> bool:
+        """Whether to try again; asked only when the error itself does not say."""
+        ...
+
+    def waiting_time(self, envelope: AnyEnvelope, error: Exception) -> int:
+        """Milliseconds until the next try."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MultiplierRetryStrategy:
+    """Waits longer each time: delay * multiplier ** retries, plus or minus up to `jitter` of it.
+
+    max_retries: tries after the first one. delay, max_delay: milliseconds; max_delay 0 means no cap.
+    multiplier: at least 1. jitter: 0 to 1.
+    """
+
+    max_retries: int = 3
+    delay: int = 1000
+    multiplier: float = 2
+    max_delay: int = 0
+    jitter: float = 0.1
+    random: random.Random = field(default_factory=random.Random, repr=False, compare=False)
+
+    def is_retryable(self, envelope: AnyEnvelope, error: Exception) -> bool:
+        """True until max_retries is reached."""
+        return retry_count(envelope) < self.max_retries
+
+    def waiting_time(self, envelope: AnyEnvelope, error: Exception) -> int:
+        """Milliseconds, capped by max_delay, rounded up."""
+        delay = self.delay * self._growth(retry_count(envelope))
+        delay += self.random.uniform(-1, 1) * delay * self.jitter
+        if self.max_delay:
+            delay = min(delay, self.max_delay)
+        return math.ceil(max(0.0, min(delay, 2**53)))
+
+    def _growth(self, retries: int) -> float:
+        try:
+            return float(self.multiplier**retries)
+        except OverflowError:
+            return 2.0**53
+
+
+def retry_count(envelope: AnyEnvelope) -> int:
+    """How often a message has been retried; the last RedeliveryStamp counts."""
+    stamp = envelope.last(RedeliveryStamp)
+    return stamp.retry_count if stamp is not None else 0
+
+
+def should_retry(envelope: AnyEnvelope, error: Exception, strategy: RetryStrategy) -> bool:
+    """Recoverable errors always, unrecoverable ones never, others as the strategy says.
+
+    Of several handlers' errors one recoverable is enough to retry, and all must be unrecoverable to give up.
+    """
+    causes = list(error.errors.values()) if isinstance(error, HandlerFailed) else [error]
+    if any(isinstance(cause, RecoverableError) for cause in causes):
+        return True
+    if all(isinstance(cause, UnrecoverableError) for cause in causes):
+        return False
+    return strategy.is_retryable(envelope, error)
+
+
+def retry_delay(envelope: AnyEnvelope, error: Exception, strategy: RetryStrategy) -> int:
+    """Milliseconds until the next try: what the error carries, else what the strategy says."""
+    causes = list(error.errors.values()) if isinstance(error, HandlerFailed) else [error]
+    for cause in causes:
+        if isinstance(cause, RecoverableError) and cause.retry_delay is not None:
+            return max(0, cause.retry_delay)
+    return strategy.waiting_time(envelope, error)

@@ -1,0 +1,20 @@
+"""The Redis Streams transport."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from messenger.transports.base import Transport, TransportContext
+from messenger.transports.redis.options import parse_redis_dsn
+from messenger.transports.redis.transport import RedisTransport
+
+__all__ = ["create"]
+
+
+def create(name: str, dsn: str, options: Mapping[str, Any], context: TransportContext) -> Transport:
+    """A Redis transport for this DSN. Raises ConfigError; connects at first use.
+
+    With ``lazy=false``, Symfony's default, a worker's start-up wait finds a Redis that is away before anything is read.
+    """
+    return RedisTransport(name, parse_redis_dsn(name, dsn, options), context.serializer, context.worker_id)

@@ -1,0 +1,42 @@
+"""Keeps a consumer name that the DSN fixes to one process at a time (R5)."""
+
+from __future__ import annotations
+
+import time
+
+from messenger.errors import TransportUnavailable
+from messenger.transports.redis.link import RedisLink
+from messenger.transports.redis.options import RedisOptions
+
+
+class ConsumerLock:
+    """A key with a time to live; two workers under one name would handle each other's pending messages."""
+
+    def __init__(self, options: RedisOptions, owner: str) -> None:
+        self._options = options
+        self._owner = owner
+        self._key = f"{options.stream}__consumer:{options.group}:{options.consumer}"
+        self._milliseconds = options.redeliver_timeout * 1000
+        self._renew_at = float("-inf")
+
+    def hold(self, link: RedisLink) -> None:
+        """Take the lock or renew it. Raises TransportUnavailable while another process has it."""
+        if self._options.consumer is None or time.monotonic() < self._renew_at:
+            return
+        taken = link.call("SET", self._key, self._owner, "NX", "PX", self._milliseconds)
+        if taken is None:
+            holder = (link.call("GET", self._key) or b"").decode()
+            if holder != self._owner:
+                raise TransportUnavailable(
+                    f"{self._options.address}: the consumer name {self._options.consumer!r} of stream "
+                    f"{self._options.stream!r} is in use by worker {holder or '?'}; leave the third part of the DSN's "
+                    "path away so that each process gets a name of its own"
+                )
+            link.call("PEXPIRE", self._key, self._milliseconds)
+        self._renew_at = time.monotonic() + self._milliseconds / 4000
+
+    def release(self, link: RedisLink) -> None:
+        """Give the name back."""
+        if self._options.consumer is not None and link.call("GET", self._key) == self._owner.encode():
+            link.call("DEL", self._key)
+        self._renew_at = float("-inf")

@@ -1,0 +1,138 @@
+"""Looking into a Redis transport without taking anything: counts, lists, single messages (R17, R19)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from messenger.envelope import AnyEnvelope
+from messenger.stamps import LocalStamp, TransportMessageIdStamp
+from messenger.transports.base import Depth
+from messenger.transports.redis.link import RedisLink, RedisReplyError
+from messenger.transports.redis.options import RedisOptions
+
+_PAGE = 500
+_ENTRY_ID = re.compile(r"\d+-\d+")
+Decode = Callable[[bytes], AnyEnvelope]
+
+
+class DelayedMemberStamp(LocalStamp, frozen=True):
+    """The sorted-set member a delayed message was read from; removing it needs the exact bytes."""
+
+    member: bytes
+
+
+class RedisInspector:
+    """Reads streams and sorted sets of one transport.
+
+    decode: a stored value as an envelope.
+    """
+
+    def __init__(self, link: RedisLink, options: RedisOptions, decode: Decode) -> None:
+        self._link = link
+        self._options = options
+        self._decode = decode
+        self._stream = options.stream
+        self._queue = f"{options.stream}__queue"
+
+    def depth(self) -> Depth:
+        """Counts of what is ready, in flight and delayed. `lag` is not trusted: it is nil or wrong after deletions."""
+        length, delayed, time = self._link.pipeline([("XLEN", self._stream), ("ZCARD", self._queue), ("TIME",)])
+        group = self._group()
+        if group is None:
+            oldest = self._age("-", time) if length else None
+            return Depth(length, 0, delayed, oldest)
+        last_read = group[b"last-delivered-id"].decode()
+        in_flight = self._link.call("XPENDING", self._stream, self._options.group)[0]
+        if self._options.delete_after_ack:
+            ready = length - sum(1 for _ in self._pages("-", last_read))
+        else:
+            ready = sum(1 for _ in self._pages(f"({last_read}", "+"))
+        oldest = self._age(f"({last_read}", time) if ready else None
+        return Depth(ready, in_flight, delayed, oldest)
+
+    def all(self, limit: int) -> list[AnyEnvelope]:
+        """Up to `limit` messages, oldest first; then the delayed ones, next due first."""
+        found: list[AnyEnvelope] = []
+        for entry_id, fields in self._pages("-", "+"):
+            if len(found) >= limit:
+                return found
+            found.append(self._from_entry(entry_id, fields))
+        for member in self._delayed():
+            if len(found) >= limit:
+                break
+            found.append(self._from_member(member))
+        return found
+
+    def find(self, message_id: str) -> AnyEnvelope | None:
+        """The message with this entry id, or the delayed one with this uniqid."""
+        if _ENTRY_ID.fullmatch(message_id):
+            entries = self._link.call("XRANGE", self._stream, message_id, message_id)
+            return self._from_entry(*entries[0]) if entries else None
+        for member in self._delayed():
+            envelope = self._from_member(member)
+            stamp = envelope.last(TransportMessageIdStamp)
+            if stamp is not None and stamp.id == message_id:
+                return envelope
+        return None
+
+    def _group(self) -> dict[bytes, Any] | None:
+        try:
+            groups = self._link.call("XINFO", "GROUPS", self._stream)
+        except RedisReplyError:
+            return None  # no such key
+        for flat in groups:
+            group = dict(zip(flat[::2], flat[1::2], strict=True))
+            if group[b"name"].decode() == self._options.group:
+                return group
+        return None
+
+    def _age(self, start: str, time: list[bytes]) -> float | None:
+        first = self._link.call("XRANGE", self._stream, start, "+", "COUNT", 1)
+        if not first:
+            return None
+        now = int(time[0]) + int(time[1]) / 1e6
+        return max(0.0, now - int(first[0][0].split(b"-")[0]) / 1000)
+
+    def _pages(self, start: str, end: str) -> Iterator[tuple[bytes, list[bytes] | None]]:
+        while True:
+            page = self._link.call("XRANGE", self._stream, start, end, "COUNT", _PAGE)
+            yield from ((entry[0], entry[1]) for entry in page)
+            if len(page) < _PAGE:
+                return
+            start = f"({page[-1][0].decode()}"
+
+    def _delayed(self) -> Iterator[bytes]:
+        start = 0
+        while True:
+            page = self._link.call("ZRANGE", self._queue, start, start + _PAGE - 1)
+            yield from page
+            if len(page) < _PAGE:
+                return
+            start += _PAGE
+
+    def _from_entry(self, entry_id: bytes, fields: list[bytes] | None) -> AnyEnvelope:
+        return self._decode(entry_value(fields)).with_stamps(TransportMessageIdStamp(entry_id.decode()))
+
+    def _from_member(self, member: bytes) -> AnyEnvelope:
+        return self._decode(member).with_stamps(TransportMessageIdStamp(_uniqid(member)), DelayedMemberStamp(member))
+
+
+def entry_value(fields: list[bytes] | None) -> bytes:
+    """The field `message` of a stream entry; for a foreign entry all its fields as JSON, so that nothing is lost."""
+    pairs = dict(zip((fields or [])[::2], (fields or [])[1::2], strict=False))
+    value = pairs.get(b"message")
+    if value is not None:
+        return value
+    return msgspec.json.encode({k.decode("latin-1"): v.decode("latin-1") for k, v in pairs.items()})
+
+
+def _uniqid(member: bytes) -> str:
+    try:
+        document = msgspec.json.decode(member)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return "unreadable"
+    return str(document.get("uniqid", "unreadable")) if isinstance(document, dict) else "unreadable"

@@ -1,0 +1,227 @@
+"""What a Redis DSN and its options say (spec 8.1). Where a default differs from Symfony's, the reason is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from messenger.dsn import Dsn, parse_dsn, read_options
+from messenger.errors import ConfigError
+
+SCHEMES = ("redis", "rediss", "valkey", "valkeys")
+
+_DEFAULTS: dict[str, Any] = {
+    "host": "127.0.0.1",
+    "port": 6379,
+    "stream": "messages",
+    "group": "symfony",
+    # None: a name of this process alone. Symfony's default "consumer" lets two workers take each other's messages (R5).
+    "consumer": None,
+    "auto_setup": True,
+    "delete_after_ack": True,
+    "delete_after_reject": True,
+    "stream_max_entries": 0,
+    "dbindex": 0,
+    # Symfony waits 3600 s; a minute is safe here because the lease is renewed while a handler runs (R3, R4).
+    "redeliver_timeout": 60,
+    # Symfony looks once a minute, and finds one message then (R1).
+    "claim_interval": 5000,
+    "lazy": False,
+    # Symfony's 1 wraps the value; PHP reads bare JSON under 0 and 1 alike, so bare is what is written by default.
+    "serializer": 0,
+    "sentinel_master": None,
+    "redis_sentinel": None,
+    # Symfony has no limits here; a worker that hangs on a dead connection consumes nothing (R14). 0: no limit.
+    "timeout": 5.0,
+    "read_timeout": 10.0,
+    "retry_interval": 0,
+    "persistent_id": None,
+}
+_SSL_OPTIONS = {
+    "verify_peer": "ssl_cert_reqs",
+    "verify_peer_name": "ssl_check_hostname",
+    "cafile": "ssl_ca_certs",
+    "capath": "ssl_ca_path",
+    "local_cert": "ssl_certfile",
+    "local_pk": "ssl_keyfile",
+    "passphrase": "ssl_password",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RedisOptions:
+    """Everything a Redis transport needs to know.
+
+    redeliver_timeout: seconds without a sign of life after which a message may be taken over.
+    claim_interval: milliseconds between two looks for such messages.
+    timeout, read_timeout: seconds; 0 means no limit. retry_interval: milliseconds before connecting again.
+    serializer: 0 writes bare JSON, 1 the phpredis wrapper around it. Both are always read.
+    """
+
+    host: str
+    port: int
+    stream: str
+    group: str
+    consumer: str | None
+    auto_setup: bool
+    delete_after_ack: bool
+    delete_after_reject: bool
+    stream_max_entries: int
+    dbindex: int
+    redeliver_timeout: int
+    claim_interval: int
+    lazy: bool
+    serializer: int
+    timeout: float
+    read_timeout: float
+    retry_interval: int
+    sentinel_master: str | None = None
+    sentinels: tuple[tuple[str, int], ...] = ()
+    socket_path: str | None = None
+    tls: bool = False
+    ssl: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    @property
+    def address(self) -> str:
+        """Where this Redis is, for people. No secrets."""
+        if self.sentinel_master:
+            return (
+                f"redis master {self.sentinel_master!r} (sentinels {', '.join(f'{h}:{p}' for h, p in self.sentinels)})"
+            )
+        place = self.socket_path or f"{self.host}:{self.port}"
+        details = [f"db {self.dbindex}"] + ["TLS"] * self.tls + [f"user {self.user}"] * bool(self.user)
+        return f"redis at {place} ({', '.join(details)})"
+
+
+def parse_redis_dsn(transport: str, text: str, options: Mapping[str, Any] | None = None) -> RedisOptions:
+    """Options from a DSN and the `options:` of messenger.yaml. Path beats query beats options beats defaults.
+
+    Raises ConfigError with the allowed names or values.
+    """
+    if "," in text and text.count("://") > 1:
+        raise ConfigError(f"transports.{transport}.dsn: a list of cluster nodes; allowed: one server, or sentinels")
+    dsn = parse_dsn(transport, text)
+    if dsn.scheme not in SCHEMES:
+        raise ConfigError(f"transports.{transport}.dsn: scheme {dsn.scheme!r}; allowed: {', '.join(SCHEMES)}")
+    query, sentinels, ssl_query = _split_query(transport, dsn.query)
+    given = dict(options or {})
+    ssl = {**_mapping(transport, "ssl", given.pop("ssl", None)), **ssl_query}
+    auth = given.pop("auth", query.pop("auth", None))
+    values = read_options(transport, _DEFAULTS, given, query, _from_path(transport, dsn))
+    user, password = _credentials(transport, dsn, auth)
+    values["sentinel_master"] = _sentinel_master(transport, values, sentinels)
+    values.pop("redis_sentinel")
+    values.pop("persistent_id")  # phpredis keeps a connection per name; a worker here keeps its own anyway
+    _check(transport, values)
+    return RedisOptions(
+        **values,
+        sentinels=sentinels,
+        socket_path=_socket_path(dsn),
+        tls=dsn.scheme.endswith("ss") or dsn.scheme == "valkeys",
+        ssl=_ssl_arguments(transport, ssl),
+        user=user,
+        password=password,
+    )
+
+
+def _split_query(
+    transport: str, query: Mapping[str, str]
+) -> tuple[dict[str, Any], tuple[tuple[str, int], ...], dict[str, str]]:
+    """PHP's bracket keys: ``host[h:p]`` is a sentinel, ``ssl[cafile]`` a TLS option."""
+    plain: dict[str, Any] = {}
+    sentinels: list[tuple[str, int]] = []
+    ssl: dict[str, str] = {}
+    for key, value in query.items():
+        if key.startswith("host[") and key.endswith("]"):
+            host, _, port = key[5:-1].rpartition(":")
+            if not host or not port.isdigit():
+                raise ConfigError(f"transports.{transport}.dsn: sentinel {key[5:-1]!r}; allowed: host[NAME:PORT]")
+            sentinels.append((host, int(port)))
+        elif key.startswith("ssl[") and key.endswith("]"):
+            ssl[key[4:-1]] = value
+        else:
+            plain[key] = value
+    return plain, tuple(sentinels), ssl
+
+
+def _socket_path(dsn: Dsn) -> str | None:
+    return dsn.path if not dsn.host and dsn.path.strip("/") else None
+
+
+def _from_path(transport: str, dsn: Dsn) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if dsn.host:
+        found["host"] = dsn.host
+    if dsn.port is not None:
+        found["port"] = dsn.port
+    if _socket_path(dsn) is None:
+        parts = dsn.path.strip("/").split("/") if dsn.path.strip("/") else []
+        if len(parts) > 3:
+            raise ConfigError(f"transports.{transport}.dsn: path {dsn.path!r}; allowed: /stream/group/consumer")
+        found.update(zip(("stream", "group", "consumer"), parts, strict=False))
+    return found
+
+
+def _credentials(transport: str, dsn: Dsn, auth: Any) -> tuple[str | None, str | None]:
+    """User and password. One part without a colon is the password; the user `default` is the same as none."""
+    user, password = dsn.user, dsn.password
+    if isinstance(auth, list | tuple) and len(auth) == 2:
+        user, password = str(auth[0]), str(auth[1])
+    elif isinstance(auth, str):
+        user, password = None, auth
+    elif auth is not None:
+        raise ConfigError(f"transports.{transport}: option auth; allowed: a password, or [user, password]")
+    if user and not password:
+        user, password = None, user
+    return (None if user in (None, "", "default") else user), password or None
+
+
+def _sentinel_master(transport: str, values: Mapping[str, Any], sentinels: tuple[tuple[str, int], ...]) -> str | None:
+    if values["sentinel_master"] and values["redis_sentinel"]:
+        raise ConfigError(f"transports.{transport}: sentinel_master and redis_sentinel are the same; give one of them")
+    master = values["sentinel_master"] or values["redis_sentinel"]
+    if bool(master) != bool(sentinels):
+        raise ConfigError(
+            f"transports.{transport}.dsn: sentinels and sentinel_master belong together; "
+            "allowed: redis:?host[NAME:PORT]&host[NAME:PORT]&sentinel_master=NAME"
+        )
+    return str(master) if master else None
+
+
+def _check(transport: str, values: Mapping[str, Any]) -> None:
+    for name in ("stream", "group", "consumer"):
+        if values[name] == "":
+            raise ConfigError(f"transports.{transport}: option {name} is empty; allowed: a name")
+    if values["serializer"] not in (0, 1):
+        raise ConfigError(
+            f"transports.{transport}: option serializer: found {values['serializer']}; allowed: 0 (bare JSON) or "
+            "1 (phpredis' own default); igbinary, msgpack and JSON wrapping (2, 3, 4) must be changed on the PHP side"
+        )
+    if values["redeliver_timeout"] < 1:
+        raise ConfigError(f"transports.{transport}: option redeliver_timeout: found 0; allowed: seconds, at least 1")
+
+
+def _mapping(transport: str, name: str, value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"transports.{transport}: option {name}; allowed: a map of {', '.join(_SSL_OPTIONS)}")
+    return dict(value)
+
+
+def _ssl_arguments(transport: str, ssl: Mapping[str, Any]) -> dict[str, Any]:
+    """PHP's stream-context names as redis-py's arguments."""
+    arguments: dict[str, Any] = {}
+    for name, value in ssl.items():
+        target = _SSL_OPTIONS.get(name)
+        if target is None:
+            raise ConfigError(f"transports.{transport}: unknown option ssl.{name}; allowed: {', '.join(_SSL_OPTIONS)}")
+        if name.startswith("verify_"):
+            value = read_options(transport, {name: True}, {name: value})[name]
+        arguments[target] = ("required" if value else "none") if name == "verify_peer" else value
+    if arguments.get("ssl_cert_reqs") == "none":
+        arguments["ssl_check_hostname"] = False
+    return arguments

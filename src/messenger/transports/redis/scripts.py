@@ -1,0 +1,41 @@
+"""The Lua scripts beside this file, sent by hash. Keys are always passed as KEYS, never built inside."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+from messenger.transports.redis.link import Argument, RedisLink, RedisReplyError
+
+
+class Script:
+    """One Lua file; sent by its hash, and whole where the server does not have it yet."""
+
+    def __init__(self, name: str) -> None:
+        self._text = resources.files(__package__).joinpath(f"{name}.lua").read_text()
+        self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+
+    def command(self, keys: Sequence[Argument], arguments: Sequence[Argument]) -> tuple[Argument, ...]:
+        """The EVALSHA command, for a pipeline. The caller looks for NOSCRIPT in its reply (see `missing`)."""
+        return ("EVALSHA", self._sha, len(keys), *keys, *arguments)
+
+    def run(self, link: RedisLink, keys: Sequence[Argument], arguments: Sequence[Argument] = ()) -> Any:
+        """The script's reply."""
+        reply = link.exchange([self.command(keys, arguments)])[0]
+        if missing(reply):
+            return link.call("EVAL", self._text, len(keys), *keys, *arguments)
+        if isinstance(reply, RedisReplyError):
+            raise reply
+        return reply
+
+
+def missing(reply: Any) -> bool:
+    """Whether this reply says that the server does not know the script (it was restarted or flushed)."""
+    return isinstance(reply, RedisReplyError) and "NOSCRIPT" in str(reply)
+
+
+def refused(reply: Any, code: str) -> bool:
+    """Whether this reply is an error with this code, e.g. NOGROUP."""
+    return isinstance(reply, RedisReplyError) and f": {code}" in str(reply)
