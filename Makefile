@@ -11,7 +11,7 @@ PYTHON ?= python3
 export PYTHON
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-PLAYBOOK = ANSIBLE_CONFIG=playbooks/ansible.cfg ansible-playbook
+PLAYBOOK = ANSIBLE_CONFIG=ansible.cfg ansible-playbook
 SCENARIOS = default plain rollback
 SCENARIO ?= $(SCENARIOS)
 

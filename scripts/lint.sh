@@ -11,7 +11,7 @@ check() { # check NAME COMMAND…
 syntax() {
   local playbook
   for playbook in playbooks/*.yml; do
-    ANSIBLE_CONFIG=playbooks/ansible.cfg ansible-playbook --syntax-check "$playbook" > /dev/null || return 1
+    ANSIBLE_CONFIG=ansible.cfg ansible-playbook --syntax-check "$playbook" > /dev/null || return 1
   done
 }
 mapfile -t scripts < <(git ls-files '*.sh' .ci/run)

@@ -1,0 +1,90 @@
+"""worker1 and worker2: files, services, and the workers that Supervisor keeps alive."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from testinfra.host import Host
+
+if TYPE_CHECKING:
+    from conftest import App
+
+testinfra_hosts = ["ansible://workers"]
+
+PROCESSES = 3
+
+
+def test_service_runs_and_starts_at_boot(host: Host) -> None:
+    service = host.service("supervisor")
+    assert service.is_running
+    assert service.is_enabled
+
+
+def test_systemd_gives_the_workers_their_stop_time(host: Host) -> None:
+    limit = host.check_output("systemctl show supervisor --property TimeoutStopUSec --value")
+    assert limit not in ("", "1min 30s"), "systemd's default would kill supervisord before its workers are done"
+    assert host.check_output("systemctl show supervisor --property KillMode --value") == "mixed"
+
+
+def test_socket_is_for_root_only(host: Host) -> None:
+    assert host.file("/var/run/supervisor.sock").mode == 0o700
+
+
+@pytest.mark.parametrize(
+    ("path", "user", "mode"),
+    [
+        ("shared/config/messenger.env", "root", 0o640),
+        ("shared/config/messenger-worker.conf", "root", 0o644),
+        ("shared/log", "sms", 0o750),
+        ("shared/var", "sms", 0o750),
+        ("bin/messenger", "root", 0o755),
+    ],
+)
+def test_files(host: Host, app: App, path: str, user: str, mode: int) -> None:
+    file = host.file(f"{app.root}/{path}")
+    assert (file.user, oct(file.mode)) == (user, oct(mode))
+
+
+def test_conf_is_linked_from_supervisor_and_not_into_a_release(host: Host, app: App) -> None:
+    link = host.file("/etc/supervisor/conf.d/messenger-worker.conf")
+    assert link.is_symlink
+    assert link.linked_to == f"{app.root}/shared/config/messenger-worker.conf"
+
+
+def test_release(host: Host, app: App) -> None:
+    current = host.file(f"{app.root}/current")
+    assert current.is_symlink
+    assert host.file(f"{app.root}/current/REVISION").content_string == f"{app.release}\n"
+    assert host.file(f"{app.root}/current/.env").linked_to == f"{app.root}/shared/config/messenger.env"
+    interpreter = host.check_output(f"head -n 1 {app.root}/current/venv/bin/messenger")
+    assert interpreter.startswith(f"#!{app.root}/releases/{app.release}/venv/bin/python")
+
+
+def test_every_worker_is_registered_and_ready(host: Host, app: App) -> None:
+    rows = app.workers()
+    assert Counter(row["host"] for row in rows) == {"worker1": PROCESSES, "worker2": PROCESSES}
+    assert {row["release"] for row in rows} == {app.release}
+    assert {row["state"] for row in rows} == {"idle"}
+
+
+def test_registered_pids_are_supervisors_children_and_not_root(host: Host, app: App) -> None:
+    supervisord = host.check_output("cat /run/supervisord.pid")
+    for row in app.workers(host.check_output("hostname")):
+        user, parent = host.check_output(f"ps -o user=,ppid= -p {row['pid']}").split()
+        assert (user, parent) == ("sms", supervisord)
+
+
+def test_password_is_where_it_must_be_and_nowhere_else(host: Host, app: App, run_output: str) -> None:
+    password = app.password()
+    assert len(password) >= 24
+    assert password not in run_output
+    assert password not in host.check_output("ps -e -o args=")
+    assert host.run(f"grep -rlF -e '{password}' /etc /var/log /tmp {app.root}").stdout.split() == [
+        f"{app.root}/shared/config/messenger.env"
+    ]
+
+
+def test_no_failed_unit(host: Host) -> None:
+    assert host.check_output("systemctl list-units --failed --plain --no-legend") == ""
