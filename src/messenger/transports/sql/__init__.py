@@ -1,0 +1,19 @@
+"""The SQL transport: a table on SQLite or PostgreSQL, shared with Symfony's Doctrine transport when wished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from messenger.transports.base import Transport, TransportContext
+from messenger.transports.sql.connection import Database
+from messenger.transports.sql.options import parse_doctrine_dsn
+from messenger.transports.sql.transport import SqlTransport
+
+__all__ = ["create"]
+
+
+def create(name: str, dsn: str, options: Mapping[str, Any], context: TransportContext) -> Transport:
+    """A SQL transport for ``doctrine://<connection>[?option=value]``. Raises ConfigError; connects at first use."""
+    parsed = parse_doctrine_dsn(name, dsn, options, context.connections, context.state_dir)
+    return SqlTransport(name, parsed, Database(parsed.url), context.serializer, context.worker_id)

@@ -1,0 +1,146 @@
+"""The one seam to a database server: run this work in one transaction, and say plainly what went wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+
+from messenger.errors import TransportError, TransportUnavailable
+
+T = TypeVar("T")
+
+# How long a SQLite statement waits for another process's transaction, and a connect to PostgreSQL for an answer.
+_SQLITE_BUSY_SECONDS = 20.0
+_POSTGRESQL_ARGUMENTS = {"connect_timeout": 10, "tcp_user_timeout": 30_000, "application_name": "messenger"}
+_ATTEMPTS = 3
+# PostgreSQL, Appendix A: serialization_failure and deadlock_detected ask for the transaction to be run again (R70).
+_RUN_AGAIN = frozenset(("40001", "40P01"))
+_MISSING = frozenset(("42P01", "42703"))  # undefined_table, undefined_column
+_SQLITE_MISSING = ("no such table", "no such column", "has no column named")
+
+
+class SchemaMissing(TransportError):
+    """The table, or a column of it, is not there."""
+
+
+class Database:
+    """Connections to one database, opened when first needed and again after they broke. Safe for several threads.
+
+    url: SQLAlchemy URL of a SQLite file or a PostgreSQL database.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self._engine: Engine = _sqlite_engine(url) if url.get_backend_name() == "sqlite" else _postgresql_engine(url)
+
+    @property
+    def address(self) -> str:
+        """Which database this is, for people. No secrets."""
+        if self._url.get_backend_name() == "sqlite":
+            return f"SQLite file {self._url.database}"
+        query = self._url.query
+        host = self._url.host or query.get("host") or "the local socket"
+        port = self._url.port or query.get("port") or 5432
+        user = self._url.username or query.get("user") or "unnamed"
+        return f"PostgreSQL at {host}:{port} (database {self._url.database or user}, user {user})"
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction; when this returns it is committed.
+
+        `work` may run more than once. Raises SchemaMissing, TransportUnavailable, TransportError.
+        """
+        return self._run(work, self._engine)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """The same for work that only reads; on SQLite it waits for no writer."""
+        return self._run(work, self._engine.execution_options(read_only=True))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def _run(self, work: Callable[[Connection], T], engine: Engine) -> T:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with engine.begin() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                if attempt == _ATTEMPTS or getattr(error.orig, "sqlstate", None) not in _RUN_AGAIN:
+                    raise self._translate(error) from error
+            except SQLAlchemyError as error:
+                raise TransportUnavailable(self._sentence(str(error))) from error
+            except OSError as error:
+                raise TransportUnavailable(self._sentence(f"{error.strerror}: {error.filename}")) from error
+        raise AssertionError("unreachable")
+
+    def _translate(self, error: DBAPIError) -> TransportError:
+        reason = str(error.orig)
+        if _is_missing(error):
+            return SchemaMissing(self._sentence(reason))
+        # SQLITE_ERROR (1) is a statement that is wrong; the other codes are locks, disks and permissions.
+        wrong = getattr(error.orig, "sqlite_errorcode", None) == 1
+        if error.connection_invalidated or (isinstance(error, OperationalError | InterfaceError) and not wrong):
+            return TransportUnavailable(self._sentence(reason))
+        return TransportError(self._sentence(reason))
+
+    def _sentence(self, reason: str) -> str:
+        """One line. No driver is known to repeat a password, and none shall be trusted not to."""
+        line = f"{self.address}: {' '.join(reason.split())}"
+        for secret in (self._url.password, self._url.query.get("password"), self._url.query.get("sslpassword")):
+            if isinstance(secret, str) and secret:
+                line = line.replace(secret, "***")
+        return line
+
+
+def _is_missing(error: DBAPIError) -> bool:
+    if getattr(error.orig, "sqlstate", None) in _MISSING:
+        return True
+    return isinstance(error, OperationalError) and any(part in str(error.orig) for part in _SQLITE_MISSING)
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    arguments = {name: value for name, value in _POSTGRESQL_ARGUMENTS.items() if name not in url.query}
+    # hide_parameters: message bodies stay out of error texts. pool_pre_ping: a server that came back is just used.
+    return create_engine(url, connect_args=arguments, hide_parameters=True, pool_pre_ping=True)
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    # isolation_level None: the driver opens no transactions by itself, _begin does.
+    arguments = {"timeout": _SQLITE_BUSY_SECONDS, "isolation_level": None}
+    engine = create_engine(url, connect_args=arguments, hide_parameters=True)
+    path = Path(url.database or "")
+
+    @event.listens_for(engine, "do_connect")
+    def _make_private(*_: Any) -> None:
+        create_private_file(path)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: Any) -> None:
+        connection.text_factory = lambda value: value.decode("utf-8", "surrogateescape")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # IMMEDIATE waits for the write lock at once; a lock taken later, after reading, fails instead of waiting.
+        mode = "DEFERRED" if connection.get_execution_options().get("read_only") else "IMMEDIATE"
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+    return engine
+
+
+def create_private_file(path: Path) -> None:
+    """Create a file only its owner can read, and its directory, when they are missing. SQLite's own are for everybody.
+
+    O_EXCL matters: to open and close an existing SQLite file would drop the locks this process has on it.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return

@@ -1,0 +1,149 @@
+"""What a ``doctrine://`` DSN, its options, and the database connection it names say (spec 10)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from messenger.dsn import parse_dsn, read_options
+from messenger.errors import ConfigError
+
+DEFAULT_CONNECTION = "default"
+DEFAULT_FILE = "messenger.db"
+
+_DEFAULTS: dict[str, Any] = {
+    "table_name": "messenger_messages",
+    "queue_name": "default",
+    # Symfony waits 3600 s; a minute is safe here because the lease is renewed while a handler runs (R71).
+    "redeliver_timeout": 60.0,
+    "auto_setup": True,
+}
+# The names Symfony's DATABASE_URL, Doctrine's drivers and SQLAlchemy have for the two databases.
+_POSTGRESQL = frozenset(
+    ("postgresql", "postgres", "pgsql", "pdo_pgsql", "pdo-pgsql", "postgresql+psycopg", "postgresql+psycopg2")
+)
+_SQLITE = frozenset(("sqlite", "sqlite3", "pdo_sqlite", "pdo-sqlite", "sqlite+pysqlite"))
+_DOCTRINE_ONLY = frozenset(("serverVersion", "charset"))
+_TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,49}")
+_MAX_QUEUE_NAME = 190
+
+
+@dataclass(frozen=True, slots=True)
+class SqlOptions:
+    """Everything a SQL transport needs to know.
+
+    url: the database; its text hides the password.
+    redeliver_timeout: seconds without a sign of life after which a message may be taken over. Where PHP workers share
+    the queue it must be the same for both, and longer than PHP's longest handler.
+    auto_setup: create or complete the table when it is found missing.
+    """
+
+    url: URL
+    table_name: str
+    queue_name: str
+    redeliver_timeout: float
+    auto_setup: bool
+
+
+def parse_doctrine_dsn(
+    transport: str, text: str, options: Mapping[str, Any], connections: Mapping[str, str], state_dir: Path
+) -> SqlOptions:
+    """Options from a DSN and the `options:` of messenger.yaml. Query beats options beats defaults.
+
+    connections: database URLs by connection name; `default` without one is a SQLite file in `state_dir`.
+
+    Raises ConfigError with the allowed names or values, never with a password.
+    """
+    dsn = parse_dsn(transport, text)
+    bare = dsn.host and dsn.path in ("", "/") and dsn.port is None and dsn.user is None
+    if dsn.scheme != "doctrine" or not bare:
+        raise ConfigError(
+            f"transports.{transport}.dsn: allowed: doctrine://CONNECTION or doctrine://CONNECTION?option=value, "
+            "where CONNECTION is the name of a database connection"
+        )
+    values = read_options(transport, _DEFAULTS, options, dsn.query)
+    _check(transport, values)
+    return SqlOptions(url=_find_url(transport, dsn.host, connections, state_dir), **values)
+
+
+def _check(transport: str, values: Mapping[str, Any]) -> None:
+    if not _TABLE_NAME.fullmatch(values["table_name"] or ""):
+        raise ConfigError(
+            f"transports.{transport}: option table_name: found {values['table_name']!r}; "
+            "allowed: letters, digits and underscores, at most 50"
+        )
+    if not 1 <= len(values["queue_name"] or "") <= _MAX_QUEUE_NAME:
+        raise ConfigError(
+            f"transports.{transport}: option queue_name: found {values['queue_name']!r}; "
+            f"allowed: 1 to {_MAX_QUEUE_NAME} characters"
+        )
+    if not 0 < values["redeliver_timeout"] < math.inf:
+        raise ConfigError(
+            f"transports.{transport}: option redeliver_timeout: found {values['redeliver_timeout']}; "
+            "allowed: seconds, more than 0"
+        )
+
+
+def _find_url(transport: str, name: str, connections: Mapping[str, str], state_dir: Path) -> URL:
+    # A host name in a DSN is read in lower case, so case does not tell connections apart.
+    for known, text in connections.items():
+        if known.lower() == name:
+            return _read_url(known, text, state_dir)
+    if name == DEFAULT_CONNECTION:
+        return URL.create("sqlite+pysqlite", database=str(state_dir / DEFAULT_FILE))
+    known_names = ", ".join(sorted({DEFAULT_CONNECTION, *connections}))
+    raise ConfigError(f"transports.{transport}.dsn: no database connection {name!r}; allowed: {known_names}")
+
+
+def _read_url(connection: str, text: str, state_dir: Path) -> URL:
+    """A connection's URL with the driver used here. No error shows the URL: it has a password in it."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise ConfigError(
+            f"connection {connection!r}: not a database URL; a password with special characters must be "
+            "percent-encoded; allowed: postgresql://user:password@host:port/database, sqlite:////path/to/file"
+        ) from None
+    url = url.difference_update_query(_DOCTRINE_ONLY)
+    if url.drivername in _POSTGRESQL:
+        return _postgresql(connection, url.set(drivername="postgresql+psycopg"))
+    if url.drivername in _SQLITE:
+        return _sqlite(connection, url.set(drivername="sqlite+pysqlite"), state_dir)
+    raise ConfigError(f"connection {connection!r}: {url.drivername} is not supported; allowed: postgresql, sqlite")
+
+
+def _postgresql(connection: str, url: URL) -> URL:
+    try:
+        import psycopg.conninfo
+    except ImportError as error:
+        raise ConfigError(
+            f"connection {connection!r}: PostgreSQL needs its driver ({error}); pip install 'messenger-kit[postgresql]'"
+        ) from None
+    for key, value in url.query.items():
+        try:
+            psycopg.conninfo.make_conninfo("", **{key: str(value)})
+        except psycopg.Error:
+            raise ConfigError(
+                f"connection {connection!r}: unknown parameter {key!r}; allowed: the parameters of libpq, "
+                "for example sslmode, sslrootcert, connect_timeout, application_name"
+            ) from None
+    return url
+
+
+def _sqlite(connection: str, url: URL, state_dir: Path) -> URL:
+    if url.query:
+        raise ConfigError(f"connection {connection!r}: SQLite takes no parameters; found: {', '.join(url.query)}")
+    if url.host or not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise ConfigError(
+            f"connection {connection!r}: SQLite needs a file; allowed: sqlite:////absolute/path, or sqlite:///path "
+            "below the state directory; for messages in memory use the DSN in-memory://"
+        )
+    # A relative path must not mean another file in every release's working directory.
+    return url.set(database=str(state_dir / url.database))

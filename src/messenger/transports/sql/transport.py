@@ -1,0 +1,181 @@
+"""The SQL transport: takes rows under a lease and puts them back, deletes or renews them."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row
+
+from messenger.envelope import AnyEnvelope
+from messenger.errors import TransportError
+from messenger.stamps import DelayStamp, DeliveryStamp, LocalStamp, TransportMessageIdStamp
+from messenger.transports.base import Depth
+from messenger.transports.sql.connection import Database, SchemaMissing
+from messenger.transports.sql.options import SqlOptions
+from messenger.transports.sql.row import read_row, write_row
+from messenger.transports.sql.table import Statements, create_or_complete, messages_table
+from messenger.wire.serializer import Serializer
+
+T = TypeVar("T")
+logger = logging.getLogger("messenger.transports.sql")
+
+_POLL_SECONDS = 0.2
+_STOP_SECONDS = 0.05
+_ID = re.compile(r"[0-9]{1,18}")
+
+
+class SqlLeaseStamp(LocalStamp, frozen=True):
+    """Under which lease the message was taken. A message that was only looked at has none."""
+
+    owner: str
+
+
+class SqlTransport:
+    """One queue of a message table (spec 10).
+
+    A message is taken by marking its row with the time and a lease owner. The row is free again once that time lies
+    further back than `redeliver_timeout`; keepalive moves it forward.
+    """
+
+    def __init__(
+        self, name: str, options: SqlOptions, database: Database, serializer: Serializer, worker_id: str
+    ) -> None:
+        self.name = name
+        self._options = options
+        self._database = database
+        self._serializer = serializer
+        self._worker_id = worker_id
+        self._table = messages_table(options.table_name)
+        self._sql = Statements(self._table, options.queue_name, options.redeliver_timeout)
+
+    def setup(self) -> None:
+        """Create the table, or add our columns and the index to one made by Doctrine."""
+        self._database.write(lambda connection: create_or_complete(connection, self._table))
+
+    def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
+        """Insert the message; committed when this returns. Raises TransportUnavailable, MessageEncodingFailed."""
+        body, headers = write_row(self._serializer.encode(envelope))
+        statement = self._sql.insert(body, headers, _delay_seconds(envelope))
+        row_id = self._write(lambda connection: connection.execute(statement).scalar_one())
+        return envelope.with_stamps(TransportMessageIdStamp(str(row_id)))
+
+    def get(self, wait: float, stop: Callable[[], bool]) -> Sequence[AnyEnvelope]:
+        """Take the oldest message that is due and free, looking again until `wait` seconds are over."""
+        deadline = time.monotonic() + wait
+        while not stop():
+            taken = self._take()
+            if taken is not None:
+                return [taken]
+            if time.monotonic() >= deadline:
+                break
+            _pause(min(deadline, time.monotonic() + _POLL_SECONDS), stop)
+        return []
+
+    def ack(self, envelope: AnyEnvelope) -> None:
+        """Delete the row, whoever has taken it over meanwhile: the message is handled."""
+        row_id = self._id(envelope)
+        if not self._changed(self._sql.delete(row_id)):
+            logger.warning("%s: message %d was gone before it was acknowledged", self.name, row_id)
+
+    def reject(self, envelope: AnyEnvelope) -> None:
+        """Delete the row, unless the lease was lost and somebody else works on it."""
+        row_id = self._id(envelope)
+        if not self._changed(self._sql.delete(row_id, _lease(envelope))):
+            logger.warning("%s: message %d is gone or was taken over; not removed", self.name, row_id)
+
+    def requeue(self, received: AnyEnvelope, updated: AnyEnvelope) -> None:
+        """Write `updated` into the row and free it, in one statement; not when the lease was lost."""
+        row_id = self._id(received)
+        body, headers = write_row(self._serializer.encode(updated))
+        if not self._changed(self._sql.put_back(row_id, _lease(received), body, headers, _delay_seconds(updated))):
+            logger.warning("%s: message %d is gone or was taken over; not put back", self.name, row_id)
+
+    def keepalive(self, envelope: AnyEnvelope) -> None:
+        """Move the lease forward. It uses a connection of its own, so it works while another thread waits."""
+        lease = _lease(envelope)
+        if lease is not None and not self._changed(self._sql.renew(self._id(envelope), lease)):
+            logger.warning("%s: the lease of message %d is lost", self.name, self._id(envelope))
+
+    @property
+    def keepalive_interval(self) -> float:
+        """A quarter of the lease, so that three missed calls do no harm."""
+        return self._options.redeliver_timeout / 4
+
+    def depth(self) -> Depth:
+        """Counts of what is ready, in flight and delayed, all at one moment."""
+        row = self._read(lambda connection: connection.execute(self._sql.depth()).one())
+        ready, in_flight, delayed, oldest = row
+        return Depth(ready, in_flight, delayed, None if oldest is None else max(0.0, float(oldest)))
+
+    def all(self, limit: int) -> Sequence[AnyEnvelope]:
+        """Up to `limit` messages in the order they were first stored, the delayed and the taken ones too."""
+        rows = self._read(lambda connection: connection.execute(self._sql.oldest(limit)).all())
+        return [self._envelope(row) for row in rows]
+
+    def find(self, message_id: str) -> AnyEnvelope | None:
+        """The message with this id. It is not taken: reject and requeue apply whoever holds it."""
+        if not _ID.fullmatch(message_id):
+            return None
+        row = self._read(lambda connection: connection.execute(self._sql.find(int(message_id))).one_or_none())
+        return None if row is None else self._envelope(row)
+
+    def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        self._database.close()
+
+    def _take(self) -> AnyEnvelope | None:
+        lease = f"{self._worker_id}/{secrets.token_hex(8)}"
+        row = self._write(lambda connection: connection.execute(self._sql.take(lease)).one_or_none())
+        if row is None:
+            return None
+        return self._envelope(row).with_stamps(DeliveryStamp(row.delivery_count), SqlLeaseStamp(lease))
+
+    def _envelope(self, row: Row[Any]) -> AnyEnvelope:
+        return read_row(self._serializer, row.body, row.headers).with_stamps(TransportMessageIdStamp(str(row.id)))
+
+    def _id(self, envelope: AnyEnvelope) -> int:
+        stamp = envelope.last(TransportMessageIdStamp)
+        if stamp is None or not _ID.fullmatch(stamp.id):
+            raise TransportError(f"{self.name}: this envelope did not come from here: it has no id of this transport")
+        return int(stamp.id)
+
+    def _changed(self, statement: Any) -> bool:
+        """Whether the statement found its row."""
+        return self._write(lambda connection: connection.execute(statement).rowcount) > 0
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        return self._with_schema(lambda: self._database.write(work))
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        return self._with_schema(lambda: self._database.read(work))
+
+    def _with_schema(self, run: Callable[[], T]) -> T:
+        try:
+            return run()
+        except SchemaMissing as error:
+            if not self._options.auto_setup:
+                raise TransportError(
+                    f"{error}; auto_setup is off for transport {self.name!r}: run `messenger setup-transports`"
+                ) from error
+        self.setup()
+        return run()
+
+
+def _lease(envelope: AnyEnvelope) -> str | None:
+    stamp = envelope.last(SqlLeaseStamp)
+    return None if stamp is None else stamp.owner
+
+
+def _delay_seconds(envelope: AnyEnvelope) -> float:
+    stamp = envelope.last(DelayStamp)
+    return 0.0 if stamp is None else max(0, stamp.delay) / 1000
+
+
+def _pause(until: float, stop: Callable[[], bool]) -> None:
+    while not stop() and (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, _STOP_SECONDS))
