@@ -1,0 +1,35 @@
+"""The `store` fixture: each test that asks for it runs once for every transport."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.transports.stores import (
+    NAMES,
+    Store,
+    memory_store,
+    postgresql_store,
+    redis_store,
+    sqlite_store,
+)
+
+
+@pytest.fixture(params=NAMES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """An empty store, its server running. Servers are started only for the stores that have one."""
+    made = _make(request.param, request, tmp_path)
+    yield made
+    made.close()
+
+
+def _make(name: str, request: pytest.FixtureRequest, directory: Path) -> Store:
+    if name == "memory":
+        return memory_store(directory)
+    if name == "sqlite":
+        return sqlite_store(directory)
+    if name == "postgresql":
+        return postgresql_store(directory, request.getfixturevalue("postgres_server"))
+    return redis_store(directory, request.getfixturevalue("redis_server"))
