@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 
 from messenger.errors import ConfigError
 
-_ENV = re.compile(r"%env\(([^()]*)\)%")
+_ENV = re.compile(r"%env\(([^()]*)\)%|%%")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -30,7 +30,7 @@ def read_environment(directory: Path, environ: Mapping[str, str]) -> dict[str, s
 
 
 def expand(value: Any, environment: Mapping[str, str], where: str, fail: Callable[[str, str], ConfigError]) -> Any:
-    """`value` with every ``%env(NAME)%`` in its texts replaced; `%%` stands for `%` around no other change.
+    """`value` with every ``%env(NAME)%`` in its texts replaced, and ``%%`` by ``%``, as Symfony does.
 
     where: the key, for the error. fail: makes the error from key and reason.
     """
@@ -43,6 +43,8 @@ def expand(value: Any, environment: Mapping[str, str], where: str, fail: Callabl
 
     def lookup(match: re.Match[str]) -> str:
         name = match.group(1)
+        if name is None:
+            return "%"
         if not _NAME.fullmatch(name):
             raise fail(where, f"found %env({name})%; allowed: %env(NAME)% without processors")
         if name not in environment:

@@ -100,6 +100,15 @@ class ListableTransport(Protocol):
         ...
 
 
+@runtime_checkable
+class QueueTransport(Protocol):
+    """A transport that holds several queues; `consume --queues` needs it."""
+
+    def only_queues(self, names: Sequence[str]) -> None:
+        """From now on take messages of these queues only."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TransportContext:
     """What a transport factory gets from the application.

@@ -1,0 +1,1 @@
+"""Sends text messages. Or would, if it had a gateway."""

@@ -1,0 +1,263 @@
+"""Application: everything messenger.yaml describes, wired together. There is no global one."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import pkgutil
+import secrets
+import traceback
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from msgspec import UnsetType
+
+from messenger.bus import MessageBus
+from messenger.config import LoadedConfig, load_config
+from messenger.config.model import BusConfig, DefaultMiddlewareConfig, TransportConfig
+from messenger.control import Control, this_host
+from messenger.envelope import AnyEnvelope, Envelope
+from messenger.errors import ConfigError, HandlerDefinitionError
+from messenger.handlers import HandlerRegistry, collect_handlers
+from messenger.messages import MessageRegistry, is_message_class, message_options
+from messenger.middleware import AddBusName, HandleMessage, Middleware, SendMessage
+from messenger.retry import MultiplierRetryStrategy, RetryStrategy
+from messenger.routing import Router
+from messenger.stamps import BusNameStamp, Stamp
+from messenger.transports.base import Sender, Transport, TransportContext
+from messenger.transports.factory import create_transport
+from messenger.wire.serializer import Serializer
+
+log = logging.getLogger(__name__)
+M = TypeVar("M")
+DEFAULT_BUS = "messenger.bus.default"
+_EMBEDDED_FAILED = TransportConfig(dsn="doctrine://default?queue_name=failed")
+
+
+class Application:
+    """The buses, transports and handlers of one messenger.yaml.
+
+        app = Application.load("messenger.yaml")
+        app.dispatch(SmsNotification("hello"))
+
+    Transports connect at first use. An application is for one thread; fork before the first dispatch, not after.
+
+    notes: what was assumed because the file does not say it; a command shows them once.
+    """
+
+    def __init__(self, loaded: LoadedConfig) -> None:
+        self.loaded = loaded
+        self.config = loaded.messenger
+        self.notes: list[str] = []
+        self.host = this_host(loaded.environment)
+        self.worker_id = f"{self.host}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.handlers = HandlerRegistry()
+        self.messages = MessageRegistry()
+        self._transports: dict[str, Transport] = {}
+        self._transport_configs = dict(self.config.transports)
+        self.failure_transports = self._resolve_failure_transports()
+        self._load_modules()
+        self.router = Router(self.config.routing)
+        self._check_message_transports()
+        self.serializer = Serializer(self.messages)
+        self.default_bus_name = self.config.default_bus or next(iter(self.config.buses), DEFAULT_BUS)
+        self._handle_steps: list[HandleMessage] = []
+        self.buses = {
+            name: self._make_bus(name, bus)
+            for name, bus in (self.config.buses or {self.default_bus_name: BusConfig()}).items()
+        }
+
+    @classmethod
+    def load(cls, path: str | Path = "messenger.yaml", environ: Mapping[str, str] | None = None) -> Application:
+        """Read a messenger.yaml, import the handler modules it names and wire everything.
+
+        environ: instead of the process's environment.
+
+        Raises ConfigError (HandlerDefinitionError for a handler), one line that says what to mend.
+        """
+        return cls(load_config(Path(path), os.environ if environ is None else environ))
+
+    # --- use -------------------------------------------------------------------------------------------------------
+
+    @property
+    def bus(self) -> MessageBus:
+        """The default bus."""
+        return self.buses[self.default_bus_name]
+
+    def dispatch(self, message: M | Envelope[M], stamps: Iterable[Stamp] = ()) -> Envelope[M]:
+        """Dispatch on the default bus; see MessageBus.dispatch."""
+        return self.bus.dispatch(message, stamps)
+
+    def dispatch_received(self, envelope: AnyEnvelope) -> AnyEnvelope:
+        """Handle what a transport gave, on the bus its BusNameStamp names; an unknown name means the default (R81)."""
+        stamp = envelope.last(BusNameStamp)
+        bus = self.buses.get(stamp.bus_name) if stamp is not None else self.bus
+        if bus is None:
+            log.warning("unknown_bus name=%s: using %s", stamp.bus_name if stamp else "", self.default_bus_name)
+            bus = self.bus
+        return bus.dispatch(envelope)
+
+    def transport(self, name: str) -> Transport:
+        """The transport of this name, created at first use. Raises ConfigError with the known names."""
+        found = self._transports.get(name)
+        if found is None:
+            config = self._transport_configs.get(name)
+            if config is None:
+                raise ConfigError(
+                    f"no transport is called {name!r}; known: {', '.join(self.transport_names) or 'none'}"
+                )
+            found = self._transports[name] = create_transport(name, config, self._context())
+        return found
+
+    @property
+    def transport_names(self) -> tuple[str, ...]:
+        """Every transport, the assumed failure transport included."""
+        return tuple(self._transport_configs)
+
+    @property
+    def failure_transport_names(self) -> tuple[str, ...]:
+        """The transports that hold failed messages, each once."""
+        return tuple({name: None for name in self.failure_transports.values() if name is not None})
+
+    def retry_strategies(self) -> dict[str, RetryStrategy]:
+        """The retry strategy of each transport."""
+        strategies: dict[str, RetryStrategy] = {}
+        for name, transport in self._transport_configs.items():
+            retry = transport.retry_strategy
+            strategies[name] = MultiplierRetryStrategy(
+                retry.max_retries, retry.delay, retry.multiplier, retry.max_delay, retry.jitter
+            )
+        return strategies
+
+    def control(self) -> Control | None:
+        """A new connection to the control plane, or None when the configuration names no Redis."""
+        from messenger.transports.redis.options import SCHEMES, parse_redis_dsn
+
+        if self.config.control is not None:
+            return Control(parse_redis_dsn("control", self.config.control), self.config.name)
+        for name, transport in self._transport_configs.items():
+            if transport.dsn.split(":", 1)[0] in SCHEMES:
+                return Control(parse_redis_dsn(name, transport.dsn, transport.options), self.config.name)
+        return None
+
+    @property
+    def release(self) -> str:
+        """The release this application was started from: MESSENGER_RELEASE, or REVISION beside messenger.yaml."""
+        named = self.loaded.environment.get("MESSENGER_RELEASE")
+        if named:
+            return named
+        try:
+            return (self.loaded.directory / "REVISION").read_text(encoding="utf-8").strip() or "-"
+        except (OSError, UnicodeDecodeError):
+            return "-"
+
+    def close(self) -> None:
+        """Let go of connections and event loops."""
+        for transport in self._transports.values():
+            transport.close()
+        for step in self._handle_steps:
+            step.close()
+
+    # --- wiring ----------------------------------------------------------------------------------------------------
+
+    def _context(self) -> TransportContext:
+        state = self.loaded.environment.get("MESSENGER_STATE_DIR")
+        return TransportContext(
+            serializer=self.serializer,
+            dispatch=self.dispatch_received,
+            state_dir=Path(state) if state else self.loaded.directory / "var",
+            worker_id=self.worker_id,
+            connections=self.config.connections,
+        )
+
+    def _make_bus(self, name: str, config: BusConfig) -> MessageBus:
+        checks = config.default_middleware
+        if isinstance(checks, str):
+            checks = DefaultMiddlewareConfig(allow_no_handlers=checks == "allow_no_handlers")
+        elif isinstance(checks, bool):
+            checks = DefaultMiddlewareConfig(enabled=checks)
+        if not checks.enabled:
+            return MessageBus([], name=name)
+        handle = HandleMessage(self.handlers, bus_name=name, allow_no_handlers=checks.allow_no_handlers)
+        self._handle_steps.append(handle)
+        chain: list[Middleware] = [AddBusName(name), SendMessage(self._senders), handle]
+        return MessageBus(chain, name=name)
+
+    def _senders(self, envelope: AnyEnvelope) -> list[tuple[str, Sender]]:
+        return [(name, self.transport(name)) for name in self.router.transport_names(envelope)]
+
+    def _resolve_failure_transports(self) -> dict[str, str | None]:
+        """Each transport's failure transport; None only where the file says `failure_transport: null` (R32)."""
+        default = self.config.failure_transport
+        if isinstance(default, UnsetType):
+            default = "failed"
+            if "failed" in self._transport_configs:
+                self.notes.append("no failure_transport is set: using the transport 'failed' for failed messages")
+            else:
+                self._transport_configs["failed"] = _EMBEDDED_FAILED
+                self.notes.append(
+                    f"no failure_transport is set: failed messages are kept in 'failed' ({_EMBEDDED_FAILED.dsn}); "
+                    "write 'failure_transport: null' to discard them"
+                )
+        return {
+            name: default if isinstance(config.failure_transport, UnsetType) else config.failure_transport
+            for name, config in self._transport_configs.items()
+        }
+
+    def _load_modules(self) -> None:
+        for name in self.config.handlers:
+            module = self._import(name)
+            for handler in collect_handlers(module):
+                self.handlers.add(handler)
+            for value in vars(module).values():
+                if is_message_class(value) and value.__dict__.get("__messenger_message__"):
+                    self.messages.add(value)
+        for cls in self.handlers.message_types:
+            if is_message_class(cls):
+                self.messages.add(cls)
+        for key in self.config.routing:
+            self._load_routed_class(key)
+
+    def _import(self, name: str):  # type: ignore[no-untyped-def]
+        try:
+            return importlib.import_module(name)
+        except HandlerDefinitionError as error:
+            raise HandlerDefinitionError(f"{self.loaded.path}: handlers: {error}") from error
+        except Exception as error:
+            where = _origin(error)
+            raise ConfigError(
+                f"{self.loaded.path}: handlers: cannot import {name!r}: {type(error).__name__}: {error}{where}"
+            ) from error
+
+    def _load_routed_class(self, key: str) -> None:
+        """A dotted routing key names a class of this application; a PHP name must be some class's wire name."""
+        if key == "*" or key.endswith(("\\*", ".*")) or self.messages.get(key) is not None:
+            return
+        if "\\" in key or "." not in key:
+            self.notes.append(f"routing: no message class here has the wire name {key!r}")
+            return
+        try:
+            value = pkgutil.resolve_name(key)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ConfigError(f"{self.loaded.path}: routing.{key}: no such class ({error})") from error
+        if is_message_class(value):
+            self.messages.add(value)
+
+    def _check_message_transports(self) -> None:
+        for cls in self.messages.classes:
+            for name in message_options(cls).transports:
+                if name not in self._transport_configs:
+                    raise ConfigError(
+                        f"@message on {cls.__module__}.{cls.__qualname__} names the transport {name!r}; "
+                        f"known: {', '.join(self.transport_names)}"
+                    )
+
+
+def _origin(error: BaseException) -> str:
+    """Where an import went wrong: the innermost line outside the import machinery."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" ({error.filename}:{error.lineno})"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
+    return f" ({frames[-1].filename}:{frames[-1].lineno})" if len(frames) > 1 else ""

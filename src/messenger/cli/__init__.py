@@ -1,0 +1,71 @@
+"""The command `messenger`. Each subcommand is a file here and is imported only when it is called.
+
+Exit codes: 0 done · 1 failed · 64 wrong usage · 78 the configuration or the application cannot be loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from messenger.cli.lazy import LazyGroup
+from messenger.errors import ConfigError, MessengerError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 64
+EXIT_CONFIG = 78
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_from={
+        "consume": "messenger.cli.consume:consume",
+        "debug": "messenger.cli.debug:debug",
+        "dispatch": "messenger.cli.dispatch:dispatch",
+        "failed": "messenger.cli.failed:failed",
+        "setup-transports": "messenger.cli.setup_transports:setup_transports",
+        "stats": "messenger.cli.stats:stats",
+        "stop-workers": "messenger.cli.stop_workers:stop_workers",
+        "workers": "messenger.cli.workers:workers",
+    },
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="messenger-kit", prog_name="messenger")
+@click.option(
+    "-c",
+    "--config",
+    envvar="MESSENGER_CONFIG",
+    metavar="FILE",
+    help="The messenger.yaml to use. Default: $MESSENGER_CONFIG, ./messenger.yaml, ./config/packages/messenger.yaml.",
+)
+@click.pass_context
+def cli(context: click.Context, config: str | None) -> None:
+    """Queued message handling in the manner of Symfony Messenger.
+
+    Exit codes: 0 done, 1 failed, 64 wrong usage, 78 the configuration or the application cannot be loaded.
+    """
+    context.obj = config
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run `messenger` and exit with its code; mistakes become one line on stderr."""
+    sys.path.insert(0, os.getcwd())  # an application that is not installed lies here
+    try:
+        code = cli.main(args=arguments, prog_name="messenger", standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        code = EXIT_USAGE
+    except click.Abort:
+        code = EXIT_FAILED
+    except click.ClickException as error:
+        error.show()
+        code = EXIT_FAILED
+    except ConfigError as error:
+        click.echo(f"messenger: {error}", err=True)
+        code = EXIT_CONFIG
+    except MessengerError as error:
+        click.echo(f"messenger: {error}", err=True)
+        code = EXIT_FAILED
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,5 @@
+"""python -m messenger.cli"""
+
+from messenger.cli import main
+
+main()

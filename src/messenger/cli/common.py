@@ -1,0 +1,93 @@
+"""What the commands share: loading the application, options, durations, plain tables."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from messenger.application import Application
+from messenger.control import Control
+from messenger.errors import ConfigError
+
+_PLACES = (Path("messenger.yaml"), Path("config/packages/messenger.yaml"))
+_SIZE = re.compile(r"(0x[0-9a-f]+|\d+(?:\.\d+)?)\s*([kmgt]?)b?", re.IGNORECASE)
+_UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+format_option = click.option(
+    "--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
+)
+
+
+def load(context: click.Context) -> Application:
+    """The application of --config, or of the messenger.yaml found here."""
+    return Application.load(config_path(context.find_root().obj))
+
+
+def config_path(given: str | None) -> Path:
+    """The messenger.yaml to use. ConfigError when there is none."""
+    if given is not None:
+        return Path(given)
+    for place in _PLACES:
+        if place.is_file():
+            return place
+    raise ConfigError(
+        f"no {_PLACES[0]} in {Path.cwd()}: go to the application's directory, or name the file with --config FILE"
+    )
+
+
+def need_control(application: Application) -> Control:
+    """The control plane. ConfigError when the configuration has no Redis."""
+    control = application.control()
+    if control is None:
+        raise ConfigError(
+            f"{application.loaded.path}: no Redis that workers could report to; set 'control: redis://HOST' beside "
+            "'transports', or stop workers through Supervisor"
+        )
+    return control
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Columns padded to their widest cell; no wrapping, so that it can be cut and grepped."""
+    texts = [[str(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(len(row[i]) for row in texts) for i in range(len(head))]
+    for row in texts:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def seconds_text(seconds: float | None) -> str:
+    """A duration for people: 0.4 s, 12 s, 3 min, 2 h."""
+    if seconds is None:
+        return "-"
+    for limit, divisor, unit in ((10.0, 1, "s"), (120.0, 1, "s"), (7200.0, 60, "min"), (float("inf"), 3600, "h")):
+        if seconds < limit:
+            return f"{seconds:.1f} {unit}" if limit == 10.0 else f"{seconds / divisor:.0f} {unit}"
+    return "-"
+
+
+class SizeType(click.ParamType[int]):
+    """128M, 1G, 1.5g, 0x1000, 500000: a number of bytes, multiplied by 1024 for each step of K, M, G, T."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Bytes."""
+        if isinstance(value, int):
+            return value
+        match = _SIZE.fullmatch(str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is no size; allowed: a number with K, M, G or T, such as 128M", param, ctx)
+        number = float(int(match[1], 16)) if match[1].lower().startswith("0x") else float(match[1])
+        size = int(number * 1024 ** _UNITS[match[2].lower()])
+        if size < 1:
+            self.fail("a memory limit is at least 1 byte", param, ctx)
+        return size

@@ -1,0 +1,114 @@
+"""messenger consume: the worker."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+
+import click
+
+from messenger.application import Application
+from messenger.cli.common import SizeType, load
+from messenger.errors import ConfigError
+from messenger.transports.base import QueueTransport
+from messenger.worker import Worker, WorkerOptions
+from messenger.worker.limits import Limits
+
+log = logging.getLogger("messenger.consume")
+# With startsecs=0 Supervisor starts a program again at once, however often it fails: this pause is then the only one.
+_PAUSE_BEFORE_FAILING_SECONDS = 2.0
+
+
+@click.command()
+@click.argument("transports", nargs=-1, metavar="[TRANSPORT]...")
+@click.option("-l", "--limit", type=click.IntRange(min=1), help="Stop after this many messages, failed ones included.")
+@click.option("-f", "--failure-limit", type=click.IntRange(min=1), help="Stop after this many failed attempts.")
+@click.option("-m", "--memory-limit", type=SizeType(), help="Stop when more memory is resident, e.g. 128M.")
+@click.option("-t", "--time-limit", type=click.FloatRange(min=0, min_open=True), help="Stop after this many seconds.")
+@click.option("--sleep", type=click.FloatRange(min=0), default=1.0, show_default=True, help="Longest wait for a message before limits are looked at, in seconds.")  # fmt: skip # noqa: E501
+@click.option("--queues", multiple=True, metavar="QUEUE", help="Only these queues (transports that have queues).")
+@click.option("--all", "all_transports", is_flag=True, help="Every transport but the failure transports, in the order of messenger.yaml.")  # fmt: skip # noqa: E501
+@click.option("--min-uptime", type=click.FloatRange(min=0), default=0.0, help="Live at least this many seconds before leaving by a limit or stop-workers: more than Supervisor's startsecs.")  # fmt: skip # noqa: E501
+@click.option("-v", "--verbose", count=True, help="Also log what is only of interest when searching for a fault.")
+@click.option("-q", "--quiet", is_flag=True, help="Log warnings and errors only.")
+@click.pass_context
+def consume(
+    context: click.Context,
+    transports: tuple[str, ...],
+    limit: int | None,
+    failure_limit: int | None,
+    memory_limit: int | None,
+    time_limit: float | None,
+    sleep: float,
+    queues: tuple[str, ...],
+    all_transports: bool,
+    min_uptime: float,
+    verbose: int,
+    quiet: bool,
+) -> int:
+    """Handle messages from the named TRANSPORTs; an earlier one is always served first.
+
+    SIGTERM, SIGINT and SIGQUIT let the current message finish. The worker waits for a server that is away and says so.
+
+    Exit codes: 0 a limit, a signal or stop-workers; 1 a message was left pending because its store stayed away;
+    64 wrong usage; 78 the configuration or the application cannot be loaded.
+    """
+    _log_to_stderr(verbose, quiet)
+    try:
+        application = load(context)
+        for note in application.notes:
+            log.warning(note)
+        names = _transport_names(application, transports, all_transports)
+        _choose_queues(application, names, queues)
+        options = WorkerOptions(Limits(limit, failure_limit, memory_limit, time_limit), sleep, min_uptime)
+        worker = Worker(
+            application, names, options, pool=_pool(), process=os.environ.get("SUPERVISOR_PROCESS_NAME", "")
+        )
+    except ConfigError:
+        _pause_under_supervisor()
+        raise
+    return worker.run()
+
+
+def _log_to_stderr(verbose: int, quiet: bool) -> None:
+    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
+    logging.basicConfig(
+        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z"
+    )
+
+
+def _transport_names(application: Application, given: tuple[str, ...], all_transports: bool) -> tuple[str, ...]:
+    usual = tuple(name for name in application.transport_names if name not in application.failure_transport_names)
+    if given and all_transports:
+        raise click.UsageError("give transports or --all, not both")
+    if given:
+        unknown = [name for name in given if name not in application.transport_names]
+        if unknown:
+            raise click.UsageError(
+                f"no transport is called {unknown[0]!r}; allowed: {', '.join(application.transport_names)}"
+            )
+        return tuple(dict.fromkeys(given))
+    if all_transports or len(usual) == 1:
+        if not usual:
+            raise click.UsageError("messenger.yaml has no transports to consume")
+        return usual
+    raise click.UsageError(f"which transport? Allowed: {', '.join(application.transport_names)}, or --all")
+
+
+def _choose_queues(application: Application, names: tuple[str, ...], queues: tuple[str, ...]) -> None:
+    for name in names if queues else ():
+        transport = application.transport(name)
+        if not isinstance(transport, QueueTransport):
+            raise click.UsageError(f"--queues: the transport {name!r} has no queues; only SQL transports have them")
+        transport.only_queues(queues)
+
+
+def _pool() -> str:
+    return os.environ.get("MESSENGER_POOL") or os.environ.get("SUPERVISOR_GROUP_NAME", "")
+
+
+def _pause_under_supervisor() -> None:
+    if os.environ.get("SUPERVISOR_ENABLED"):
+        time.sleep(_PAUSE_BEFORE_FAILING_SECONDS)

@@ -1,0 +1,64 @@
+"""The gate of a deploy: are all workers of a host on the new release, and do they stay?"""
+
+from __future__ import annotations
+
+import time
+
+from messenger.control import Control, WorkerInfo
+from messenger.errors import TransportUnavailable
+
+_POLL_SECONDS = 0.25
+_AT_WORK = ("idle", "busy")
+
+
+class Gate:
+    """Looks at the registry until the workers are as wanted.
+
+    count: how many there must be; None: at least one.
+    """
+
+    def __init__(self, control: Control, host: str | None, release: str, count: int | None) -> None:
+        self._control = control
+        self._host = host
+        self._release = release
+        self._count = count
+
+    def wait(self, timeout: float, stable: float) -> tuple[list[WorkerInfo], list[str]]:
+        """The workers, and what is wrong with them; nothing: reached, and the same workers stayed `stable` seconds.
+
+        timeout: seconds until they must be as wanted; the stable time comes on top.
+        """
+        deadline = time.monotonic() + timeout
+        since: float | None = None
+        ids: set[str] = set()
+        while True:
+            found, problems = self._look()
+            now = time.monotonic()
+            if problems or {worker.id for worker in found} != ids:
+                since = None if problems else now
+                ids = {worker.id for worker in found}
+            if since is not None and now - since >= stable:
+                return found, []
+            if now >= deadline + stable:
+                return found, problems or ["the workers did not stay: some were started again and again"]
+            time.sleep(_POLL_SECONDS)
+
+    def _look(self) -> tuple[list[WorkerInfo], list[str]]:
+        try:
+            found = self._control.workers(self._host)
+        except TransportUnavailable as error:
+            return [], [str(error)]
+        problems = [problem for worker in found if (problem := self._problem(worker)) is not None]
+        wanted = self._count if self._count is not None else max(1, len(found))
+        if len(found) != wanted:
+            where = f" on {self._host}" if self._host is not None else ""
+            problems.append(f"{wanted} workers wanted{where}, {len(found)} there")
+        return found, problems
+
+    def _problem(self, worker: WorkerInfo) -> str | None:
+        if worker.release != self._release:
+            doing = f", busy with {worker.message.type} {worker.message.id}" if worker.message is not None else ""
+            return f"{worker.id} is on release {worker.release} ({worker.state}{doing})"
+        if worker.state not in _AT_WORK:
+            return f"{worker.id} is {worker.state}" + (f" for {worker.waiting_for}" if worker.waiting_for else "")
+        return None

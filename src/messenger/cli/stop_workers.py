@@ -1,0 +1,66 @@
+"""messenger stop-workers: workers finish their message and leave; Supervisor starts them again, on the new code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+import click
+
+from messenger.cli.common import format_option, load, need_control, print_json
+from messenger.control import Control, Scope, WorkerInfo
+from messenger.errors import TransportUnavailable
+
+_POLL_SECONDS = 0.2
+
+
+@click.command("stop-workers")
+@click.option("--host", help="Only the workers of this host.")
+@click.option("--keep-release", metavar="ID", help="Spare the workers that run this release already.")
+@click.option("--wait", type=click.FloatRange(min=0), default=0.0, help="Wait up to this many seconds until they have left.")  # fmt: skip # noqa: E501
+@format_option
+@click.pass_context
+def stop_workers(context: click.Context, host: str | None, keep_release: str | None, wait: float, output: str) -> int:
+    """Ask the workers of every host, or of one, to finish their message and leave.
+
+    A counter in Redis is raised; each worker compares it with what it was when the worker started. Supervisor starts a
+    worker that has left again. Exit codes: 0; 1 when some had not left after --wait.
+    """
+    application = load(context)
+    control = need_control(application)
+    asked = [w for w in control.workers(host) if keep_release is None or w.release != keep_release]
+    control.ask_to_stop(_scopes(asked, host, keep_release))
+    remaining = _wait(control, asked, wait) if wait else asked
+    gone = len(asked) - len(remaining)
+    if output == "json":
+        print_json({"asked": len(asked), "gone": gone, "remaining": [worker.id for worker in remaining]})
+    else:
+        click.echo(f"{len(asked)} workers asked to stop" + (f", {gone} have left" if wait else ""))
+        for worker in remaining if wait else ():
+            doing = (
+                f"{worker.message.type} {worker.message.id} for {worker.message.seconds:g} s" if worker.message else "-"
+            )
+            click.echo(f"still there: {worker.id} ({worker.state}: {doing})", err=True)
+    return 1 if wait and remaining else 0
+
+
+def _scopes(asked: Sequence[WorkerInfo], host: str | None, keep_release: str | None) -> list[Scope]:
+    """With --keep-release only the releases that are to go; else the whole scope, unregistered workers included."""
+    if keep_release is None:
+        return [Scope(host)]
+    return list({Scope(worker.host, worker.release): None for worker in asked})
+
+
+def _wait(control: Control, asked: Sequence[WorkerInfo], seconds: float) -> list[WorkerInfo]:
+    deadline = time.monotonic() + seconds
+    wanted = {worker.id for worker in asked}
+    remaining = list(asked)
+    while remaining:
+        with suppress(TransportUnavailable):  # still counted as there; asked again until the time is up
+            remaining = [worker for worker in control.workers() if worker.id in wanted]
+        if time.monotonic() >= deadline:
+            break
+        if remaining:
+            time.sleep(_POLL_SECONDS)
+    return remaining

@@ -1,0 +1,76 @@
+"""messenger workers: every live worker; with --until-release the gate of a deploy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+from messenger.cli.common import format_option, load, need_control, print_json, print_table, seconds_text
+from messenger.cli.gate import Gate
+from messenger.control import WorkerInfo
+
+
+@click.command()
+@click.option("--host", help="Only the workers of this host.")
+@click.option("--until-release", metavar="ID", help="Wait until all of them run this release.")
+@click.option("--count", type=click.IntRange(min=0), help="… and there are this many.")
+@click.option("--timeout", type=click.FloatRange(min=0), default=60.0, show_default=True, help="… for at most this many seconds.")  # fmt: skip # noqa: E501
+@click.option("--stable", type=click.FloatRange(min=0), default=0.0, show_default=True, help="… and the same ones stay for this many seconds.")  # fmt: skip # noqa: E501
+@format_option
+@click.pass_context
+def workers(
+    context: click.Context,
+    host: str | None,
+    until_release: str | None,
+    count: int | None,
+    timeout: float,
+    stable: float,
+    output: str,
+) -> int:
+    """Show every live worker: where it runs, on which release, what it is doing, what it has done.
+
+    Exit codes: 0; with --until-release 1 when it was not reached, and the reasons on stderr.
+    """
+    control = need_control(load(context))
+    if until_release is None:
+        _print(control.workers(host), output, {})
+        return 0
+    gate = Gate(control, host, until_release, count)
+    found, problems = gate.wait(timeout, stable)
+    _print(found, output, {"reached": not problems, "problems": problems})
+    for problem in problems if output == "text" else ():
+        click.echo(problem, err=True)
+    return 1 if problems else 0
+
+
+def _print(found: list[WorkerInfo], output: str, extra: dict[str, Any]) -> None:
+    if output == "json":
+        print_json({"workers": [msgspec.to_builtins(worker) for worker in found], **extra})
+        return
+    print_table(
+        ("HOST", "PROCESS", "PID", "RELEASE", "TRANSPORTS", "STATE", "MESSAGE", "HANDLED", "FAILED", "MEMORY", "UP"),
+        [
+            (
+                worker.host,
+                worker.process or "-",
+                worker.pid,
+                worker.release,
+                ",".join(worker.transports),
+                worker.state,
+                _doing(worker),
+                worker.handled,
+                worker.failed,
+                f"{worker.memory_bytes / 1024**2:.0f}M",
+                seconds_text(worker.uptime_seconds),
+            )
+            for worker in found
+        ],
+    )
+
+
+def _doing(worker: WorkerInfo) -> str:
+    if worker.message is not None:
+        return f"{worker.message.type} ({seconds_text(worker.message.seconds)})"
+    return worker.waiting_for or "-"

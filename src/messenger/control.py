@@ -1,0 +1,172 @@
+"""stop-workers: asking workers to finish their message and leave, and the registry in which they answer.
+
+Everything lies in one Redis under fixed keys, derived from the `name` in messenger.yaml and never from a path (R50):
+
+    <name>:stop               hash: scope -> how often its workers were asked to stop (a counter, no clock: R51)
+    <name>:workers            sorted set: worker id -> when it was last seen, ms of the server's clock
+    <name>:worker:<id>        JSON: what the worker says of itself, with a time to live (R64)
+    <name>:reply:<token>      list: how one message ended, for `messenger dispatch --wait`
+
+Scopes: `all`, `host:<host>`, `host:<host>:release:<release>`.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from messenger.transports.redis.link import RedisLink
+from messenger.transports.redis.options import RedisOptions
+
+HEARTBEAT_SECONDS = 1.0
+_TTL_MS = 15_000
+_REPLY_SECONDS = 60
+
+
+class CurrentMessage(msgspec.Struct, frozen=True):
+    """The message a worker is handling. seconds: for how long."""
+
+    id: str
+    type: str
+    seconds: float
+
+
+class WorkerInfo(msgspec.Struct, frozen=True):
+    """What a worker says of itself."""
+
+    id: str
+    host: str
+    pid: int
+    pool: str
+    process: str
+    release: str
+    transports: list[str]
+    state: str
+    waiting_for: str | None
+    message: CurrentMessage | None
+    handled: int
+    failed: int
+    memory_bytes: int
+    started_at: str
+    uptime_seconds: float
+    seen_seconds: float = 0.0
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """How a message ended: handled, retrying, failed. milliseconds: how long its handlers took."""
+
+    status: str
+    worker: str
+    milliseconds: float
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which workers are meant: all, those of a host, or those of a host on one release."""
+
+    host: str | None = None
+    release: str | None = None
+
+    @property
+    def field(self) -> str:
+        """Its field in the hash <name>:stop."""
+        if self.host is None:
+            return "all"
+        return f"host:{self.host}" + (f":release:{self.release}" if self.release is not None else "")
+
+
+@dataclass(slots=True)
+class Control:
+    """One application's control plane. Every method raises TransportUnavailable when its Redis is away.
+
+    A `Control` is for one thread; a worker's beat has its own.
+    """
+
+    options: RedisOptions
+    name: str
+    _link: RedisLink = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._link = RedisLink(self.options)
+
+    # --- stopping --------------------------------------------------------------------------------------------------
+
+    def generation(self, host: str, release: str) -> int:
+        """How often a worker of this host and release has been asked to stop; a worker leaves when it grows."""
+        scopes = (Scope(), Scope(host), Scope(host, release))
+        counts = self._link.call("HMGET", f"{self.name}:stop", *(scope.field for scope in scopes))
+        return sum(int(count or 0) for count in counts)
+
+    def ask_to_stop(self, scopes: Iterable[Scope]) -> None:
+        """Ask every worker in these scopes to finish its message and leave."""
+        commands = [("HINCRBY", f"{self.name}:stop", scope.field, 1) for scope in scopes]
+        if commands:
+            self._link.pipeline(commands, transaction=True)
+
+    # --- the registry ----------------------------------------------------------------------------------------------
+
+    def report(self, info: WorkerInfo) -> None:
+        """Say that a worker lives, and how it is."""
+        now = self._now()
+        self._link.pipeline(
+            [
+                ("ZADD", f"{self.name}:workers", now, info.id),
+                ("SET", f"{self.name}:worker:{info.id}", msgspec.json.encode(info), "PX", _TTL_MS),
+            ]
+        )
+
+    def sign_off(self, worker_id: str) -> None:
+        """Take a worker that leaves out of the registry."""
+        self._link.pipeline([("ZREM", f"{self.name}:workers", worker_id), ("DEL", f"{self.name}:worker:{worker_id}")])
+
+    def workers(self, host: str | None = None) -> list[WorkerInfo]:
+        """The live workers, by host, pool and process; those not seen for 15 s are forgotten."""
+        now = self._now()
+        index = f"{self.name}:workers"
+        members = self._link.pipeline(
+            [("ZREMRANGEBYSCORE", index, "-inf", now - _TTL_MS), ("ZRANGE", index, 0, -1, "WITHSCORES")]
+        )[1]
+        seen = {members[i].decode(): float(members[i + 1]) for i in range(0, len(members), 2)}
+        infos = [self._with_age(info, now, seen) for info in self._read(seen)]
+        wanted = [info for info in infos if host in (None, info.host)]
+        return sorted(wanted, key=lambda info: (info.host, info.pool, info.process, info.pid))
+
+    def _read(self, seen: Mapping[str, float]) -> list[WorkerInfo]:
+        if not seen:
+            return []
+        texts = self._link.call("MGET", *(f"{self.name}:worker:{worker_id}" for worker_id in seen))
+        return [msgspec.json.decode(text, type=WorkerInfo) for text in texts if text is not None]
+
+    def _with_age(self, info: WorkerInfo, now: int, seen: Mapping[str, float]) -> WorkerInfo:
+        age = round(max(0.0, now - seen[info.id]) / 1000, 1)
+        return msgspec.structs.replace(info, seen_seconds=age)
+
+    def _now(self) -> int:
+        seconds, microseconds = self._link.call("TIME")
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+    # --- replies ---------------------------------------------------------------------------------------------------
+
+    def reply(self, token: str, reply: Reply) -> None:
+        """Tell whoever waits for this token."""
+        key = f"{self.name}:reply:{token}"
+        self._link.pipeline([("RPUSH", key, msgspec.json.encode(reply)), ("EXPIRE", key, _REPLY_SECONDS)])
+
+    def await_reply(self, token: str, seconds: float) -> Reply | None:
+        """The reply to this token, or None when there is none after `seconds`."""
+        command: Sequence[str | float] = ("BLPOP", f"{self.name}:reply:{token}", max(seconds, 0.01))
+        found = self._link.wait(command, seconds, lambda: False)
+        return msgspec.json.decode(found[1], type=Reply) if found else None
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._link.close()
+
+
+def this_host(environment: Mapping[str, str]) -> str:
+    """This machine's name in the registry: MESSENGER_HOST, or the host name."""
+    return environment.get("MESSENGER_HOST") or socket.gethostname()

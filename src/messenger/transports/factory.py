@@ -1,0 +1,39 @@
+"""Which package makes the transport for a DSN. Each is imported when a DSN asks for it, and not before."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib.metadata import entry_points
+from typing import cast
+
+from messenger.config.model import TransportConfig
+from messenger.errors import ConfigError
+from messenger.transports.base import Transport, TransportContext, TransportFactory
+
+_BUILT_IN = {
+    "redis": "messenger.transports.redis:create",
+    "rediss": "messenger.transports.redis:create",
+    "valkey": "messenger.transports.redis:create",
+    "valkeys": "messenger.transports.redis:create",
+    "doctrine": "messenger.transports.sql:create",
+    "in-memory": "messenger.transports.memory:create",
+    "sync": "messenger.transports.sync:create",
+}
+ENTRY_POINT_GROUP = "messenger.transports"
+
+
+def create_transport(name: str, config: TransportConfig, context: TransportContext) -> Transport:
+    """The transport for a DSN, by its scheme. Third parties register a scheme as an entry point of the group
+    ``messenger.transports``. Raises ConfigError for an unknown scheme.
+    """
+    scheme = config.dsn.split(":", 1)[0]
+    target = _BUILT_IN.get(scheme)
+    if target is not None:
+        factory = cast("TransportFactory", pkgutil.resolve_name(target))
+    else:
+        installed = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+        if scheme not in installed:
+            allowed = ", ".join((*_BUILT_IN, *sorted(installed)))
+            raise ConfigError(f"transports.{name}.dsn: no transport has the scheme {scheme[:30]!r}; allowed: {allowed}")
+        factory = installed[scheme].load()
+    return factory(name, config.dsn, config.options, context)

@@ -1,0 +1,93 @@
+"""What goes on beside the handler: leases are renewed, the registry is told, the stop signal is seen (R4, R50)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from messenger.control import HEARTBEAT_SECONDS, Control
+from messenger.errors import MessengerError
+from messenger.worker.status import Held, WorkerStatus
+from messenger.worker.stop import StopRequest
+
+log = logging.getLogger(__name__)
+
+
+class Beat:
+    """A thread that lives as long as the worker.
+
+    control: this thread's own connection to the control plane; None when there is none.
+    interval: seconds between two beats; at most a quarter of the shortest lease.
+    """
+
+    def __init__(self, status: WorkerStatus, stop: StopRequest, control: Control | None, interval: float) -> None:
+        self._status = status
+        self._stop = stop
+        self._control = control
+        self._interval = min(HEARTBEAT_SECONDS, interval)
+        self._baseline: int | None = None
+        self._renewed: tuple[Held, float] | None = None
+        self._ended = threading.Event()
+        self._is_quiet = False
+        self._thread = threading.Thread(target=self._run, name="messenger-beat", daemon=True)
+
+    def connect(self) -> None:
+        """Note the stop counter and register, before the first message. Raises TransportUnavailable."""
+        if self._control is None:
+            return
+        if self._baseline is None:
+            self._baseline = self._control.generation(self._status.host, self._status.release)
+        self._control.report(self._status.snapshot())
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """End the thread and take the worker out of the registry."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+        if self._control is not None:
+            try:
+                self._control.sign_off(self._status.worker_id)
+            except MessengerError as error:
+                log.debug("not_signed_off: %s", error)  # its registry entry expires by itself
+            self._control.close()
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._interval):
+            self._guard(self._renew_lease)
+            self._guard(self._report)
+
+    def _guard(self, step) -> None:  # type: ignore[no-untyped-def]
+        try:
+            step()
+        except MessengerError as error:
+            if not self._is_quiet:
+                log.warning("beat_failed: %s", error)
+            self._is_quiet = True
+        except Exception:
+            log.exception("beat_failed")
+        else:
+            self._is_quiet = False
+
+    def _renew_lease(self) -> None:
+        held = self._status.held
+        if held is None:
+            return
+        last = self._renewed[1] if self._renewed is not None and self._renewed[0] is held else held.since
+        if time.monotonic() - last >= held.transport.keepalive_interval:
+            held.transport.keepalive(held.envelope)
+            self._renewed = (held, time.monotonic())
+
+    def _report(self) -> None:
+        if self._control is None:
+            return
+        self._control.report(self._status.snapshot())
+        generation = self._control.generation(self._status.host, self._status.release)
+        if self._baseline is None:
+            self._baseline = generation
+        elif generation > self._baseline:
+            self._stop.request("stop-workers")

@@ -1,0 +1,42 @@
+"""Tells whoever waits how a message ended (`messenger dispatch --wait`)."""
+
+from __future__ import annotations
+
+import logging
+
+from messenger.control import Control, Reply
+from messenger.envelope import AnyEnvelope
+from messenger.errors import MessengerError
+from messenger.events import EventDispatcher, WorkerMessageFailed, WorkerMessageHandled
+from messenger.stamps import ReplyStamp
+
+log = logging.getLogger(__name__)
+
+
+class Replies:
+    """Listens to a worker and answers messages that carry a ReplyStamp."""
+
+    def __init__(self, control: Control, worker_id: str) -> None:
+        self._control = control
+        self._worker_id = worker_id
+
+    def listen(self, events: EventDispatcher) -> None:
+        """Answer from now on."""
+        events.listen(WorkerMessageHandled, self._on_handled)
+        events.listen(WorkerMessageFailed, self._on_failed)
+
+    def _on_handled(self, event: WorkerMessageHandled) -> None:
+        self._send(event.envelope, Reply("handled", self._worker_id, round(event.milliseconds, 1)))
+
+    def _on_failed(self, event: WorkerMessageFailed) -> None:
+        if not event.will_retry:
+            self._send(event.envelope, Reply("failed", self._worker_id, 0.0, str(event.error)))
+
+    def _send(self, envelope: AnyEnvelope, reply: Reply) -> None:
+        stamp = envelope.last(ReplyStamp)
+        if stamp is None:
+            return
+        try:
+            self._control.reply(stamp.token, reply)
+        except MessengerError as error:
+            log.warning("no_reply: %s", error)

@@ -1,0 +1,82 @@
+"""What a worker is doing now; written by the loop, read by the beat."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import psutil
+
+from messenger.control import CurrentMessage, WorkerInfo
+from messenger.envelope import AnyEnvelope
+from messenger.transports.base import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The message in hand. since: monotonic seconds."""
+
+    transport: Transport
+    envelope: AnyEnvelope
+    id: str
+    type: str
+    since: float
+
+
+@dataclass(slots=True)
+class WorkerStatus:
+    """One worker's state. Each field is assigned whole, so the beat always sees a consistent value."""
+
+    worker_id: str
+    host: str
+    pool: str
+    process: str
+    release: str
+    transports: tuple[str, ...]
+    state: str = "starting"
+    waiting_for: str | None = None
+    held: Held | None = None
+    handled: int = 0
+    failed: int = 0
+    started: float = field(default_factory=time.monotonic)
+    started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    _process: psutil.Process = field(default_factory=psutil.Process, repr=False)
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the worker started."""
+        return time.monotonic() - self.started
+
+    def memory(self) -> int:
+        """Resident bytes of this process and its children (R63)."""
+        total = int(self._process.memory_info().rss)
+        for child in self._process.children(recursive=True):
+            try:
+                total += int(child.memory_info().rss)
+            except psutil.Error:
+                continue  # it ended meanwhile
+        return total
+
+    def snapshot(self) -> WorkerInfo:
+        """What the registry shows."""
+        held = self.held
+        seconds = round(time.monotonic() - held.since, 1) if held is not None else 0.0
+        return WorkerInfo(
+            id=self.worker_id,
+            host=self.host,
+            pid=os.getpid(),
+            pool=self.pool,
+            process=self.process,
+            release=self.release,
+            transports=list(self.transports),
+            state=self.state,
+            waiting_for=self.waiting_for,
+            message=CurrentMessage(held.id, held.type, seconds) if held is not None else None,
+            handled=self.handled,
+            failed=self.failed,
+            memory_bytes=self.memory(),
+            started_at=self.started_at,
+            uptime_seconds=round(self.uptime, 1),
+        )
