@@ -39,7 +39,7 @@ class App:
 
     def handled(self) -> list[str]:
         """One line for each message handled on this host: what the example's handler wrote."""
-        log = self.host.file(f"{self.root}/shared/log/sms.txt")
+        log = self.host.file(f"{self.root}/shared/var/sms.txt")
         return str(log.content_string).splitlines() if log.exists else []
 
     def password(self) -> str:
