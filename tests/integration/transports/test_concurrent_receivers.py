@@ -1,0 +1,76 @@
+"""No two receivers get the same message: two processes empty a store of 200 messages."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.integration.transports.stores import Store, never, number_envelope, order_number
+
+MESSAGES = 200
+RECEIVERS = 2
+ROOT = Path(__file__).parents[3]
+
+
+@contextmanager
+def receiver_process(store: Store, worker_id: str, count: int) -> Iterator[subprocess.Popen[str]]:
+    """A started receiver that is ready to take messages; ended at the latest with the block."""
+    orders = {
+        "factory": store.factory,
+        "dsn": store.dsn.format(lease=60),
+        "connections": dict(store.connections),
+        "state_dir": str(store.state_dir),
+        "worker_id": worker_id,
+        "count": count,
+    }
+    command = [sys.executable, "-m", "tests.integration.transports.receiver"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps(orders) + "\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def in_processes(store: Store) -> list[list[int]]:
+    """What each of two processes took. Both are there before the first message; each takes its half and no more."""
+    sender = store.open()
+    with ExitStack() as stack:
+        receivers = [
+            stack.enter_context(receiver_process(store, f"receiver-{index}", MESSAGES // RECEIVERS))
+            for index in range(RECEIVERS)
+        ]
+        for number in range(MESSAGES):
+            sender.send(number_envelope(number))
+        outputs = [receiver.communicate(timeout=60)[0] for receiver in receivers]
+        assert [receiver.returncode for receiver in receivers] == [0] * RECEIVERS
+    return [json.loads(output) for output in outputs]
+
+
+def in_threads(store: Store) -> list[list[int]]:
+    """The same for a store that lives in one process."""
+    transport = store.open()
+
+    def receive() -> list[int]:
+        return [order_number(transport.get(30, never)[0]) for _ in range(MESSAGES // RECEIVERS)]
+
+    with ThreadPoolExecutor(RECEIVERS) as pool:
+        receivers = [pool.submit(receive) for _ in range(RECEIVERS)]
+        for number in range(MESSAGES):
+            transport.send(number_envelope(number))
+        return [receiver.result(60) for receiver in receivers]
+
+
+def test_every_message_goes_to_exactly_one_receiver(store: Store) -> None:
+    taken = in_threads(store) if store.shared else in_processes(store)
+    assert sorted(number for numbers in taken for number in numbers) == list(range(MESSAGES))
+    assert [len(numbers) for numbers in taken] == [MESSAGES // RECEIVERS] * RECEIVERS
