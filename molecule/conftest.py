@@ -32,6 +32,12 @@ class App:
         rows: list[dict[str, Any]] = self.messenger("workers", *(["--host", host] if host else []))["workers"]
         return rows
 
+    def send_and_wait(self, content: str) -> dict[str, Any]:
+        """Dispatch one message, wait up to 10 s until a worker has handled it, and return what dispatch says."""
+        body = json.dumps({"content": content})
+        answer: dict[str, Any] = self.messenger("dispatch", "App\\Message\\SmsNotification", body, "--wait", "10")
+        return answer
+
     @property
     def release(self) -> str:
         """The id of the release that `current` points to."""
@@ -54,6 +60,14 @@ class App:
 @pytest.fixture
 def app(host: Host) -> App:
     return App(host)
+
+
+@pytest.fixture
+def before(host: Host) -> list[dict[str, Any]]:
+    """The workers as they were before the last deploy (tasks/note_workers.yml)."""
+    rows: list[dict[str, Any]] = json.loads(host.file("/root/workers-before.json").content_string)["workers"]
+    assert rows
+    return rows
 
 
 @pytest.fixture
