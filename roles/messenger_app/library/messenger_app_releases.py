@@ -1,0 +1,160 @@
+#!/usr/bin/python3
+"""Ansible module: which releases a host has, and removal of old ones."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: messenger_app_releases
+short_description: Which releases of an application a host has, and removal of old ones
+description:
+  - A release is a directory named by its id. Files in it say how far it came.
+  - C(.ready) is written when it is completely built and holds the fingerprint of its content, C(.good) when its
+    workers came up and stayed up, C(.bad) when it was given up and why. Without C(.ready) it is half built.
+options:
+  root:
+    description: The application's directory; releases are in C(releases), the live one is where C(current) points.
+    type: path
+    required: true
+  keep:
+    description:
+      - Remove releases, but keep this many usable ones. Without it nothing is removed.
+      - The live release, newer ones, and any in which a process still runs are never removed.
+    type: int
+author: messenger-kit
+"""
+
+RETURN = r"""
+current:
+  description: Id of the live release, empty if there is none.
+  returned: always
+  type: str
+releases:
+  description: Every release, the newest first.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    id: {description: Its id., type: str}
+    state: {description: "C(building), C(ready), C(good) or C(bad).", type: str}
+    fingerprint: {description: What its content was., type: str}
+    fits: {description: Its environment works with the host's Python., type: bool}
+    pids: {description: Processes that run in it., type: list}
+    why: {description: Why it is bad., type: str}
+removed:
+  description: Ids of the releases that were removed.
+  returned: always
+  type: list
+warnings:
+  description: What could not be removed. An old release that stays is no reason to fail a deploy.
+  returned: sometimes
+  type: list
+"""
+
+RELEASE_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}$")
+
+
+def text(file: Path) -> str:
+    """Content of FILE, empty if there is none."""
+    try:
+        return file.read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def state(release: Path) -> str:
+    """How far RELEASE came."""
+    for mark in ("bad", "good", "ready"):
+        if (release / f".{mark}").exists():
+            return mark
+    return "building"
+
+
+def fits(release: Path) -> bool:
+    """Whether the interpreter that the environment points to is there and of the version it was made for."""
+    python = release / "venv" / "bin" / "python"
+    return python.exists() and (release / "venv" / "lib" / python.resolve().name).is_dir()
+
+
+def running() -> dict[str, list[int]]:
+    """Working directories of all processes, with the processes in each: a worker starts in its release."""
+    found: dict[str, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                where = os.readlink(entry / "cwd").removesuffix(" (deleted)")
+            except OSError:  # gone meanwhile, or a kernel thread
+                continue
+            found.setdefault(where, []).append(int(entry.name))
+    return found
+
+
+def releases(root: Path) -> list[dict[str, Any]]:
+    """Every release below ROOT, the newest first."""
+    directory = root / "releases"
+    if not directory.is_dir():
+        return []
+    processes = running()
+    return [
+        {
+            "id": release.name,
+            "state": state(release),
+            "fingerprint": text(release / ".ready"),
+            "fits": fits(release),
+            "why": text(release / ".bad"),
+            "pids": sorted(
+                pid
+                for where, pids in processes.items()
+                if Path(where).is_relative_to(release.resolve())
+                for pid in pids
+            ),
+        }
+        for release in sorted(directory.iterdir(), key=lambda entry: entry.name, reverse=True)
+        if RELEASE_ID.match(release.name) and release.is_dir()
+    ]
+
+
+def removable(found: Iterable[dict[str, Any]], current: str, keep: int) -> list[str]:
+    """Ids that may go: older than the live one, not running, and not among the KEEP newest usable ones."""
+    usable = [release["id"] for release in found if release["state"] in ("good", "ready")]
+    kept = {current, *[release_id for release_id in usable if release_id <= current][:keep]}
+    return [
+        release["id"]
+        for release in found
+        if release["id"] not in kept and release["id"] < current and not release["pids"]
+    ]
+
+
+def main() -> None:
+    """Report, and remove when asked to."""
+    module = AnsibleModule(
+        argument_spec={"root": {"type": "path", "required": True}, "keep": {"type": "int"}},
+        supports_check_mode=True,
+    )
+    root = Path(module.params["root"])
+    link = root / "current"
+    current = Path(os.readlink(link)).name if link.is_symlink() else ""
+    found = releases(root)
+    going = removable(found, current, module.params["keep"]) if module.params["keep"] else []
+    removed = []
+    for release_id in going:
+        try:
+            if not module.check_mode:
+                shutil.rmtree(root / "releases" / release_id)
+        except OSError as error:
+            module.warn(f"the old release {release_id} could not be removed: {error}")
+        else:
+            removed.append(release_id)
+    module.exit_json(changed=bool(removed), current=current, releases=found, removed=removed)
+
+
+if __name__ == "__main__":
+    main()
