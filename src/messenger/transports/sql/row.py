@@ -30,7 +30,7 @@ def read_row(serializer: Serializer, body: str | bytes, headers: str | bytes) ->
     except UnicodeDecodeError:
         return _keep("the body is not UTF-8 text", base64.b64encode(body_bytes), header_bytes, "body_base64")
     try:
-        header_map = dict(_HEADERS.decode(header_bytes) or {})
+        header_map = dict(_HEADERS.decode(header_bytes or b"{}") or {})
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         return _keep(f"the headers are not a JSON object of texts: {error}", body_bytes, header_bytes)
     return serializer.decode(Encoded(body_text, header_map))

@@ -1,7 +1,9 @@
 """The table and every statement that is ever sent to it.
 
 The first seven columns are those of Symfony's Doctrine transport (spec 10), so PHP can read and write the table. The
-other two are ours, and may be empty. All times are UTC by the database's clock, with fractions of a second.
+other two are ours, and may be empty. PHP's setup-transports drops them, and they come back with the next statement.
+All times are UTC by the database's clock, with fractions of a second; PHP compares whole seconds, so it sees a new
+message up to a second later.
 
     column          meaning
     id              never used twice
@@ -141,7 +143,7 @@ class Statements:
 
     def insert(self, body: str, headers: str, delay: float) -> Insert:
         """Store a message; gives its id."""
-        row = {"body": body, "headers": headers, "queue_name": self._queue_name}
+        row = {"body": body, "headers": headers, "queue_name": self._queue_name, "delivery_count": 0}
         times = {"created_at": utc_after(0.0), "available_at": utc_after(delay)}
         return self._table.insert().values(**row, **times).returning(self._c.id)
 
@@ -174,7 +176,7 @@ class Statements:
 
     def put_back(self, row_id: int, lease_owner: str | None, body: str, headers: str, delay: float) -> Update:
         """Give a message new contents and let it wait again; with `lease_owner` only while that one holds it."""
-        fresh = {"delivered_at": None, "lease_owner": None, "delivery_count": None}
+        fresh = {"delivered_at": None, "lease_owner": None, "delivery_count": 0}
         return (
             self._table.update()
             .where(*self._row(row_id, lease_owner))
