@@ -26,7 +26,7 @@ from messenger.stamps import (
 from messenger.transports.base import Depth, Transport, TransportContext
 from messenger.wire.serializer import Encoded, Serializer
 
-logger = logging.getLogger("messenger.transports.memory")
+log = logging.getLogger("messenger.transports.memory")
 
 _DEFAULTS: dict[str, Any] = {"serialize": False, "redeliver_timeout": 60.0}
 _WAKE_SECONDS = 0.02
@@ -130,7 +130,7 @@ class MemoryTransport:
         with self._changed:
             self.acked.append(envelope)
             if self._entries.pop(self._id(envelope), None) is None:
-                logger.warning("%s: message %d was gone before it was acknowledged", self.name, self._id(envelope))
+                log.warning("already_gone transport=%s id=%d: somebody else settled it", self.name, self._id(envelope))
 
     def reject(self, envelope: AnyEnvelope) -> None:
         """Forget the message, unless the lease was lost and somebody else works on it."""
@@ -211,7 +211,7 @@ class MemoryTransport:
         entry = self._entries.get(self._id(envelope))
         lease = envelope.last(MemoryLeaseStamp)
         if entry is None or (lease is not None and lease.number != entry.lease):
-            logger.warning("%s: message %d is gone or was taken over", self.name, self._id(envelope))
+            log.warning("lease_lost transport=%s id=%d: gone or taken over", self.name, self._id(envelope))
             return None
         return entry
 

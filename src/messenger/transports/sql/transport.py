@@ -22,7 +22,7 @@ from messenger.transports.sql.table import Statements, create_or_complete, messa
 from messenger.wire.serializer import Serializer
 
 T = TypeVar("T")
-logger = logging.getLogger("messenger.transports.sql")
+log = logging.getLogger("messenger.transports.sql")
 
 _POLL_SECONDS = 0.2
 _STOP_SECONDS = 0.05
@@ -80,26 +80,26 @@ class SqlTransport:
         """Delete the row, whoever has taken it over meanwhile: the message is handled."""
         row_id = self._id(envelope)
         if not self._changed(self._sql.delete(row_id)):
-            logger.warning("%s: message %d was gone before it was acknowledged", self.name, row_id)
+            log.warning("already_gone transport=%s id=%d: somebody else settled it", self.name, row_id)
 
     def reject(self, envelope: AnyEnvelope) -> None:
         """Delete the row, unless the lease was lost and somebody else works on it."""
         row_id = self._id(envelope)
         if not self._changed(self._sql.delete(row_id, _lease(envelope))):
-            logger.warning("%s: message %d is gone or was taken over; not removed", self.name, row_id)
+            log.warning("lease_lost transport=%s id=%d: gone or taken over, not removed", self.name, row_id)
 
     def requeue(self, received: AnyEnvelope, updated: AnyEnvelope) -> None:
         """Write `updated` into the row and free it, in one statement; not when the lease was lost."""
         row_id = self._id(received)
         body, headers = write_row(self._serializer.encode(updated))
         if not self._changed(self._sql.put_back(row_id, _lease(received), body, headers, _delay_seconds(updated))):
-            logger.warning("%s: message %d is gone or was taken over; not put back", self.name, row_id)
+            log.warning("lease_lost transport=%s id=%d: gone or taken over, not put back", self.name, row_id)
 
     def keepalive(self, envelope: AnyEnvelope) -> None:
         """Move the lease forward. It uses a connection of its own, so it works while another thread waits."""
         lease = _lease(envelope)
         if lease is not None and not self._changed(self._sql.renew(self._id(envelope), lease)):
-            logger.warning("%s: the lease of message %d is lost", self.name, self._id(envelope))
+            log.warning("lease_lost transport=%s id=%d: gone or taken over", self.name, self._id(envelope))
 
     @property
     def keepalive_interval(self) -> float:
