@@ -12,6 +12,7 @@ from typing import Any
 
 import redis
 import redis.backoff
+import redis.exceptions
 import redis.retry
 import redis.sentinel
 
@@ -23,10 +24,25 @@ _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 5.0
 # Replies that say "not now" rather than "not so": the server starts, or is no master any more after a failover.
 _NOT_NOW = ("LOADING", "READONLY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
+# redis-py cuts the code off the text of these.
+_CODES: dict[type[Exception], str] = {
+    redis.exceptions.NoScriptError: "NOSCRIPT",
+    redis.exceptions.ReadOnlyError: "READONLY",
+    redis.exceptions.BusyLoadingError: "LOADING",
+    redis.exceptions.OutOfMemoryError: "OOM",
+    redis.exceptions.NoPermissionError: "NOPERM",
+}
 
 
 class RedisReplyError(TransportError):
-    """Redis refused a command."""
+    """Redis refused a command.
+
+    code: the first word of its reply, e.g. NOGROUP.
+    """
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class RedisLink:
@@ -134,10 +150,10 @@ class RedisLink:
         return TransportUnavailable(f"{self._options.address}: {_plain(error)}")
 
     def _translate(self, error: redis.ResponseError) -> TransportError:
-        text = str(error)
-        if text.startswith(_NOT_NOW):
+        code = _CODES.get(type(error)) or str(error).split(" ", 1)[0]
+        if code in _NOT_NOW:
             return self._lost(error)
-        return RedisReplyError(f"{self._options.address}: {text}")
+        return RedisReplyError(f"{self._options.address}: {error}", code)
 
 
 def _plain(error: Exception) -> str:

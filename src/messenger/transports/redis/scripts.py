@@ -33,9 +33,9 @@ class Script:
 
 def missing(reply: Any) -> bool:
     """Whether this reply says that the server does not know the script (it was restarted or flushed)."""
-    return isinstance(reply, RedisReplyError) and "NOSCRIPT" in str(reply)
+    return refused(reply, "NOSCRIPT")
 
 
 def refused(reply: Any, code: str) -> bool:
     """Whether this reply is an error with this code, e.g. NOGROUP."""
-    return isinstance(reply, RedisReplyError) and f": {code}" in str(reply)
+    return isinstance(reply, RedisReplyError) and reply.code == code
