@@ -10,6 +10,7 @@ import secrets
 import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
 from msgspec import UnsetType
@@ -220,7 +221,7 @@ class Application:
         for key in self.config.routing:
             self._load_routed_class(key)
 
-    def _import(self, name: str):  # type: ignore[no-untyped-def]
+    def _import(self, name: str) -> ModuleType:
         try:
             return importlib.import_module(name)
         except HandlerDefinitionError as error:

@@ -63,13 +63,15 @@ def consume(
         names = _transport_names(application, transports, all_transports)
         _choose_queues(application, names, queues)
         options = WorkerOptions(Limits(limit, failure_limit, memory_limit, time_limit), sleep, min_uptime)
-        worker = Worker(
-            application, names, options, pool=_pool(), process=os.environ.get("SUPERVISOR_PROCESS_NAME", "")
-        )
-    except ConfigError:
+        process = os.environ.get("SUPERVISOR_PROCESS_NAME", "")
+        return Worker(application, names, options, pool=_pool(), process=process).run()
+    except (ConfigError, click.UsageError):
         _pause_under_supervisor()
         raise
-    return worker.run()
+    except Exception:
+        log.exception("worker_crashed: the message in hand stays pending and is handed out again")
+        _pause_under_supervisor()
+        return 1
 
 
 def _log_to_stderr(verbose: int, quiet: bool) -> None:

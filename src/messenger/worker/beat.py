@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from messenger.control import HEARTBEAT_SECONDS, Control
 from messenger.errors import MessengerError
@@ -34,6 +35,7 @@ class Beat:
 
     def connect(self) -> None:
         """Note the stop counter and register, before the first message. Raises TransportUnavailable."""
+        self._status.measure()
         if self._control is None:
             return
         if self._baseline is None:
@@ -61,7 +63,7 @@ class Beat:
             self._guard(self._renew_lease)
             self._guard(self._report)
 
-    def _guard(self, step) -> None:  # type: ignore[no-untyped-def]
+    def _guard(self, step: Callable[[], None]) -> None:
         try:
             step()
         except MessengerError as error:
@@ -83,6 +85,7 @@ class Beat:
             self._renewed = (held, time.monotonic())
 
     def _report(self) -> None:
+        self._status.measure()
         if self._control is None:
             return
         self._control.report(self._status.snapshot())

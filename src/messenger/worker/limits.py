@@ -18,7 +18,7 @@ class Limits:
     """None: no limit.
 
     messages: handled and failed ones together. failures: failed attempts.
-    memory: bytes. seconds: since the start.
+    memory: bytes, measured with every heartbeat. seconds: since the start.
     """
 
     messages: int | None = None
@@ -33,7 +33,7 @@ class Limits:
             _watch(events, stop, lambda: status.handled + status.failed >= limit, f"limit of {limit} messages")
         if self.memory is not None:
             memory = self.memory
-            _watch(events, stop, lambda: status.memory() > memory, f"memory limit of {memory} bytes")
+            _watch(events, stop, lambda: status.memory_bytes > memory, f"memory limit of {memory} bytes")
         if self.seconds is not None:
             seconds = self.seconds
             _watch(events, stop, lambda: status.uptime >= seconds, f"time limit of {seconds:g} s")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from messenger.application import Application
 from messenger.envelope import AnyEnvelope
-from messenger.errors import HandlerFailed, MessageDecodingFailed, StopWorker, TransportError, TransportUnavailable
+from messenger.errors import HandlerFailed, MessageDecodingFailed, StopWorker, TransportError
 from messenger.events import (
     EventDispatcher,
     WorkerMessageFailed,
@@ -131,12 +131,12 @@ class Worker:
         while not self.stop.requested:
             try:
                 connect()
-            except TransportUnavailable as error:
+            except TransportError as error:
                 self._pause_for(error, backoff.next())
             else:
                 return
 
-    def _pause_for(self, error: TransportUnavailable, seconds: float) -> None:
+    def _pause_for(self, error: TransportError, seconds: float) -> None:
         self._set_state("waiting", str(error))
         log.warning("waiting_for %s: next try in %.1f s", error, seconds)
         self.stop.pause(seconds)

@@ -40,6 +40,7 @@ class WorkerStatus:
     held: Held | None = None
     handled: int = 0
     failed: int = 0
+    memory_bytes: int = 0
     started: float = field(default_factory=time.monotonic)
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     _process: psutil.Process = field(default_factory=psutil.Process, repr=False)
@@ -49,15 +50,15 @@ class WorkerStatus:
         """Seconds since the worker started."""
         return time.monotonic() - self.started
 
-    def memory(self) -> int:
-        """Resident bytes of this process and its children (R63)."""
+    def measure(self) -> None:
+        """Note the resident bytes of this process and its children (R63). Takes milliseconds: not for every message."""
         total = int(self._process.memory_info().rss)
         for child in self._process.children(recursive=True):
             try:
                 total += int(child.memory_info().rss)
             except psutil.Error:
                 continue  # it ended meanwhile
-        return total
+        self.memory_bytes = total
 
     def snapshot(self) -> WorkerInfo:
         """What the registry shows."""
@@ -76,7 +77,7 @@ class WorkerStatus:
             message=CurrentMessage(held.id, held.type, seconds) if held is not None else None,
             handled=self.handled,
             failed=self.failed,
-            memory_bytes=self.memory(),
+            memory_bytes=self.memory_bytes,
             started_at=self.started_at,
             uptime_seconds=round(self.uptime, 1),
         )
