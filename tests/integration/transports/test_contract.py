@@ -134,6 +134,18 @@ def test_requeue_without_a_delay_makes_it_ready(store: Store) -> None:
     assert order_number(take(transport)) == 1
 
 
+def test_after_a_requeue_the_old_envelope_has_no_hold_on_the_message(store: Store) -> None:
+    transport = store.open()
+    transport.send(number_envelope(1))
+    received = take(transport)
+    transport.requeue(received, received.with_stamps(RedeliveryStamp(1)))
+    transport.keepalive(received)  # a beat that comes late
+    assert transport.depth().ready == 1
+    transport.requeue(received, received.with_stamps(RedeliveryStamp(2)))
+    transport.reject(received)
+    assert [e.all(RedeliveryStamp)[-1].retry_count for e in listed(transport)] == [1]
+
+
 def test_a_requeue_that_cannot_be_written_leaves_the_message(store: Store) -> None:
     transport = store.open()
     transport.send(number_envelope(1))

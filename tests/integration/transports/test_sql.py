@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import URL, Connection, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 
 from messenger.envelope import AnyEnvelope
@@ -25,7 +25,7 @@ from messenger.stamps import DelayStamp, DeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, ListableTransport, Transport
 from messenger.transports.sql.connection import Database
 from messenger.wire.serializer import UndecodableMessage
-from tests.integration.servers import PostgresServer
+from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer
 from tests.integration.transports.stores import (
     Store,
     build,
@@ -70,17 +70,24 @@ def postgresql(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[Stor
 
 def run_sql(store: Store, statement: str) -> list[Any]:
     """Run a statement beside the transport; its rows."""
-    if store.connections:
-        url = make_url(store.connections["main"]).set(drivername="postgresql+psycopg")
-    else:
-        url = make_url(f"sqlite:///{database_file(store)}")
-    engine = create_engine(url)
+    engine = create_engine(url_of(store))
     try:
         with engine.begin() as connection:
             result = connection.execute(text(statement))
             return [tuple(row) for row in result] if result.returns_rows else []
     finally:
         engine.dispose()
+
+
+def url_of(store: Store) -> URL:
+    if store.connections:
+        return make_url(store.connections["main"]).set(drivername="postgresql+psycopg")
+    return make_url(f"sqlite:///{database_file(store)}")
+
+
+def database_of(store: Store) -> Database:
+    """The transport's own seam to the database; close it."""
+    return Database(url_of(store))
 
 
 def database_file(store: Store) -> Path:
@@ -140,6 +147,7 @@ def test_a_table_with_whole_seconds_is_widened(postgresql: Store) -> None:
         " delivered_at TIMESTAMP(0) DEFAULT NULL)",
     )
     test_delays_keep_their_milliseconds(postgresql)
+    test_the_table_is_indexed_for_the_next_message(postgresql)
 
 
 # --- the table ----------------------------------------------------------------------------------------------------
@@ -173,9 +181,7 @@ def test_an_id_is_never_used_again(sql: Store) -> None:
 
 def test_the_table_is_indexed_for_the_next_message(sql: Store) -> None:
     sql.open().setup()
-    database = Database(make_url(f"sqlite:///{database_file(sql)}"))
-    if sql.connections:
-        database = Database(make_url(sql.connections["main"]).set(drivername="postgresql+psycopg"))
+    database = database_of(sql)
     indexes = database.read(lambda connection: inspect(connection).get_indexes("messenger_messages"))
     database.close()
     assert ["queue_name", "available_at"] in [index["column_names"] for index in indexes]
@@ -309,8 +315,25 @@ def test_a_row_somebody_is_just_taking_is_passed_over(postgresql: Store) -> None
         assert order_number(take(transport)) == 2
 
 
+def test_a_sender_does_not_notice_a_restart(postgresql: Store, postgres_server: PostgresServer) -> None:
+    transport = postgresql.open()
+    transport.send(number_envelope(1))
+    postgres_server.stop()
+    postgres_server.start()
+    transport.send(number_envelope(2))
+    assert listed(transport) == [1, 2]
+
+
+def test_an_error_text_never_has_the_password(postgresql: Store) -> None:
+    database = database_of(postgresql)
+    words = text(f"DO $$ BEGIN RAISE EXCEPTION 'who logged in with {POSTGRES_PASSWORD}?'; END $$")
+    with pytest.raises(TransportError, match=r"logged in with \*\*\*\?"):
+        database.write(lambda connection: connection.execute(words))
+    database.close()
+
+
 def test_a_transaction_that_lost_a_deadlock_is_run_again(postgresql: Store) -> None:
-    database = Database(make_url(postgresql.connections["main"]).set(drivername="postgresql+psycopg"))
+    database = database_of(postgresql)
     runs = 0
 
     def work(connection: Connection) -> str:
