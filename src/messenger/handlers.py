@@ -104,8 +104,10 @@ def _union_members(annotation: Any) -> tuple[Any, ...]:
 
 def _message_type(thing: Callable[..., Any], member: Any) -> type:
     origin = typing.get_origin(member) or member
-    if not inspect.isclass(origin) or origin.__module__ == "builtins" or origin is type(None):
+    if not inspect.isclass(origin) or origin.__module__ == "builtins" or origin is Any:
         raise _definition_error(thing, f"{member!r} cannot be a message: annotate it with a message class")
+    if getattr(origin, "_is_protocol", False) and not _is_protocol(origin):
+        raise _definition_error(thing, f"no message can be told to fit {member!r}: mark it @runtime_checkable")
     return origin
 
 
@@ -133,12 +135,12 @@ class Handler:
 
 def collect_handlers(module: types.ModuleType) -> list[Handler]:
     """The handlers defined in a module, in the order they stand there. Imported ones belong to their own module."""
-    found = []
+    found: dict[int, Handler] = {}  # by identity: one thing under two names is one handler
     for thing in vars(module).values():
         options = getattr(thing, "__dict__", {}).get(_ATTRIBUTE)
-        if isinstance(options, HandlerOptions) and thing.__module__ == module.__name__:
-            found.append(make_handler(thing, options))
-    return found
+        if isinstance(options, HandlerOptions) and thing.__module__ == module.__name__ and id(thing) not in found:
+            found[id(thing)] = make_handler(thing, options)
+    return list(found.values())
 
 
 def make_handler(thing: Callable[..., Any], options: HandlerOptions | None = None) -> Handler:
