@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 from msgspec import UnsetType
 
@@ -87,7 +87,13 @@ class Application:
         """The default bus."""
         return self.buses[self.default_bus_name]
 
-    def dispatch(self, message: M | Envelope[M], stamps: Iterable[Stamp] = ()) -> Envelope[M]:
+    @overload
+    def dispatch(self, message: Envelope[M], stamps: Iterable[Stamp] = ()) -> Envelope[M]: ...
+
+    @overload
+    def dispatch(self, message: M, stamps: Iterable[Stamp] = ()) -> Envelope[M]: ...
+
+    def dispatch(self, message: Any, stamps: Iterable[Stamp] = ()) -> AnyEnvelope:
         """Dispatch on the default bus; see MessageBus.dispatch."""
         return self.bus.dispatch(message, stamps)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.middleware.base import Middleware, Next
@@ -22,7 +22,13 @@ class MessageBus:
         self.name = name
         self._entry = _chain(middleware)
 
-    def dispatch(self, message: M | Envelope[M], stamps: Iterable[Stamp] = ()) -> Envelope[M]:
+    @overload
+    def dispatch(self, message: Envelope[M], stamps: Iterable[Stamp] = ()) -> Envelope[M]: ...
+
+    @overload
+    def dispatch(self, message: M, stamps: Iterable[Stamp] = ()) -> Envelope[M]: ...
+
+    def dispatch(self, message: Any, stamps: Iterable[Stamp] = ()) -> AnyEnvelope:
         """Send a message to the transports it is routed to, or handle it at once when there are none.
 
         When this returns, each transport has confirmed that it holds the message.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, overload
 
 from messenger.stamps import Stamp
 
 M = TypeVar("M")
+W = TypeVar("W")
 S = TypeVar("S", bound=Stamp)
 
 
@@ -43,12 +44,20 @@ class Envelope(Generic[M]):
 
     __hash__ = None  # type: ignore[assignment]
 
-    @classmethod
-    def wrap(cls, message: M | Envelope[M], stamps: Iterable[Stamp] = ()) -> Envelope[M]:
+    @overload
+    @staticmethod
+    def wrap(message: Envelope[W], stamps: Iterable[Stamp] = ()) -> Envelope[W]: ...
+
+    @overload
+    @staticmethod
+    def wrap(message: W, stamps: Iterable[Stamp] = ()) -> Envelope[W]: ...
+
+    @staticmethod
+    def wrap(message: Any, stamps: Iterable[Stamp] = ()) -> Envelope[Any]:
         """An envelope around `message`; one that is an envelope already keeps its stamps and gets these too."""
         if isinstance(message, Envelope):
-            return cast("Envelope[M]", message).with_stamps(*stamps)
-        return cls(message, stamps)
+            return message.with_stamps(*stamps)
+        return Envelope(message, stamps)
 
     def with_stamps(self, *stamps: Stamp) -> Envelope[M]:
         """A copy with these stamps appended."""
