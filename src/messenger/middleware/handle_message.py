@@ -44,6 +44,8 @@ class HandleMessage:
                 errors[handler.name] = error
             except SystemExit as error:  # a library's sys.exit() must not take the worker and its message with it
                 errors[handler.name] = RuntimeError(f"the handler called exit({error.code!r})")
+            except asyncio.CancelledError:  # something the handler awaited was cancelled; no reason to stop the worker
+                errors[handler.name] = RuntimeError("the handler was cancelled")
             else:
                 envelope = envelope.with_stamps(HandledStamp(handler.name, result))
         if errors:
