@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,11 +36,10 @@ def parse_dsn(transport: str, text: str) -> Dsn:
         parts = urlsplit(text)
         port = parts.port
         host = parts.hostname or ""
-    except ValueError as error:
-        raise ConfigError(
-            f"transports.{transport}.dsn: not a DSN ({error}); a password with special characters must be "
-            "percent-encoded; allowed: scheme://user:password@host:port/path?option=value"
-        ) from None
+    except ValueError:  # its text would show a part of the password
+        raise _not_a_dsn(transport) from None
+    if "#" in text or "@" in parts.path + parts.query:
+        raise _not_a_dsn(transport)  # a password that ends the host part too early
     if not parts.scheme:
         raise ConfigError(
             f"transports.{transport}.dsn: no scheme; allowed: redis://host:port/stream, doctrine://connection, "
@@ -49,6 +49,13 @@ def parse_dsn(transport: str, text: str) -> Dsn:
     password = unquote(parts.password) if parts.password is not None else None
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     return Dsn(parts.scheme, unquote(host), port, unquote(parts.path), query, user, password)
+
+
+def _not_a_dsn(transport: str) -> ConfigError:
+    return ConfigError(
+        f"transports.{transport}.dsn: not a DSN; allowed: scheme://user:password@host:port/path?option=value, a port up "
+        "to 65535, and in user and password each of @ : / ? # [ ] % percent-encoded (%40 %3A %2F %3F %23 %5B %5D %25)"
+    )
 
 
 def read_options(
@@ -85,7 +92,7 @@ def _typed(transport: str, name: str, value: Any, default: Any) -> Any:
         number = type(default)(text)
     except ValueError:
         raise _bad_value(transport, name, value, f"a number like {default}") from None
-    if number < 0:
+    if not 0 <= number < math.inf:
         raise _bad_value(transport, name, value, "a number of at least 0")
     return number
 

@@ -1,0 +1,177 @@
+"""What a Redis DSN and its options say: every form of Symfony's documentation and of our own (spec 8.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from messenger import ConfigError
+from messenger.transports.redis.options import RedisOptions, parse_redis_dsn
+
+SECRET = "s3cr3t"
+FULL = (
+    "redis://password@localhost:6379/messages/symfony/consumer"
+    "?auto_setup=true&serializer=1&stream_max_entries=0&dbindex=0"
+)
+
+
+def given(options: RedisOptions, names: str) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in names.split()}
+
+
+@pytest.mark.parametrize(
+    ("dsn", "expected"),
+    [
+        ("redis://localhost", {"host": "localhost", "port": 6379, "stream": "messages", "group": "symfony"}),
+        ("redis://localhost:6379/messages", {"host": "localhost", "stream": "messages", "consumer": None}),
+        ("redis://localhost:6379/messages/", {"stream": "messages", "group": "symfony"}),
+        ("redis://h/a/b/c", {"stream": "a", "group": "b", "consumer": "c"}),
+        ("redis://h/a%2Fb", {"stream": "a", "group": "b"}),
+        (FULL, {"user": None, "password": "password", "host": "localhost", "port": 6379}),
+        (FULL, {"stream": "messages", "group": "symfony", "consumer": "consumer"}),
+        (FULL, {"auto_setup": True, "serializer": 1, "stream_max_entries": 0, "dbindex": 0}),
+        ("redis://user:p%40ss%2F@h", {"user": "user", "password": "p@ss/"}),
+        ("redis://:pw@h", {"user": None, "password": "pw"}),
+        ("redis://user:@h", {"user": None, "password": "user"}),
+        ("redis://default:pw@h", {"user": None, "password": "pw"}),
+        ("redis://h?auth=pw", {"user": None, "password": "pw"}),
+        ("redis://other@h?auth=pw", {"user": None, "password": "pw"}),
+        ("redis:///var/run/redis.sock", {"socket_path": "/var/run/redis.sock", "stream": "messages"}),
+        ("redis:///var/run/redis.sock?stream=a&dbindex=3", {"stream": "a", "dbindex": 3}),
+        ("redis://u:pw@/var/run/redis.sock", {"socket_path": "/var/run/redis.sock", "user": "u", "password": "pw"}),
+        ("rediss://h", {"tls": True, "port": 6379}),
+        ("redis://h", {"tls": False}),
+        ("valkeys://h", {"tls": True}),
+        ("valkey://h/s", {"tls": False, "stream": "s"}),
+        ("redis://[::1]:6380/s", {"host": "::1", "port": 6380}),
+        ("redis://", {"host": "127.0.0.1", "port": 6379}),
+        ("redis://h?delete_after_ack=false&delete_after_reject=off", {"delete_after_ack": False}),
+        ("redis://h?delete_after_ack=0&delete_after_reject=no", {"delete_after_reject": False}),
+        ("redis://h?auto_setup=no&lazy=yes", {"auto_setup": False, "lazy": True}),
+        ("redis://h?redeliver_timeout=5&claim_interval=100", {"redeliver_timeout": 5, "claim_interval": 100}),
+        ("redis://h?timeout=1.5&read_timeout=0&retry_interval=10", {"timeout": 1.5, "read_timeout": 0.0}),
+        ("redis://h?persistent_id=x", {"host": "h"}),
+        ("redis://h?host=other&stream=q&group=g&consumer=c", {"host": "h", "stream": "q", "group": "g"}),
+        ("rediss://h?ssl[verify_peer]=0", {"ssl": {"ssl_cert_reqs": "none", "ssl_check_hostname": False}}),
+        ("rediss://h?ssl[cafile]=/ca.pem", {"ssl": {"ssl_ca_certs": "/ca.pem"}}),
+        (
+            "redis:?host[h1:26379]&host[h2:26380]&sentinel_master=main",
+            {"sentinels": (("h1", 26379), ("h2", 26380)), "sentinel_master": "main"},
+        ),
+        ("redis:?host[h1:26379]&redis_sentinel=main&stream=q", {"sentinel_master": "main", "stream": "q"}),
+        ("redis://pw@?host[h1:26379]&sentinel_master=main", {"password": "pw", "sentinel_master": "main"}),
+    ],
+)
+def test_what_a_dsn_says(dsn: str, expected: dict[str, Any]) -> None:
+    assert given(parse_redis_dsn("async", dsn), " ".join(expected)) == expected
+
+
+def test_the_defaults() -> None:
+    options = parse_redis_dsn("async", "redis://h")
+    assert options.delete_after_ack
+    assert options.delete_after_reject
+    assert options.auto_setup
+    assert options.serializer == 0
+    assert options.consumer is None, "a name of its own for every process"
+    assert options.redeliver_timeout == 60
+    assert (options.stream_max_entries, options.dbindex) == (0, 0)
+
+
+def test_path_beats_query_beats_options_beats_defaults() -> None:
+    more = {"stream": "o", "group": "o", "consumer": "o", "dbindex": 4}
+    options = parse_redis_dsn("async", "redis://h/path?stream=q&group=q", more)
+    assert (options.stream, options.group, options.consumer, options.dbindex) == ("path", "q", "o", 4)
+
+
+@pytest.mark.parametrize(
+    ("more", "user", "password"),
+    [({"auth": "pw"}, None, "pw"), ({"auth": ["u", "pw"]}, "u", "pw"), ({"auth": ["default", "pw"]}, None, "pw")],
+)
+def test_auth_beats_the_dsn(more: dict[str, Any], user: str | None, password: str) -> None:
+    options = parse_redis_dsn("async", "redis://a:b@h", more)
+    assert (options.user, options.password) == (user, password)
+
+
+def test_tls_options_of_the_file_are_those_of_php() -> None:
+    ssl = {"cafile": "/ca", "local_cert": "/c", "local_pk": "/k", "passphrase": SECRET, "verify_peer_name": False}
+    options = parse_redis_dsn("async", "rediss://h", {"ssl": ssl})
+    assert options.ssl == {
+        "ssl_ca_certs": "/ca",
+        "ssl_certfile": "/c",
+        "ssl_keyfile": "/k",
+        "ssl_password": SECRET,
+        "ssl_check_hostname": False,
+    }
+
+
+ALLOWED_NAMES = (
+    "allowed: auto_setup, claim_interval, consumer, dbindex, delete_after_ack, delete_after_reject, group, host, lazy, "
+)
+
+
+@pytest.mark.parametrize(
+    ("dsn", "more", "found", "allowed"),
+    [
+        ("redis://h?strem=x", {}, "unknown option 'strem'", ALLOWED_NAMES),
+        ("redis://h", {"delete_after_akc": True}, "unknown option 'delete_after_akc'", ALLOWED_NAMES),
+        ("redis://h?dbindex=x", {}, "option dbindex: found 'x'", "a number like 0"),
+        ("redis://h?dbindex=-1", {}, "option dbindex: found '-1'", "at least 0"),
+        ("redis://h?auto_setup=maybe", {}, "option auto_setup: found 'maybe'", "true or false"),
+        ("redis://h?timeout=soon", {}, "option timeout: found 'soon'", "a number like 5.0"),
+        ("redis://h?redeliver_timeout=0", {}, "option redeliver_timeout: found 0", "seconds, at least 1"),
+        ("redis://h?serializer=2", {}, "option serializer: found 2", "0 (bare JSON) or 1"),
+        ("redis://h?serializer=3", {}, "option serializer: found 3", "on the PHP side"),
+        ("redis://h?serializer=4", {}, "option serializer: found 4", "0 (bare JSON) or 1"),
+        ("redis://h?stream=", {}, "option stream is empty", "a name"),
+        ("redis://h?group=", {}, "option group is empty", "a name"),
+        ("redis://h?consumer=", {}, "option consumer is empty", "a name"),
+        ("redis://h/a/b/c/d", {}, "path '/a/b/c/d'", "/stream/group/consumer"),
+        ("redis:?host[h]&sentinel_master=m", {}, "sentinel 'h'", "host[NAME:PORT]"),
+        ("redis:?host[h:x]&sentinel_master=m", {}, "sentinel 'h:x'", "host[NAME:PORT]"),
+        ("redis:?host[h:26379]", {}, "sentinels and sentinel_master belong together", "sentinel_master=NAME"),
+        ("redis://h?sentinel_master=m", {}, "sentinels and sentinel_master belong together", "sentinel_master=NAME"),
+        ("redis:?host[h:1]&sentinel_master=m&redis_sentinel=m", {}, "are the same", "give one of them"),
+        ("redis://h:1,redis://h:2", {}, "a list of cluster nodes", "one server, or sentinels"),
+        ("rediss://h?ssl[cafil]=x", {}, "unknown option ssl.cafil", "cafile"),
+        ("rediss://h?ssl[verify_peer]=perhaps", {}, "option verify_peer: found 'perhaps'", "true or false"),
+        ("rediss://h", {"ssl": "yes"}, "option ssl", "a map of verify_peer"),
+        ("redis://h", {"auth": {"user": SECRET}}, "option auth", "a password, or [user, password]"),
+        ("redis://h", {"auth": [SECRET]}, "option auth", "a password, or [user, password]"),
+        ("http://h", {}, "scheme 'http'", "redis, rediss, valkey, valkeys"),
+        ("redis://h:0x1", {}, "not a DSN", "port"),
+    ],
+)
+def test_a_mistake_is_one_line_with_what_is_allowed(dsn: str, more: dict[str, Any], found: str, allowed: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_redis_dsn("async", dsn.replace("//h", f"//u:{SECRET}@h", 1), more)
+    text = str(caught.value)
+    assert text.startswith("transports.async")
+    assert found in text
+    assert allowed in text
+    assert "\n" not in text
+    assert SECRET not in text
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        f"redis://{SECRET}@h/s",
+        f"redis://u:{SECRET}@h/s",
+        f"redis://u:{SECRET}@/run/r.sock",
+        f"redis://u:{SECRET}@?host[h:1]&sentinel_master=m",
+        f"redis://h?auth={SECRET}",
+        f"rediss://h?ssl[passphrase]={SECRET}",
+    ],
+)
+def test_the_address_says_where_and_never_the_password(dsn: str) -> None:
+    options = parse_redis_dsn("async", dsn)
+    assert SECRET not in options.address
+    assert SECRET not in repr(options)
+    assert "redis" in options.address
+
+
+def test_the_address_names_what_matters_for_connecting() -> None:
+    address = parse_redis_dsn("async", f"rediss://ann:{SECRET}@h:7000?dbindex=3").address
+    assert address == "redis at h:7000 (db 3, TLS, user ann)"
+    assert parse_redis_dsn("async", "redis:///r.sock").address == "redis at /r.sock (db 0)"
