@@ -5,7 +5,8 @@ set -euo pipefail
 packages=(
   redis-server supervisor postgresql shellcheck
   php-cli php-redis php-symfony-redis-messenger php-symfony-serializer
-  php-symfony-property-info php-symfony-property-access
+  php-symfony-property-info php-symfony-property-access php-symfony-event-dispatcher php-symfony-error-handler
+  php-symfony-doctrine-messenger php-doctrine-dbal php-sqlite3 php-pgsql
 )
 services=(redis-server supervisor postgresql)
 
