@@ -1,4 +1,4 @@
-"""The `store` fixture: each test that asks for it runs once for every transport."""
+"""The stores as fixtures: a test that asks for `store` runs once for every transport, for `sql` once for each database."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.servers import PostgresServer
 from tests.integration.transports.stores import (
     NAMES,
     Store,
@@ -33,3 +34,30 @@ def _make(name: str, request: pytest.FixtureRequest, directory: Path) -> Store:
     if name == "postgresql":
         return postgresql_store(directory, request.getfixturevalue("postgres_server"))
     return redis_store(directory, request.getfixturevalue("redis_server"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def sql(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """An empty SQL store."""
+    if request.param == "sqlite":
+        made = sqlite_store(tmp_path)
+    else:
+        made = postgresql_store(tmp_path, request.getfixturevalue("postgres_server"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Store]:
+    """An empty SQLite store."""
+    made = sqlite_store(tmp_path / "state")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def postgresql(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[Store]:
+    """An empty PostgreSQL store."""
+    made = postgresql_store(tmp_path, postgres_server)
+    yield made
+    made.close()

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.messages import MessageRegistry
-from messenger.transports.base import Transport, TransportContext, TransportFactory
+from messenger.stamps import DeliveryStamp, TransportMessageIdStamp
+from messenger.transports.base import ListableTransport, Transport, TransportContext, TransportFactory
 from messenger.wire.serializer import Serializer
 from tests.integration.servers import PostgresServer, RedisServer, Server
 
 NAMES = ("memory", "sqlite", "postgresql", "redis")
 SERVERS = ("postgresql", "redis")
+LONG = 20.0  # seconds; how long a test waits for what must come
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,49 @@ def order_number(envelope: AnyEnvelope) -> int:
     """Which order this is; fails for anything else."""
     assert isinstance(envelope.message, Order), envelope
     return envelope.message.number
+
+
+def look_for(transport: Transport, seconds: float) -> AnyEnvelope | None:
+    """The next message; asks as a worker does, again and again, because one get() may come back early with nothing."""
+    deadline = time.monotonic() + seconds
+    while True:
+        taken = transport.get(0.25, never)
+        assert len(taken) <= 1
+        if taken or time.monotonic() > deadline:
+            return taken[0] if taken else None
+
+
+def take(transport: Transport) -> AnyEnvelope:
+    """The next message; fails when none comes."""
+    envelope = look_for(transport, LONG)
+    assert envelope is not None, "no message came"
+    return envelope
+
+
+def message_id(envelope: AnyEnvelope) -> str:
+    """The id its transport gave it."""
+    stamp = envelope.last(TransportMessageIdStamp)
+    assert stamp is not None
+    return stamp.id
+
+
+def deliveries(envelope: AnyEnvelope) -> int:
+    """How often it was handed out."""
+    stamp = envelope.last(DeliveryStamp)
+    assert stamp is not None
+    return stamp.count
+
+
+def listed(transport: Transport, limit: int = 100) -> list[AnyEnvelope]:
+    """What is in the transport, without taking it."""
+    assert isinstance(transport, ListableTransport)
+    return list(transport.all(limit))
+
+
+def find(transport: Transport, id_: str) -> AnyEnvelope | None:
+    """The message with this id, without taking it."""
+    assert isinstance(transport, ListableTransport)
+    return transport.find(id_)
 
 
 def build(factory: str, name: str, dsn: str, context: TransportContext) -> Transport:

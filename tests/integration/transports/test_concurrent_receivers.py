@@ -3,42 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 
+from tests.integration.transports.processes import receiver_process
 from tests.integration.transports.stores import Store, never, number_envelope, order_number
 
 MESSAGES = 200
 RECEIVERS = 2
-ROOT = Path(__file__).parents[3]
-
-
-@contextmanager
-def receiver_process(store: Store, worker_id: str, count: int) -> Iterator[subprocess.Popen[str]]:
-    """A started receiver that is ready to take messages; ended at the latest with the block."""
-    orders = {
-        "factory": store.factory,
-        "dsn": store.dsn.format(lease=60),
-        "connections": dict(store.connections),
-        "state_dir": str(store.state_dir),
-        "worker_id": worker_id,
-        "count": count,
-    }
-    command = [sys.executable, "-m", "tests.integration.transports.receiver"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(json.dumps(orders) + "\n")
-            process.stdin.flush()
-            assert process.stdout.readline() == "ready\n"
-            yield process
-        finally:
-            process.kill()
 
 
 def in_processes(store: Store) -> list[list[int]]:

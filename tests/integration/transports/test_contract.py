@@ -3,68 +3,39 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from messenger.envelope import AnyEnvelope, Envelope
+from messenger.envelope import Envelope
 from messenger.errors import MessageEncodingFailed
 from messenger.stamps import (
     DelayStamp,
-    DeliveryStamp,
     ForeignHeadersStamp,
     RedeliveryStamp,
     SerializedMessageStamp,
-    TransportMessageIdStamp,
 )
-from messenger.transports.base import Depth, ListableTransport, Transport
+from messenger.transports.base import Depth
 from messenger.wire.serializer import UndecodableMessage
-from tests.integration.transports.stores import Order, Store, never, number_envelope, order_number
+from tests.integration.transports.stores import (
+    LONG,
+    Order,
+    Store,
+    deliveries,
+    find,
+    listed,
+    look_for,
+    message_id,
+    never,
+    number_envelope,
+    order_number,
+    take,
+)
 
-LONG = 20.0  # seconds; how long a test waits for what must come
 FOREIGN = {
     "X-Trace-Id": "a1b2c3",
     "X-Message-Stamp-App\\Stamp\\TenantStamp": '[{"tenant": "Zürich \\u00fc \\/ 1"}]',
 }
-
-
-def look_for(transport: Transport, seconds: float) -> AnyEnvelope | None:
-    """The next message; asks as a worker does, again and again, because one get() may come back early with nothing."""
-    deadline = time.monotonic() + seconds
-    while True:
-        taken = transport.get(0.25, never)
-        assert len(taken) <= 1
-        if taken or time.monotonic() > deadline:
-            return taken[0] if taken else None
-
-
-def take(transport: Transport) -> AnyEnvelope:
-    envelope = look_for(transport, LONG)
-    assert envelope is not None, "no message came"
-    return envelope
-
-
-def message_id(envelope: AnyEnvelope) -> str:
-    stamp = envelope.last(TransportMessageIdStamp)
-    assert stamp is not None
-    return stamp.id
-
-
-def deliveries(envelope: AnyEnvelope) -> int:
-    stamp = envelope.last(DeliveryStamp)
-    assert stamp is not None
-    return stamp.count
-
-
-def listed(transport: Transport, limit: int = 100) -> list[AnyEnvelope]:
-    assert isinstance(transport, ListableTransport)
-    return list(transport.all(limit))
-
-
-def find(transport: Transport, id_: str) -> AnyEnvelope | None:
-    assert isinstance(transport, ListableTransport)
-    return transport.find(id_)
 
 
 def test_a_message_is_sent_taken_and_acknowledged(store: Store) -> None:

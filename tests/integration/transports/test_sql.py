@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
-import stat
 import threading
 import traceback
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +16,6 @@ import pytest
 from sqlalchemy import URL, Connection, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 
-from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError, TransportUnavailable
 from messenger.stamps import DelayStamp, DeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, ListableTransport, Transport
@@ -30,42 +26,15 @@ from tests.integration.transports.stores import (
     Store,
     build,
     context_for,
+    listed,
     never,
     number_envelope,
     order_number,
-    postgresql_store,
-    sqlite_store,
+    take,
 )
 
 PRIVATE_TEXT = "dear Ms Smith"
 FACTORY = "messenger.transports.sql:create"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def sql(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """An empty SQL store."""
-    if request.param == "sqlite":
-        made = sqlite_store(tmp_path)
-    else:
-        made = postgresql_store(tmp_path, request.getfixturevalue("postgres_server"))
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Store]:
-    """An empty SQLite store."""
-    made = sqlite_store(tmp_path / "state")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def postgresql(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[Store]:
-    """An empty PostgreSQL store."""
-    made = postgresql_store(tmp_path, postgres_server)
-    yield made
-    made.close()
 
 
 def run_sql(store: Store, statement: str) -> list[Any]:
@@ -106,15 +75,8 @@ def with_queue(store: Store, queue: str) -> Transport:
     return made
 
 
-def take(transport: Transport) -> AnyEnvelope:
-    taken = transport.get(20, never)
-    assert len(taken) == 1
-    return taken[0]
-
-
-def listed(transport: Transport) -> list[int]:
-    assert isinstance(transport, ListableTransport)
-    return [order_number(envelope) for envelope in transport.all(100)]
+def numbers_in(transport: Transport) -> list[int]:
+    return [order_number(envelope) for envelope in listed(transport)]
 
 
 def as_time(value: Any) -> datetime:
@@ -159,8 +121,8 @@ def test_queues_of_one_table_are_apart(sql: Store) -> None:
     failed.send(number_envelope(2))
     stamp = sent.last(TransportMessageIdStamp)
     assert stamp is not None
-    assert listed(orders) == [1]
-    assert listed(failed) == [2]
+    assert numbers_in(orders) == [1]
+    assert numbers_in(failed) == [2]
     assert isinstance(failed, ListableTransport)
     assert failed.find(stamp.id) is None
     assert order_number(take(failed)) == 2
@@ -176,7 +138,7 @@ def test_an_id_is_never_used_again(sql: Store) -> None:
     transport.ack(first)
     transport.send(number_envelope(2))
     transport.ack(first)
-    assert listed(transport) == [2]
+    assert numbers_in(transport) == [2]
 
 
 def test_the_table_is_indexed_for_the_next_message(sql: Store) -> None:
@@ -321,7 +283,7 @@ def test_a_sender_does_not_notice_a_restart(postgresql: Store, postgres_server: 
     postgres_server.stop()
     postgres_server.start()
     transport.send(number_envelope(2))
-    assert listed(transport) == [1, 2]
+    assert numbers_in(transport) == [1, 2]
 
 
 def test_an_error_text_never_has_the_password(postgresql: Store) -> None:
@@ -346,56 +308,3 @@ def test_a_transaction_that_lost_a_deadlock_is_run_again(postgresql: Store) -> N
     assert database.write(work) == "done"
     assert runs == 3
     database.close()
-
-
-# --- SQLite -------------------------------------------------------------------------------------------------------
-
-
-def test_only_the_owner_can_read_the_messages(sqlite: Store) -> None:
-    before = os.umask(0)
-    try:
-        sqlite.open().send(number_envelope(1))
-    finally:
-        os.umask(before)
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in sqlite.state_dir.iterdir()}
-    assert modes == {"messenger.db": 0o600, "messenger.db-wal": 0o600, "messenger.db-shm": 0o600}
-    assert stat.S_IMODE(sqlite.state_dir.stat().st_mode) == 0o700
-
-
-def test_permissions_an_operator_chose_are_left_alone(sqlite: Store) -> None:
-    sqlite.open().setup()
-    sqlite.close()
-    database_file(sqlite).chmod(0o640)
-    sqlite.open().send(number_envelope(1))
-    assert stat.S_IMODE(database_file(sqlite).stat().st_mode) == 0o640
-
-
-def test_a_writer_waits_for_another_and_readers_wait_for_nobody(sqlite: Store) -> None:
-    transport, reader = sqlite.open(), sqlite.open()
-    transport.send(number_envelope(1))
-    other = sqlite3.connect(database_file(sqlite), isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with ThreadPoolExecutor(1) as pool:
-        sending = pool.submit(transport.send, number_envelope(2))
-        assert reader.depth().ready == 1
-        assert listed(reader) == [1]
-        assert not sending.done()
-        other.execute("COMMIT")
-        sending.result(20)
-    other.close()
-    assert listed(reader) == [1, 2]
-
-
-def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    transport = sqlite_store(tmp_path / "file" / "state").open()
-    with pytest.raises(TransportUnavailable, match="messenger.db: Not a directory"):
-        transport.send(number_envelope(1))
-
-
-def test_a_file_that_is_no_database_is_named_and_not_touched(sqlite: Store) -> None:
-    sqlite.state_dir.mkdir()
-    database_file(sqlite).write_text("these are my notes, not a database\n" * 10)
-    with pytest.raises(TransportError, match="messenger.db: file is not a database"):
-        sqlite.open().send(number_envelope(1))
-    assert database_file(sqlite).read_text().startswith("these are my notes")

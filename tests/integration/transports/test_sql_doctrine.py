@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from messenger.envelope import AnyEnvelope
 from messenger.stamps import DelayStamp, DeliveryStamp, ForeignHeadersStamp
-from messenger.transports.base import Depth, Transport
+from messenger.transports.base import Depth
 from messenger.wire.serializer import UndecodableMessage
 from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer, wait_until
 from tests.integration.transports.stores import (
@@ -24,6 +23,7 @@ from tests.integration.transports.stores import (
     order_number,
     postgresql_store,
     sqlite_store,
+    take,
 )
 
 TYPE = "tests.integration.transports.stores.Order"
@@ -78,12 +78,6 @@ def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Store
         peer = Peer({"driver": "pdo_pgsql", "user": "messenger", "password": POSTGRES_PASSWORD, **place})
     yield store, peer
     store.close()
-
-
-def take(transport: Transport) -> AnyEnvelope:
-    taken = transport.get(20, never)
-    assert len(taken) == 1
-    return taken[0]
 
 
 def test_a_table_made_by_php_is_completed_at_first_use(both: tuple[Store, Peer]) -> None:

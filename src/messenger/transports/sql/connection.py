@@ -137,10 +137,15 @@ def _sqlite_engine(url: URL) -> Engine:
 def create_private_file(path: Path) -> None:
     """Create a file only its owner can read, and its directory, when they are missing. SQLite's own are for everybody.
 
+    Made by root, the file belongs to the owner of its directory: an operator's look shall not lock the workers out.
     O_EXCL matters: to open and close an existing SQLite file would drop the locks this process has on it.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
     except FileExistsError:
         return
+    if os.geteuid() == 0:
+        directory = path.parent.stat()
+        os.fchown(file, directory.st_uid, directory.st_gid)
+    os.close(file)

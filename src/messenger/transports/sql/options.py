@@ -123,8 +123,9 @@ def _postgresql(connection: str, url: URL) -> URL:
     try:
         import psycopg.conninfo
     except ImportError as error:
+        why = " ".join(str(error).split())
         raise ConfigError(
-            f"connection {connection!r}: PostgreSQL needs its driver ({error}); pip install 'messenger-kit[postgresql]'"
+            f"connection {connection!r}: PostgreSQL needs a driver: pip install 'messenger-kit[postgresql]' ({why})"
         ) from None
     for key, value in url.query.items():
         try:
