@@ -1,4 +1,4 @@
-"""The stores as fixtures: a test that asks for `store` runs once for every transport, for `sql` once for each database."""
+"""The stores as fixtures: `store` runs a test once for every transport, `sql` once for each database."""
 
 from __future__ import annotations
 
