@@ -48,14 +48,6 @@ class App:
         log = self.host.file(f"{self.root}/shared/var/sms.txt")
         return str(log.content_string).splitlines() if log.exists else []
 
-    def password(self) -> str:
-        """The Redis password, from the only file that may hold it for the workers."""
-        env = str(self.host.file(f"{self.root}/shared/config/messenger.env").content_string)
-        found = [line for line in env.splitlines() if line.startswith("MESSENGER_TRANSPORT_DSN=")]
-        assert len(found) == 1, "messenger.env names the transport's DSN once"
-        authority = found[0].partition("://")[2].rpartition("@")[0]
-        return authority.rpartition(":")[2]
-
 
 @pytest.fixture
 def app(host: Host) -> App:
