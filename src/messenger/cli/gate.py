@@ -34,9 +34,11 @@ class Gate:
         while True:
             found, problems = self._look()
             now = time.monotonic()
-            if problems or {worker.id for worker in found} != ids:
-                since = None if problems else now
-                ids = {worker.id for worker in found}
+            seen = {worker.id for worker in found}
+            if problems:
+                since = None
+            elif since is None or seen != ids:
+                since, ids = now, seen
             if since is not None and now - since >= stable:
                 return found, []
             if now >= deadline + stable:
