@@ -115,7 +115,10 @@ class Application:
                 raise ConfigError(
                     f"no transport is called {name!r}; known: {', '.join(self.transport_names) or 'none'}"
                 )
-            found = self._transports[name] = create_transport(name, config, self._context())
+            try:
+                found = self._transports[name] = create_transport(name, config, self._context())
+            except ConfigError as error:
+                raise ConfigError(f"{self.loaded.path}: {error}") from None
         return found
 
     @property
@@ -143,7 +146,11 @@ class Application:
         from messenger.transports.redis.options import SCHEMES, parse_redis_dsn
 
         if self.config.control is not None:
-            return Control(parse_redis_dsn("control", self.config.control), self.config.name)
+            try:
+                return Control(parse_redis_dsn("control", self.config.control), self.config.name)
+            except ConfigError as error:
+                reason = str(error).removeprefix("transports.").removeprefix("control.dsn: ").removeprefix("control: ")
+                raise ConfigError(f"{self.loaded.path}: control: {reason}") from None
         for name, transport in self._transport_configs.items():
             if transport.dsn.split(":", 1)[0] in SCHEMES:
                 return Control(parse_redis_dsn(name, transport.dsn, transport.options), self.config.name)
@@ -182,7 +189,7 @@ class Application:
     def _make_bus(self, name: str, config: BusConfig) -> MessageBus:
         checks = config.default_middleware
         if isinstance(checks, str):
-            checks = DefaultMiddlewareConfig(allow_no_handlers=checks == "allow_no_handlers")
+            checks = DefaultMiddlewareConfig(allow_no_handlers=True)
         elif isinstance(checks, bool):
             checks = DefaultMiddlewareConfig(enabled=checks)
         if not checks.enabled:

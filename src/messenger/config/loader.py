@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 import yaml
+from msgspec import Struct
 from msgspec.structs import fields
 
 from messenger.config.environment import expand, read_environment
@@ -20,6 +22,16 @@ T = TypeVar("T")
 _SERIALIZER = "messenger.transport.symfony_serializer"
 _LOCATION = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
+_WORDS = {
+    "object": "a map",
+    "array": "a list",
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    " | ": " or ",
+}
+_TYPES = re.compile(r"\b(?:object|array|str|int|float|bool)\b| \| ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +66,20 @@ class _Reader:
 
     def read(self) -> MessengerConfig:
         raw = self._messenger_section(self._parse())
-        raw = expand(raw, self._environment, self._root, self._error)
+        try:
+            raw = expand(raw, self._environment, self._root, self._error)
+        except RecursionError:
+            raise self._error(self._root, "found an alias inside its own anchor; allowed: no such loops") from None
         raw["transports"] = {
             name: self._transport(str(name), value) for name, value in self._map(raw, "transports").items()
         }
         raw["buses"] = {
             name: self._convert(value or {}, BusConfig, f"buses.{name}")
             for name, value in self._map(raw, "buses").items()
+        }
+        raw["connections"] = {
+            name: self._convert(value, str, f"connections.{name}")
+            for name, value in self._map(raw, "connections").items()
         }
         raw["routing"] = {key: self._route(str(key), value) for key, value in self._map(raw, "routing").items()}
         config = self._convert(raw, MessengerConfig, "")
@@ -100,12 +119,17 @@ class _Reader:
         value = raw.get(key) or {}
         if not isinstance(value, dict):
             raise self._error(f"{self._root}.{key}", f"found {_shown(value)}; allowed: a map")
+        for name in value:
+            if not isinstance(name, str):
+                raise self._error(f"{self._root}.{key}", f"found the key {name!r}; allowed: text, if need be in quotes")
         return value
 
     def _transport(self, name: str, value: Any) -> TransportConfig:
         where = f"transports.{name}"
         if isinstance(value, str):
             value = {"dsn": value}
+        if not isinstance(value, dict):
+            raise self._error(f"{self._root}.{where}", f"found {_shown(value)}; allowed: a DSN, or a map with 'dsn'")
         config = self._convert(value, TransportConfig, where)
         if config.serializer not in (None, _SERIALIZER):
             raise self._error(
@@ -120,6 +144,10 @@ class _Reader:
             return [value]
         if isinstance(value, dict):
             return self._convert(value, SendersConfig, where).senders
+        if not isinstance(value, list):
+            raise self._error(
+                f"{self._root}.{where}", f"found {_shown(value)}; allowed: a transport's name, or a list of names"
+            )
         return self._convert(value, list[str], where)
 
     def _convert(self, value: Any, wanted: type[T], where: str) -> T:
@@ -132,14 +160,17 @@ class _Reader:
         match = _LOCATION.match(message)
         what = match["what"] if match else message
         path = ((match["path"] or "") if match else "").lstrip(".")
-        key = ".".join(part for part in (self._root, where, path) if part)
+        key = ".".join(part for part in (self._root, where, path) if part).replace(".[", "[")
         unknown = _UNKNOWN.match(what)
         if unknown:
             return self._error(key, f"unknown key {unknown[1]!r}; allowed: {', '.join(_keys_at(wanted, path))}")
         if "missing required field" in what:
             return self._error(key, what.replace("Object missing required field", "missing key").replace("`", "'"))
+        found = _shown(_value_at(value, path))
+        if "enum value" in what:
+            return self._error(key, f"found {found}; allowed: {_choices_at(wanted, path)}")
         allowed = what.replace("Expected ", "").replace("`", "").split(", got ")[0]
-        return self._error(key, f"found {_shown(_value_at(value, path))}; allowed: {allowed}")
+        return self._error(key, f"found {found}; allowed: {_TYPES.sub(lambda m: _WORDS[m[0]], allowed)}")
 
     def _check_references(self, config: MessengerConfig) -> None:
         known = ", ".join(config.transports) or "none"
@@ -169,6 +200,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key is a list or a map", key_node.start_mark)
             key = key_node.value
             if key_node.tag != "tag:yaml.org,2002:merge" and key in seen:
                 raise yaml.constructor.ConstructorError(
@@ -180,11 +213,27 @@ class _Loader(yaml.SafeLoader):
 
 def _keys_at(wanted: Any, path: str) -> list[str]:
     """The keys of the struct that `path` leads to."""
+    wanted = _type_at(wanted, path)
+    if get_origin(wanted) in (Union, UnionType):
+        wanted = next(member for member in get_args(wanted) if isinstance(member, type) and issubclass(member, Struct))
+    return [item.encode_name for item in fields(wanted)]
+
+
+def _choices_at(wanted: Any, path: str) -> str:
+    """What may stand where a few fixed texts are allowed, and perhaps true, false or a map."""
+    wanted = _type_at(wanted, path)
+    members = get_args(wanted) if get_origin(wanted) in (Union, UnionType) else (wanted,)
+    choices = [choice for member in members if get_origin(member) is Literal for choice in get_args(member)]
+    choices += ["true", "false"] * (bool in members)
+    return ", ".join(choices) + " or a map" * (len(members) > 1)
+
+
+def _type_at(wanted: Any, path: str) -> Any:
     for part in path.split(".") if path else ():
         for item in fields(wanted):
             if item.name == part:
                 wanted = item.type
-    return [item.encode_name for item in fields(wanted)]
+    return wanted
 
 
 def _value_at(value: Any, path: str) -> Any:
@@ -204,4 +253,6 @@ def _shown(value: Any) -> str:
         return "a map"
     if isinstance(value, list):
         return "a list"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     return repr(value)[:60]

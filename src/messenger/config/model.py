@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
@@ -44,7 +44,21 @@ class DefaultMiddlewareConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class BusConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """One bus."""
 
-    default_middleware: DefaultMiddlewareConfig | bool | str = DefaultMiddlewareConfig()
+    default_middleware: DefaultMiddlewareConfig | bool | Literal["allow_no_handlers"] = DefaultMiddlewareConfig()
+
+
+class SymfonySerializerConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """How messages are written: JSON. context: Symfony's own; it says nothing here."""
+
+    format: Literal["json"] = "json"
+    context: dict[str, Any] = field(default_factory=dict)
+
+
+class SerializerConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Symfony's choice of a serializer. PHP's serialize() is never read here, so there is one choice."""
+
+    default_serializer: Literal["messenger.transport.symfony_serializer"] = "messenger.transport.symfony_serializer"
+    symfony_serializer: SymfonySerializerConfig = SymfonySerializerConfig()
 
 
 class MessengerConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,4 +78,4 @@ class MessengerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     buses: dict[str, BusConfig] = field(default_factory=dict)
     connections: dict[str, str] = field(default_factory=dict)
     control: str | None = None
-    serializer: dict[str, Any] = field(default_factory=dict)
+    serializer: SerializerConfig = SerializerConfig()

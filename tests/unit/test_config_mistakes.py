@@ -1,0 +1,170 @@
+"""Every mistake in messenger.yaml is one line: the file, the key, what was found, what is allowed. No secret in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from messenger import ConfigError
+from messenger.application import Application
+
+SECRET = "s3cr3t"
+TRANSPORTS = f"async: 'redis://user:{SECRET}@127.0.0.1:1/messages', failed: 'in-memory://'"
+
+
+def load_all(path: Path) -> None:
+    application = Application.load(path, {"SECRET": SECRET, "DSN": f"redis://u:{SECRET}@h"})
+    for name in application.transport_names:
+        application.transport(name)
+    application.control()
+
+
+def error_of(directory: Path, text: str | bytes) -> str:
+    """The error of loading this file and making all it names, as `messenger debug` does."""
+    path = directory / "messenger.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError) as caught:
+        load_all(path)
+    line = str(caught.value)
+    assert line.startswith(f"{path}:"), line
+    assert "\n" not in line
+    assert SECRET not in line
+    return line.removeprefix(str(path))
+
+
+def transport(text: str) -> str:
+    return f"messenger: {{failure_transport: failed, transports: {{{TRANSPORTS}, a: {text}}}}}"
+
+
+def section(text: str) -> str:
+    return f"messenger: {{failure_transport: failed, transports: {{{TRANSPORTS}}}, {text}}}"
+
+
+MISTAKES = [
+    ("", ": ", "found no map", "'framework: messenger: …' or 'messenger: …'"),
+    ("- a", ": ", "found no map", "'framework: messenger: …' or 'messenger: …'"),
+    ("framwork: {}", ": ", "unknown key 'framwork'", "framework, messenger, when@…"),
+    ("framework: {cache: {}}", ": ", "no map under", "'framework: messenger:' or 'messenger:'"),
+    ("messenger: 5", ": ", "no map under", "'messenger:'"),
+    (section("nmae: x"), ": messenger: ", "unknown key 'nmae'", "allowed: name, handlers, transports, routing"),
+    (section("name: 'a b'"), ": messenger.name: ", "found 'a b'", "allowed: text matching"),
+    (section("name: 5"), ": messenger.name: ", "found 5", "allowed: text"),
+    (section("name: ~"), ": messenger.name: ", "found null", "allowed: text"),
+    (section("handlers: shop"), ": messenger.handlers: ", "found 'shop'", "allowed: a list"),
+    (section("handlers: [1]"), ": messenger.handlers[0]: ", "found 1", "allowed: text"),
+    ("messenger: {transports: x}", ": messenger.transports: ", "found 'x'", "allowed: a map"),
+    ("framework: {messenger: {transports: [a]}}", ": framework.messenger.transports: ", "found a list", "a map"),
+    ("messenger: {transports: {5: x}}", ": messenger.transports: ", "found the key 5", "allowed: text"),
+    (transport("5"), ": messenger.transports.a: ", "found 5", "allowed: a DSN, or a map with 'dsn'"),
+    (transport("~"), ": messenger.transports.a: ", "found null", "allowed: a DSN, or a map with 'dsn'"),
+    (transport(f"['redis://u:{SECRET}@h']"), ": messenger.transports.a: ", "found a list", "allowed: a DSN"),
+    (transport("{}"), ": messenger.transports.a: ", "missing key 'dsn'", ""),
+    (transport("{dsn: 5}"), ": messenger.transports.a.dsn: ", "found 5", "allowed: text"),
+    (transport("{dsn: 'sync://', optoins: {}}"), ": messenger.transports.a: ", "unknown key 'optoins'", "dsn, options"),
+    (transport("{dsn: 'sync://', options: 5}"), ": messenger.transports.a.options: ", "found 5", "allowed: a map"),
+    (
+        transport("{dsn: 'sync://', serializer: x}"),
+        ": messenger.transports.a.serializer: ",
+        "'x'",
+        "symfony_serializer",
+    ),
+    (transport("{dsn: 'sync://', retry_strategy: 5}"), ".retry_strategy: ", "found 5", "allowed: a map"),
+    (transport("{dsn: 'sync://', retry_strategy: {max: 5}}"), ".retry_strategy: ", "unknown key 'max'", "max_retries,"),
+    (transport("{dsn: 'sync://', retry_strategy: {max_retries: -1}}"), ".max_retries: ", "found -1", "number >= 0"),
+    (transport("{dsn: 'sync://', retry_strategy: {max_retries: all}}"), ".max_retries: ", "'all'", "a whole number"),
+    (transport("{dsn: 'sync://', retry_strategy: {delay: 1.5}}"), ".delay: ", "found 1.5", "a whole number"),
+    (transport("{dsn: 'sync://', retry_strategy: {max_delay: -5}}"), ".max_delay: ", "found -5", ">= 0"),
+    (transport("{dsn: 'sync://', retry_strategy: {multiplier: 0.5}}"), ".multiplier: ", "found 0.5", "number >= 1.0"),
+    (transport("{dsn: 'sync://', retry_strategy: {multiplier: .nan}}"), ".multiplier: ", "found nan", "number >= 1.0"),
+    (transport("{dsn: 'sync://', retry_strategy: {jitter: 2}}"), ".jitter: ", "found 2", "number <= 1.0"),
+    (transport("{dsn: 'sync://', failure_transport: b}"), ".failure_transport: ", "found 'b'", "async, failed, a"),
+    ("messenger: {failure_transport: b}", ": messenger.failure_transport: ", "found 'b'", "allowed: none"),
+    (section("routing: x"), ": messenger.routing: ", "found 'x'", "allowed: a map"),
+    (section("routing: {5: async}"), ": messenger.routing: ", "found the key 5", "allowed: text"),
+    (section(r"routing: {'App\M': asinc}"), r": messenger.routing.App\M: ", "found 'asinc'", "async, failed"),
+    (section(r"routing: {'App\M': ~}"), r": messenger.routing.App\M: ", "found null", "a transport's name, or a list"),
+    (section(r"routing: {'App\M': [5]}"), r": messenger.routing.App\M[0]: ", "found 5", "allowed: text"),
+    (section(r"routing: {'App\M': {snders: []}}"), r": messenger.routing.App\M: ", "unknown key 'snders'", "senders"),
+    (section("routing: {no.such.Class: async}"), ": routing.no.such.Class: ", "no such class", ""),
+    (section("buses: x"), ": messenger.buses: ", "found 'x'", "allowed: a map"),
+    (section("buses: {a: , b: }"), ": messenger.default_bus: ", "missing", "allowed: a, b"),
+    (section("buses: {a: }, default_bus: c"), ": messenger.default_bus: ", "found 'c'", "allowed: a"),
+    (
+        section("buses: {a: {middleware: []}}"),
+        ": messenger.buses.a: ",
+        "unknown key 'middleware'",
+        "default_middleware",
+    ),
+    (
+        section("buses: {a: {default_middleware: x}}"),
+        ".default_middleware: ",
+        "found 'x'",
+        "allow_no_handlers, true, f",
+    ),
+    (section("buses: {a: {default_middleware: {enabled: x}}}"), ".enabled: ", "found 'x'", "true or false"),
+    (
+        section("buses: {a: {default_middleware: {enbled: x}}}"),
+        ": ",
+        "unknown key 'enbled'",
+        "enabled, allow_no_handlers",
+    ),
+    (section("connections: {a: 5}"), ": messenger.connections.a: ", "found 5", "allowed: text"),
+    (section("control: 5"), ": messenger.control: ", "found 5", "allowed: text or null"),
+    (section("control: 'http://h'"), ": control: ", "scheme 'http'", "allowed: redis, rediss"),
+    (section(f"control: {SECRET}"), ": control: ", "no scheme", "allowed: redis://host:port/stream"),
+    (
+        section("serializer: {default_serializer: messenger.transport.native_php_serializer}"),
+        ": messenger.serializer.default_serializer: ",
+        "found 'messenger.transport.native_php_serializer'",
+        "allowed: messenger.transport.symfony_serializer",
+    ),
+    (
+        transport("'%env(NOT_SET)%'"),
+        ": messenger.transports.a: ",
+        "variable NOT_SET is not set",
+        ".env beside the file",
+    ),
+    (transport("'%env(resolve:DSN)%'"), ": messenger.transports.a: ", "found %env(resolve:DSN)%", "%env(NAME)%"),
+    (transport("{dsn: 'sync://', options: {x: ['%env(X)%']}}"), ".options.x.0: ", "variable X is not set", ""),
+    (transport("'%env(SECRET)%'"), ": transports.a.dsn: ", "found no scheme", "redis, rediss"),
+    (transport("'amqp://u:%env(SECRET)%@h'"), ": transports.a.dsn: ", "scheme 'amqp'", "redis, rediss, valkey"),
+    (transport("'redis://u:x/%env(SECRET)%@h'"), ": transports.a.dsn: ", "not a DSN", "percent-encoded"),
+    (transport("'%env(DSN)%?strem=x'"), ": transports.a: ", "unknown option 'strem'", "allowed: auto_setup"),
+    (
+        transport("{dsn: '%env(DSN)%', options: {dbindex: x}}"),
+        ": transports.a: ",
+        "option dbindex: found 'x'",
+        "number",
+    ),
+    (transport("'%env(DSN)%?serializer=2'"), ": transports.a: ", "option serializer: found 2", "0 (bare JSON) or 1"),
+    (transport("'doctrine://other'"), ": transports.a.dsn: ", "no database connection 'other'", "allowed: default"),
+    (transport("'sync://host'"), ": transports.a.dsn: ", "", "allowed: sync://"),
+    ("messenger:\n\tname: x", ":2: ", "not YAML", "'\\t' that cannot start any token"),
+    ("messenger: [", ":1: ", "not YAML", ""),
+    ("messenger:\n  name: a\n  name: b", ":3: ", "not YAML", "the key 'name' is there twice"),
+    ("messenger: {? [a] : c}", ":1: ", "not YAML", "a key is a list or a map"),
+    ("messenger: !!python/object/apply:os.system ['true']", ":1: ", "not YAML", "constructor"),
+    ("messenger: &a {x: *a}", ": messenger: ", "found an alias inside its own anchor", ""),
+    (b"messenger: {name: \xff}", ": ", "is not UTF-8 text", ""),
+    (section("handlers: [no_such_module]"), ": handlers: ", "cannot import 'no_such_module'", "No module named"),
+    (section("handlers: ['']"), ": handlers: ", "cannot import ''", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "key", "found", "allowed"), MISTAKES, ids=range(len(MISTAKES)))
+def test_a_mistake(tmp_path: Path, text: str | bytes, key: str, found: str, allowed: str) -> None:
+    line = error_of(tmp_path, text)
+    assert key in line
+    assert found in line
+    assert allowed in line
+
+
+def test_a_file_that_is_not_there_says_how_to_name_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none.yaml: no such file; name it with --config or MESSENGER_CONFIG"):
+        Application.load(tmp_path / "none.yaml", {})
+
+
+def test_a_directory_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be read \(Is a directory\)"):
+        Application.load(tmp_path, {})
