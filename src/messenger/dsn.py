@@ -53,8 +53,8 @@ def parse_dsn(transport: str, text: str) -> Dsn:
 
 def _not_a_dsn(transport: str) -> ConfigError:
     return ConfigError(
-        f"transports.{transport}.dsn: not a DSN; allowed: scheme://user:password@host:port/path?option=value, a port up "
-        "to 65535, and in user and password each of @ : / ? # [ ] % percent-encoded (%40 %3A %2F %3F %23 %5B %5D %25)"
+        f"transports.{transport}.dsn: not a DSN; allowed: scheme://user:password@host:port/path?option=value, port "
+        "<= 65535, and in user and password each of @ : / ? # [ ] % percent-encoded (%40 %3A %2F %3F %23 %5B %5D %25)"
     )
 
 
