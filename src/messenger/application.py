@@ -221,10 +221,8 @@ class Application:
         }
 
     def _load_modules(self) -> None:
-        for name in self.config.handlers:
+        for name in dict.fromkeys(self.config.handlers):
             module = self._import(name)
-            for handler in collect_handlers(module):
-                self.handlers.add(handler)
             for value in vars(module).values():
                 if is_message_class(value) and value.__dict__.get("__messenger_message__"):
                     self.messages.add(value)
@@ -236,14 +234,14 @@ class Application:
 
     def _import(self, name: str) -> ModuleType:
         try:
-            return importlib.import_module(name)
+            module = importlib.import_module(name)
+            for handler in collect_handlers(module):
+                self.handlers.add(handler)
         except HandlerDefinitionError as error:
             raise HandlerDefinitionError(f"{self.loaded.path}: handlers: {error}") from error
-        except Exception as error:
-            where = _origin(error)
-            raise ConfigError(
-                f"{self.loaded.path}: handlers: cannot import {name!r}: {type(error).__name__}: {error}{where}"
-            ) from error
+        except (Exception, SystemExit) as error:
+            raise ConfigError(f"{self.loaded.path}: handlers: cannot import {name!r}: {_one_line(error)}") from error
+        return module
 
     def _load_routed_class(self, key: str) -> None:
         """A dotted routing key names a class of this application; a PHP name must be some class's wire name."""
@@ -254,8 +252,8 @@ class Application:
             return
         try:
             value = pkgutil.resolve_name(key)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ConfigError(f"{self.loaded.path}: routing.{key}: no such class ({error})") from error
+        except (Exception, SystemExit) as error:  # whatever its module does when it is imported
+            raise ConfigError(f"{self.loaded.path}: routing.{key}: no such class: {_one_line(error)}") from error
         if is_message_class(value):
             self.messages.add(value)
 
@@ -267,6 +265,10 @@ class Application:
                         f"@message on {cls.__module__}.{cls.__qualname__} names the transport {name!r}; "
                         f"known: {', '.join(self.transport_names)}"
                     )
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split()) + _origin(error)
 
 
 def _origin(error: BaseException) -> str:

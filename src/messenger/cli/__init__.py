@@ -62,10 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         code = EXIT_FAILED
-    except ConfigError as error:
-        click.echo(f"messenger: {error}", err=True)
-        code = EXIT_CONFIG
     except MessengerError as error:
-        click.echo(f"messenger: {error}", err=True)
-        code = EXIT_FAILED
+        click.echo(f"messenger: {' '.join(str(error).split())}", err=True)
+        code = EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_FAILED
     sys.exit(code if isinstance(code, int) else 0)

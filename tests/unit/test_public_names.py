@@ -1,0 +1,36 @@
+"""The names `messenger` promises: there, and explained."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+import messenger
+
+
+def test_the_list_is_sorted_and_complete() -> None:
+    assert messenger.__all__ == sorted(messenger.__all__)
+    public = {n for n, v in vars(messenger).items() if not n.startswith("_") and not inspect.ismodule(v)}
+    assert public == set(messenger.__all__)
+
+
+@pytest.mark.parametrize("name", messenger.__all__)
+def test_each_is_there_with_a_docstring(name: str) -> None:
+    thing = getattr(messenger, name)
+    assert thing.__doc__
+    assert thing.__doc__.strip()
+
+
+@pytest.mark.parametrize("name", [n for n in messenger.__all__ if inspect.isclass(getattr(messenger, n))])
+def test_each_public_method_has_one_too(name: str) -> None:
+    cls = getattr(messenger, name)
+    bare = [n for n, f in vars(cls).items() if not n.startswith("_") and inspect.isroutine(f) and not f.__doc__]
+    assert bare == []
+
+
+def test_every_error_is_a_messenger_error() -> None:
+    errors = [getattr(messenger, n) for n in messenger.__all__]
+    errors = [e for e in errors if inspect.isclass(e) and issubclass(e, Exception)]
+    assert len(errors) > 10
+    assert all(issubclass(e, messenger.MessengerError) for e in errors)
