@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import time
+from typing import Any
 
 import click
 
@@ -21,7 +22,19 @@ log = logging.getLogger("messenger.consume")
 _PAUSE_BEFORE_FAILING_SECONDS = 2.0
 
 
-@click.command()
+class _Command(click.Command):
+    """Wrong options, too, are found again and again when Supervisor starts a program at once."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """See click; a usage error comes after the pause."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.UsageError:
+            _pause_under_supervisor()
+            raise
+
+
+@click.command(cls=_Command)
 @click.argument("transports", nargs=-1, metavar="[TRANSPORT]...")
 @click.option("-l", "--limit", type=click.IntRange(min=1), help="Stop after this many messages, failed ones included.")
 @click.option("-f", "--failure-limit", type=click.IntRange(min=1), help="Stop after this many failed attempts.")

@@ -90,7 +90,7 @@ class Beat:
             return
         self._control.report(self._status.snapshot())
         generation = self._control.generation(self._status.host, self._status.release)
-        if self._baseline is None:
+        if self._baseline is None or generation < self._baseline:  # it falls when Redis was emptied
             self._baseline = generation
         elif generation > self._baseline:
             self._stop.request("stop-workers")

@@ -70,6 +70,8 @@ class Worker:
         self._application = application
         self._options = options
         self._transports = [application.transport(name) for name in names]
+        for failure_transport in {application.failure_transports[name] for name in names} - {None}:
+            application.transport(str(failure_transport))  # if it cannot be made, say so before a message is in hand
         self._failures = FailureHandling(
             application.retry_strategies(), application.failure_transports, application.transport
         )
