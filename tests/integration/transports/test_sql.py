@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 
 from messenger.errors import TransportError, TransportUnavailable
 from messenger.stamps import DelayStamp, DeliveryStamp, TransportMessageIdStamp
-from messenger.transports.base import Depth, ListableTransport, Transport
+from messenger.transports.base import Depth, ListableTransport, QueueTransport, Transport
 from messenger.transports.sql.connection import Database
 from messenger.wire.serializer import UndecodableMessage
 from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer
@@ -308,3 +308,17 @@ def test_a_transaction_that_lost_a_deadlock_is_run_again(postgresql: Store) -> N
     assert database.write(work) == "done"
     assert runs == 3
     database.close()
+
+
+def test_only_the_chosen_queues_are_taken_from(tmp_path: Path) -> None:
+    context = context_for(tmp_path, "worker-0")
+    queues = [build(FACTORY, name, f"doctrine://default?queue_name={name}", context) for name in ("a", "b", "c")]
+    for number, transport in enumerate(queues):
+        transport.send(number_envelope(number))
+    receiver = queues[0]
+    assert isinstance(receiver, QueueTransport)
+    receiver.only_queues(["b", "c"])
+    assert [order_number(take(receiver)) for _ in range(2)] == [1, 2]
+    assert receiver.get(0.0, never) == []
+    for transport in queues:
+        transport.close()

@@ -50,6 +50,7 @@ class RedisTransport:
         self._handled = 0
         self._move_due = Script("move_due")
         self._send_delayed = Script("send_delayed")
+        self._reject = Script("reject")
         self._requeue = Script("requeue")
         self._renew_lease = Script("renew_lease")
         self._reap_consumers = Script("reap_consumers")
@@ -185,37 +186,35 @@ class RedisTransport:
     # --- what becomes of a received message ------------------------------------------------------------------------
 
     def ack(self, envelope: AnyEnvelope) -> None:
-        """XACK, then XDEL unless delete_after_ack is off."""
-        self._forget(envelope, delete=self.options.delete_after_ack)
+        """XACK, then XDEL unless delete_after_ack is off; whoever has taken it over meanwhile: it is handled."""
+        message_id = _id(envelope)
+        acknowledge = ("XACK", self._stream, self.options.group, message_id)
+        remove = ("XDEL", self._stream, message_id)
+        commands = [acknowledge, remove] if self.options.delete_after_ack else [acknowledge]
+        if self._link.pipeline(commands)[0] == 0:
+            log.warning("already_gone transport=%s id=%s: another worker settled it", self.name, message_id)
         self._handled += 1
         if not self.options.delete_after_ack and self.options.stream_max_entries and self._handled % 100 == 0:
             self._trim_handled.run(self._link, self._keys[:1], (self.options.stream_max_entries,))
 
     def reject(self, envelope: AnyEnvelope) -> None:
-        """XACK, then XDEL unless delete_after_reject is off; a delayed message is taken out of the sorted set."""
-        delayed = envelope.last(DelayedMemberStamp)
-        if delayed is not None:
-            self._link.call("ZREM", self._keys[1], delayed.member)
-            return
-        self._forget(envelope, delete=self.options.delete_after_reject)
-
-    def _forget(self, envelope: AnyEnvelope, *, delete: bool) -> None:
-        message_id = _id(envelope)
-        acknowledge = ("XACK", self._stream, self.options.group, message_id)
-        remove = ("XDEL", self._stream, message_id)
-        acknowledged = self._link.pipeline([acknowledge, remove] if delete else [acknowledge])[0]
-        if acknowledged == 0:
-            if self._has_read:
-                log.warning("already_gone transport=%s id=%s: another worker settled it", self.name, message_id)
-            self._link.call(*remove)
+        """XACK, then XDEL unless delete_after_reject is off; not when the lease was lost to another worker."""
+        delete = 1 if self.options.delete_after_reject else 0
+        arguments = (self.options.group, _id(envelope), self._holder(envelope), delete, _delayed_member(envelope))
+        if not self._reject.run(self._link, self._keys, arguments):
+            log.warning("lease_lost transport=%s id=%s: gone or taken over, not removed", self.name, _id(envelope))
 
     def requeue(self, received: AnyEnvelope, updated: AnyEnvelope) -> None:
         """One script: the new version is stored and the old one acknowledged, or neither (R12)."""
         delay, payload, _ = self._stored_form(updated)
         delete = 1 if self.options.delete_after_reject else 0
-        arguments = (self.options.group, _id(received), self._consumer, delete, delay, payload)
-        if not self._requeue.run(self._link, self._keys, arguments):
-            log.warning("lease_lost transport=%s id=%s: another worker has it now", self.name, _id(received))
+        who = (self.options.group, _id(received), self._holder(received), delete, _delayed_member(received))
+        if not self._requeue.run(self._link, self._keys, (*who, delay, payload)):
+            log.warning("lease_lost transport=%s id=%s: gone or taken over, not put back", self.name, _id(received))
+
+    def _holder(self, envelope: AnyEnvelope) -> str:
+        """Who must hold the message for a change to apply: this consumer if it took it, anybody if it was looked up."""
+        return self._consumer if envelope.last(DeliveryStamp) is not None else ""
 
     def keepalive(self, envelope: AnyEnvelope) -> None:
         """XCLAIM … JUSTID by this consumer, on a connection of its own."""
@@ -254,6 +253,11 @@ class RedisTransport:
         self._has_read = self._is_set_up = False
         self._link.close()
         self._beat_link.close()
+
+
+def _delayed_member(envelope: AnyEnvelope) -> bytes:
+    stamp = envelope.last(DelayedMemberStamp)
+    return stamp.member if stamp is not None else b""
 
 
 def _id(envelope: AnyEnvelope) -> str:

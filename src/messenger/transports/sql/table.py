@@ -18,6 +18,7 @@ message up to a second later.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -147,12 +148,15 @@ class Statements:
         times = {"created_at": utc_after(0.0), "available_at": utc_after(delay)}
         return self._table.insert().values(**row, **times).returning(self._c.id)
 
-    def take(self, lease_owner: str) -> Update:
+    def take(self, lease_owner: str, queues: Sequence[str] = ()) -> Update:
         """Take the next message that is due and free; gives id, body, headers, delivery_count.
+
+        queues: of these instead of the one queue.
 
         SKIP LOCKED passes over rows another worker is just taking (R70); SQLite has one writer at a time anyway.
         """
-        free = select(self._c.id).where(self._queue, self._due, self._free)
+        queue = self._c.queue_name.in_(queues) if queues else self._queue
+        free = select(self._c.id).where(queue, self._due, self._free)
         first = free.order_by(self._c.available_at, self._c.id).limit(1).with_for_update(skip_locked=True)
         return (
             self._table.update()

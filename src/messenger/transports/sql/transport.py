@@ -51,6 +51,7 @@ class SqlTransport:
         self._serializer = serializer
         self._worker_id = worker_id
         self._table = messages_table(options.table_name)
+        self._queues: tuple[str, ...] = ()
         self._sql = Statements(self._table, options.queue_name, options.redeliver_timeout)
 
     def setup(self) -> None:
@@ -75,6 +76,10 @@ class SqlTransport:
                 break
             _pause(min(deadline, time.monotonic() + _POLL_SECONDS), stop)
         return []
+
+    def only_queues(self, names: Sequence[str]) -> None:
+        """Take messages of these queues of the table; see QueueTransport."""
+        self._queues = tuple(names)
 
     def ack(self, envelope: AnyEnvelope) -> None:
         """Delete the row, whoever has taken it over meanwhile: the message is handled."""
@@ -130,7 +135,7 @@ class SqlTransport:
 
     def _take(self) -> AnyEnvelope | None:
         lease = f"{self._worker_id}/{secrets.token_hex(8)}"
-        row = self._write(lambda connection: connection.execute(self._sql.take(lease)).one_or_none())
+        row = self._write(lambda connection: connection.execute(self._sql.take(lease, self._queues)).one_or_none())
         if row is None:
             return None
         return self._envelope(row).with_stamps(DeliveryStamp(row.delivery_count), SqlLeaseStamp(lease))
