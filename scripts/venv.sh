@@ -34,10 +34,10 @@ fi
 stamp=.venv/installed-$lock
 if ! sha256sum --status --check "$stamp" 2> /dev/null; then
   echo "Installing $lock into .venv"
-  .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$lock"
+  .venv/bin/pip install --quiet --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$lock"
   if [[ $lock == requirements-dev.lock ]]; then
     # The package itself, from src, so that the tests meet the code as it is now
-    .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+    .venv/bin/pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
   fi
   sha256sum "$lock" > "$stamp"
 fi
