@@ -1,0 +1,61 @@
+"""When a worker leaves by itself."""
+
+from __future__ import annotations
+
+from tests.integration.worker.project import Project
+
+
+def test_limit_counts_handled_and_failed_messages(project: Project) -> None:
+    for name, do in [("a", ""), ("b", "give-up"), ("c", ""), ("d", "")]:
+        project.send(name, do)
+    worker = project.worker("async", "--limit", "3")
+    assert worker.code() == 0
+    assert project.events() == ["start a", "done a", "start b", "start c", "done c"]
+    assert "reason='limit of 3 messages' handled=2 failed=1" in worker.log
+    assert project.left() == (1, 0, 0), "no message is taken that is not handled"
+
+
+def test_failure_limit_counts_every_failed_attempt(project: Project) -> None:
+    project.send("a")
+    project.send("b", "fail")
+    worker = project.worker("async", "--failure-limit", "2")
+    assert worker.code() == 0
+    assert project.events("start") == ["start a", "start b", "start b"]
+    assert "reason='limit of 2 failures'" in worker.log
+
+
+def test_memory_limit_lets_the_message_finish(project: Project) -> None:
+    project.send("a")
+    project.send("b", "eat")
+    worker = project.worker("async", "--memory-limit", "150M")
+    assert worker.code() == 0
+    assert project.events("done") == ["done a", "done b"]
+    assert "memory limit of 157286400 bytes" in worker.log
+
+
+def test_time_limit_ends_an_idle_worker_and_lets_a_message_finish(project: Project) -> None:
+    idle = project.start("consume", "high", "--time-limit", "0.5", "--sleep", "0.1")
+    project.send("a", "sleep 1")
+    busy = project.start("consume", "async", "--time-limit", "0.5")
+    assert idle.code() == busy.code() == 0
+    assert "reason='time limit of 0.5 s'" in idle.log
+    assert project.events() == ["start a", "done a"]
+
+
+def test_a_handler_may_stop_the_worker(project: Project) -> None:
+    project.send("a", "stop")
+    project.send("b")
+    worker = project.worker()
+    assert worker.code() == 0
+    assert "reason='asked by a message'" in worker.log
+    assert project.events("start") == ["start a"]
+    assert project.left() == (1, 0, 1), "the message that stopped it waits for its retry"
+
+
+def test_min_uptime_keeps_a_quick_worker_but_a_signal_ends_it(project: Project) -> None:
+    project.send("a")
+    worker = project.worker("async", "--limit", "1", "--min-uptime", "300")
+    project.wait_until(lambda: [w["state"] for w in project.json("workers")["workers"]] == ["stopping"], "stopping")
+    worker.process.terminate()
+    assert worker.code() == 0
+    assert "reason='limit of 1 messages'" in worker.log

@@ -1,0 +1,118 @@
+"""Stopping by signal: the current message is finished, and nothing is lost even when it is not."""
+
+from __future__ import annotations
+
+import signal
+from typing import cast
+
+import pytest
+
+from tests.integration.worker.project import Project
+
+STOPPING = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]
+
+
+@pytest.mark.parametrize("number", STOPPING)
+def test_a_signal_lets_the_current_message_finish(project: Project, number: signal.Signals) -> None:
+    project.send("a", "wait")
+    project.send("b")
+    worker = project.worker()
+    project.wait_for_event("start a")
+    worker.signal(number)
+    worker.signal(number)
+    project.go("a")
+    assert worker.code() == 0
+    assert project.events() == ["start a", "done a"]
+    assert f"reason='{number.name}' handled=1" in worker.log
+    assert project.left() == (1, 0, 0)
+
+
+@pytest.mark.parametrize("number", STOPPING)
+def test_an_idle_worker_leaves_at_once(project: Project, number: signal.Signals) -> None:
+    worker = project.worker("async", "--sleep", "1000")
+    worker.signal(number)
+    assert worker.code() == 0, "it must not wait for the end of its 1000 s read"
+
+
+def test_a_worker_that_leaves_takes_its_consumer_and_its_registration_with_it(project: Project) -> None:
+    project.send("a")
+    worker = project.worker()
+    project.wait_for_event("done a")
+    (registered,) = project.json("workers")["workers"]
+    with project.server.client() as client:
+        consumers = cast("list[dict[str, bytes]]", client.xinfo_consumers("async", "symfony"))
+        assert [consumer["name"].decode() for consumer in consumers] == [registered["id"]]
+        worker.signal(signal.SIGTERM)
+        assert worker.code() == 0
+        assert client.xinfo_consumers("async", "symfony") == []
+    assert project.json("workers") == {"workers": []}
+
+
+def quick_lease(project: Project, seconds: int = 2) -> None:
+    text = (project.directory / "messenger.yaml").read_text()
+    project.write(
+        "messenger.yaml", text.replace("claim_interval: 200", f"claim_interval: 200, redeliver_timeout: {seconds}")
+    )
+
+
+def test_kill_9_loses_nothing_and_the_second_run_says_so(project: Project) -> None:
+    quick_lease(project)
+    project.send("a", "wait")
+    first = project.worker()
+    project.wait_for_event("start a")
+    first.kill()
+    project.go("a")
+    second = project.worker("async", "--limit", "1")
+    assert second.code() == 0
+    assert project.events() == ["start a", "start a", "done a"]
+    assert "delivery=2" in second.log
+    assert project.left() == (0, 0, 0)
+
+
+def test_several_that_were_killed_at_once_leave_all_they_held(project: Project) -> None:
+    quick_lease(project, 1)
+    for name in "abc":
+        project.send(name, "wait")
+    workers = [project.worker() for _ in range(3)]
+    for name in "abc":
+        project.wait_for_event(f"start {name}")
+    for worker in workers:
+        worker.kill()
+    for name in "abc":
+        project.go(name)
+    assert project.worker("async", "--limit", "3").code() == 0
+    assert sorted(project.events("done")) == ["done a", "done b", "done c"]
+
+
+def test_a_handler_longer_than_the_lease_is_not_run_twice(project: Project) -> None:
+    quick_lease(project, 1)
+    project.send("a", "wait")
+    busy = project.worker("async", "--limit", "1")
+    project.wait_for_event("start a")
+    other = project.worker()
+    project.send("b", "sleep 2.5")  # meanwhile two and a half leases of `a` go by
+    project.wait_for_event("done b")
+    project.go("a")
+    assert busy.code() == 0
+    other.signal(signal.SIGTERM)
+    assert other.code() == 0
+    assert project.events("start").count("start a") == 1
+    assert project.left() == (0, 0, 0)
+
+
+def test_a_worker_that_was_frozen_past_its_lease_does_no_harm(project: Project) -> None:
+    quick_lease(project, 1)
+    project.send("a", "wait")
+    frozen = project.worker("async", "--limit", "1")
+    project.wait_for_event("start a")
+    frozen.signal(signal.SIGSTOP)
+    other = project.worker("async", "--limit", "1")
+    project.wait_for_event("start a", times=2)
+    project.go("a")
+    assert other.code() == 0
+    frozen.signal(signal.SIGCONT)
+    assert frozen.code() == 0
+    assert "already_gone" in frozen.log
+    assert "delivery=2" in other.log
+    assert project.left() == (0, 0, 0)
+    assert project.json("failed", "show")["messages"] == []
