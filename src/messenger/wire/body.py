@@ -32,7 +32,11 @@ class BodyCodecs:
 
     def decode(self, cls: type, body: str) -> object:
         """An instance of `cls`; unknown keys are ignored, as PHP does. Raises MessageDecodingFailed."""
-        return self._codec(cls).decode(body)
+        try:
+            codec = self._codec(cls)
+        except MessageEncodingFailed as error:
+            raise MessageDecodingFailed(str(error)) from error
+        return codec.decode(body)
 
     def _codec(self, cls: type) -> BodyCodec:
         codec = self._codecs.get(cls)
@@ -57,13 +61,13 @@ def _msgspec_codec(cls: type) -> BodyCodec:
     def encode(message: Any) -> str:
         try:
             return encoder.encode(message).decode()
-        except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
             raise MessageEncodingFailed(f"{dotted_name(cls)} cannot be written as JSON: {error}") from error
 
     def decode(body: str) -> Any:
         try:
             return decoder.decode(body)
-        except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
+        except Exception as error:  # a class's own __post_init__ raises what it likes
             raise MessageDecodingFailed(f"the body does not fit {dotted_name(cls)}: {error}") from error
 
     return BodyCodec(encode, decode)
@@ -79,7 +83,7 @@ def _pydantic_codec(cls: Any) -> BodyCodec:
     def decode(body: str) -> Any:
         try:
             return cls.model_validate_json(body)
-        except ValueError as error:
+        except Exception as error:  # a class's own validators raise what they like
             reason = " ".join(str(error).split())
             raise MessageDecodingFailed(f"the body does not fit {dotted_name(cls)}: {reason}") from error
 

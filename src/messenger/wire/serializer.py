@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ import msgspec
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import MessageDecodingFailed
 from messenger.messages import MessageRegistry, wire_name
-from messenger.stamps import ForeignHeadersStamp, ReplyStamp, SerializedMessageStamp, Stamp
+from messenger.stamps import ForeignHeadersStamp, ReplyStamp, SerializedMessageStamp
 from messenger.wire import php_string
 from messenger.wire.body import BodyCodecs
 from messenger.wire.stamps import decode_stamps, encode_stamps
@@ -22,6 +21,7 @@ RAW_HEADER = "X-Messenger-Raw"
 REPLY_HEADER = "X-Messenger-Reply"
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 _PHP_NATIVE = re.compile(r"\s*O:\d+:")
+_IGBINARY = b"\x00\x00\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +77,13 @@ class Serializer:
         """The envelope. What cannot be read becomes an UndecodableMessage: this never raises."""
         if encoded.headers.get(RAW_HEADER) == "base64":
             return self._decode_raw(encoded)
-        try:
-            stamps, rest = decode_stamps(encoded.headers)
-        except MessageDecodingFailed as error:
-            return Envelope(UndecodableMessage(encoded.body, dict(encoded.headers), str(error)))
+        stamps, rest, problem = decode_stamps(encoded.headers)
         reply = rest.pop(REPLY_HEADER, "")
         if _TOKEN.fullmatch(reply):
             stamps.append(ReplyStamp(reply))
         try:
+            if problem:
+                raise MessageDecodingFailed(problem)
             message = self._decode_message(encoded.body, rest)
         except MessageDecodingFailed as error:
             return Envelope(UndecodableMessage(encoded.body, rest, str(error)), stamps)
@@ -110,13 +109,11 @@ class Serializer:
 
     def _decode_raw(self, encoded: Encoded) -> AnyEnvelope:
         """Bytes that were no envelope when they first came: perhaps this release can read them."""
-        stamps: list[Stamp] = []
+        stamps, rest, _ = decode_stamps(encoded.headers)
         try:
-            stamps, _ = decode_stamps(encoded.headers)
             again = self.decode(decode_value(base64.b64decode(encoded.body, validate=True)))
-        except (MessageDecodingFailed, binascii.Error) as error:
-            kept = {RAW_HEADER: "base64"}
-            return Envelope(UndecodableMessage(encoded.body, kept, str(error)), stamps)
+        except (MessageDecodingFailed, ValueError) as error:
+            return Envelope(UndecodableMessage(encoded.body, rest, str(error)), stamps)
         return again.with_stamps(*stamps)
 
 
@@ -132,7 +129,7 @@ def _explain_missing_type(body: str) -> str:
 def _from_base64(body: str) -> str:
     try:
         return base64.b64decode(body[:64], validate=True).decode("latin-1")
-    except binascii.Error:
+    except ValueError:
         return ""
 
 
@@ -143,16 +140,27 @@ def encode_value(encoded: Encoded, **extra: str) -> bytes:
 
 def decode_value(value: bytes) -> Encoded:
     """Body and headers out of a stored value, wrapped by phpredis or bare. Raises MessageDecodingFailed."""
+    if value.startswith(_IGBINARY):
+        raise MessageDecodingFailed(_explain_wrapping(2, "igbinary"))
     try:
         document: Any = msgspec.json.decode(php_string.unwrap(value))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise MessageDecodingFailed(f"the value is not JSON: {error}") from error
+    if isinstance(document, str) and document.startswith("{"):
+        raise MessageDecodingFailed(_explain_wrapping(4, "JSON"))
     if not isinstance(document, dict) or not isinstance(document.get("body"), str):
         raise MessageDecodingFailed("the value is JSON, but not an object with a 'body' text and 'headers'")
     headers = document.get("headers") or {}
     if not isinstance(headers, dict) or not all(isinstance(v, str) for v in headers.values()):
         raise MessageDecodingFailed("the 'headers' are not an object of texts")
     return Encoded(document["body"], headers)
+
+
+def _explain_wrapping(option: int, name: str) -> str:
+    return (
+        f"the value is wrapped by phpredis with serializer={option} ({name}), which is not read here; on the PHP side "
+        "set serializer=1 or serializer=0 in the transport's DSN or options"
+    )
 
 
 def undecodable_value(value: bytes, reason: str) -> AnyEnvelope:

@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from messenger.errors import MessageDecodingFailed
 from messenger.stamps import (
     BusNameStamp,
     DelayStamp,
@@ -70,17 +69,23 @@ def encode_stamps(stamps: Iterable[Stamp]) -> dict[str, str]:
     return {header: msgspec.json.encode(values).decode() for header, values in lists.items()}
 
 
-def decode_stamps(headers: Mapping[str, str]) -> tuple[list[Stamp], dict[str, str]]:
-    """The stamps of these headers and the headers that are left. Raises MessageDecodingFailed for a broken stamp."""
+def decode_stamps(headers: Mapping[str, str]) -> tuple[list[Stamp], dict[str, str], str]:
+    """The stamps of these headers, the headers that are left, and what is wrong with a stamp, "" when nothing is.
+
+    The header of a broken stamp is left, so that it does not hide the others: a failed message must still say where
+    it came from.
+    """
     stamps: list[Stamp] = []
     rest: dict[str, str] = {}
+    problem = ""
     for header, value in headers.items():
         decoder = _DECODERS.get(header)
         if decoder is not None:
             try:
                 stamps.extend(decoder.decode(value))
             except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-                raise MessageDecodingFailed(f"the header {header} is not a list of its stamps: {error}") from error
+                rest[header] = value
+                problem = f"the header {header} is not a list of its stamps: {error}"
         elif header not in _DROPPED:
             rest[header] = value
-    return stamps, rest
+    return stamps, rest, problem
