@@ -53,7 +53,7 @@ class MultiplierRetryStrategy:
 
     def _growth(self, retries: int) -> float:
         try:
-            return float(self.multiplier**retries)
+            return float(self.multiplier) ** retries  # a float overflows; an int would grow for hours
         except OverflowError:
             return 2.0**53
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -152,4 +153,6 @@ def _error_text(error: ErrorDetailsStamp | None, otherwise: str) -> str:
 
 
 def _local(moment: datetime) -> str:
-    return moment.astimezone().isoformat(sep=" ", timespec="seconds")
+    with suppress(OverflowError):  # at the edge of the calendar, where somebody else's clock may be: as it came
+        moment = moment.astimezone()
+    return moment.isoformat(sep=" ", timespec="seconds")
