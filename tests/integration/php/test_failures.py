@@ -14,8 +14,10 @@ from messenger.stamps import (
     SentToFailureTransportStamp,
 )
 from messenger.wire.stamps import PREFIX
-from tests.integration.php.peers import Ours, Php, stamps
+from tests.integration.php.peers import SYMFONY, Ours, Php, stamps
+from tests.integration.servers import RedisServer
 
+TYPE = "App\\Message\\SmsNotification"
 TRACE = "App\\Stamp\\TraceStamp"
 BUS_NAME = BusNameStamp("messenger.bus.default")
 
@@ -82,7 +84,7 @@ def test_what_php_put_aside_is_shown_and_sent_back_here(php: Php, ours: Ours) ->
     assert failed.all(SentToFailureTransportStamp) == [SentToFailureTransportStamp("async")]
     assert (retry_counts(failed), failed.all(DelayStamp)) == ([0], [DelayStamp(0)])
     [shown] = json.loads(ours.run("failed", "show", "--format", "json"))["messages"]
-    assert (shown["type"], shown["from"]) == ("App\\Message\\SmsNotification", "async")
+    assert (shown["type"], shown["from"]) == (TYPE, "async")
     assert shown["error"] == "RuntimeException: Gateway is down."
     assert shown["failed_at"] != "-"
     ours.run("failed", "retry", shown["id"])
@@ -128,3 +130,36 @@ def test_php_s_own_format_sent_back_is_read_by_php_again(php: Php, ours: Ours) -
     ours.run("failed", "retry", "--all")
     [line] = php.consume(format="php").lines()
     assert (line["content"], line["to"]) == ("as serialize() writes it é😀", "+41 00")
+
+
+def test_rubbish_from_another_sender_is_kept_and_the_worker_goes_on(
+    php: Php, ours: Ours, redis_server: RedisServer
+) -> None:
+    broken_bus = json.dumps({"type": TYPE, f"{PREFIX}{SYMFONY}BusNameStamp": "no list"})
+    rubbish = [
+        b"\xff\xfe\x00 binary",
+        '{"body":"é","headers":{}}'.encode(),
+        '{"body":"é","headers":{"X-Messenger-Raw":"base64"}}'.encode(),
+        b'{"body":"{}","headers":%s}' % broken_bus.encode(),
+        b's:5:"torn";',
+    ]
+    with redis_server.client() as client:
+        for value in rubbish:
+            client.xadd("messages", {"message": value})
+    php.dispatch("in order")
+    assert ours.consume(limit=len(rubbish) + 1).contents() == ["in order"]
+    assert len(ours.waiting("failed")) == len(rubbish)
+    ours.run("failed", "retry", "--all")
+    assert ours.waiting("failed") == []
+    ours.consume(limit=len(rubbish))
+    assert len(ours.waiting("failed")) == len(rubbish)
+    assert ours.waiting() == []
+
+
+def test_any_date_another_sender_wrote_is_shown(ours: Ours, redis_server: RedisServer) -> None:
+    redelivery = '[{"retryCount":0,"redeliveredAt":"0001-01-01T00:00:00+14:00"}]'
+    headers = {"type": TYPE, f"{PREFIX}{SYMFONY}RedeliveryStamp": redelivery}
+    with redis_server.client() as client:
+        client.xadd("failed", {"message": json.dumps({"body": '{"content":"x"}', "headers": headers})})
+    [shown] = json.loads(ours.run("failed", "show", "--format", "json"))["messages"]
+    assert shown["failed_at"] == "0001-01-01 00:00:00+14:00"
