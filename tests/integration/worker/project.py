@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from messenger.control import Control, WorkerInfo
+from messenger.transports.redis.options import parse_redis_dsn
 from tests.integration.servers import RedisServer, wait_until
 
 LONG = 30.0  # seconds; how long a test waits for what must come
@@ -215,6 +217,25 @@ class Project:
     def json(self, *arguments: str, code: int = 0, **environment: str) -> Any:
         """The JSON that `messenger … --format json` prints."""
         return json.loads(self.run(*arguments, "--format", "json", code=code, **environment).stdout)
+
+    def registered(self) -> list[WorkerInfo]:
+        """The workers as the registry has them now; quicker than the command."""
+        control = Control(parse_redis_dsn("control", self.server.url()), "test")
+        try:
+            return control.workers()
+        finally:
+            control.close()
+
+    def wait_for_workers(self, count: int, state: str | None = None) -> list[WorkerInfo]:
+        """Wait until this many are registered, all of them in this state."""
+        found: list[WorkerInfo] = []
+
+        def there() -> bool:
+            found[:] = self.registered()
+            return len(found) == count and all(state in (None, worker.state) for worker in found)
+
+        wait_until(there, LONG, f"{count} workers {state or 'in any state'}; there are {found}")
+        return found
 
     def close(self) -> None:
         """End what still runs."""

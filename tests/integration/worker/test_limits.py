@@ -55,7 +55,7 @@ def test_a_handler_may_stop_the_worker(project: Project) -> None:
 def test_min_uptime_keeps_a_quick_worker_but_a_signal_ends_it(project: Project) -> None:
     project.send("a")
     worker = project.worker("async", "--limit", "1", "--min-uptime", "300")
-    project.wait_until(lambda: [w["state"] for w in project.json("workers")["workers"]] == ["stopping"], "stopping")
+    project.wait_for_workers(1, "stopping")
     worker.process.terminate()
     assert worker.code() == 0
     assert "reason='limit of 1 messages'" in worker.log

@@ -38,14 +38,14 @@ def test_a_worker_that_leaves_takes_its_consumer_and_its_registration_with_it(pr
     project.send("a")
     worker = project.worker()
     project.wait_for_event("done a")
-    (registered,) = project.json("workers")["workers"]
+    (registered,) = project.wait_for_workers(1)
     with project.server.client() as client:
         consumers = cast("list[dict[str, bytes]]", client.xinfo_consumers("async", "symfony"))
-        assert [consumer["name"].decode() for consumer in consumers] == [registered["id"]]
+        assert [consumer["name"].decode() for consumer in consumers] == [registered.id]
         worker.signal(signal.SIGTERM)
         assert worker.code() == 0
         assert client.xinfo_consumers("async", "symfony") == []
-    assert project.json("workers") == {"workers": []}
+    assert project.registered() == []
 
 
 def quick_lease(project: Project, seconds: int = 2) -> None:

@@ -1,0 +1,19 @@
+"""The application under test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.servers import RedisServer
+from tests.integration.worker.project import Project
+
+
+@pytest.fixture
+def project(tmp_path: Path, redis_server: RedisServer) -> Iterator[Project]:
+    """An application on an empty Redis; what the test starts is ended with it."""
+    made = Project(tmp_path, redis_server)
+    yield made
+    made.close()
