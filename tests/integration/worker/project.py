@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from messenger.control import Control, WorkerInfo
 from messenger.transports.redis.options import parse_redis_dsn
 from tests.integration.servers import RedisServer, wait_until
+from tests.integration.worker.forker import Forker
 
 LONG = 30.0  # seconds; how long a test waits for what must come
 
@@ -164,12 +166,21 @@ class Run:
         self.process.wait(LONG)
 
 
+@dataclass(frozen=True)
+class Output:
+    """What a command wrote."""
+
+    stdout: str
+    stderr: str
+
+
 class Project:
     """The application, in a directory of its own, on one Redis."""
 
-    def __init__(self, directory: Path, server: RedisServer) -> None:
+    def __init__(self, directory: Path, server: RedisServer, forker: Forker) -> None:
         self.directory = directory
         self.server = server
+        self._forker = forker
         self.runs: list[Run] = []
         self.environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         self.environment |= {
@@ -199,20 +210,12 @@ class Project:
         """Start `messenger consume` and wait until it reads messages."""
         return self.start("consume", *(arguments or ("async",)), **environment).started()
 
-    def run(self, *arguments: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, code: int = 0, **environment: str) -> Output:
         """Run `messenger` to its end and check its exit code."""
-        done = subprocess.run(
-            [sys.executable, "-m", "messenger.cli", *arguments],
-            cwd=self.directory,
-            env=self.environment | environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=LONG,
-        )
-        assert done.returncode == code, f"exit code {done.returncode}:\n{done.stdout}{done.stderr}"
-        assert "Traceback" not in done.stderr, done.stderr
-        return done
+        found, stdout, stderr = self._forker.run(arguments, self.directory, self.environment | environment)
+        assert found == code, f"exit code {found}:\n{stdout}{stderr}"
+        assert "Traceback" not in stderr, stderr
+        return Output(stdout, stderr)
 
     def json(self, *arguments: str, code: int = 0, **environment: str) -> Any:
         """The JSON that `messenger … --format json` prints."""

@@ -1,0 +1,201 @@
+"""messenger debug, setup-transports, stats and dispatch."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from tests.integration.worker.project import Project
+
+# --- debug --------------------------------------------------------------------------------------------------------
+
+
+def test_debug_tells_who_handles_what_and_what_goes_where(project: Project) -> None:
+    project.server.stop()  # it connects to nothing
+    document = project.json("debug")
+    assert document == {
+        "config": str(project.directory / "messenger.yaml"),
+        "release": "-",
+        "messages": [
+            {
+                "name": "App\\Message\\Task",
+                "class": "tasks.Task",
+                "transports": ["async"],
+                "handlers": ["tasks.on_task"],
+            },
+            {
+                "name": "tasks.AsyncTask",
+                "class": "tasks.AsyncTask",
+                "transports": [],
+                "handlers": ["tasks.on_async_task"],
+            },
+        ],
+        "transports": ["async", "high", "failed"],
+        "failure_transports": {"async": "failed", "high": "failed", "failed": "failed"},
+        "notes": [],
+    }
+    text = project.run("debug").stdout
+    assert "App\\Message\\Task  tasks.Task       async            tasks.on_task" in text
+    assert "handled at once" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error"),
+    [
+        ("tasks.py", "raise RuntimeError('no database')\n", "RuntimeError: no database"),
+        ("messenger.yaml", "messenger: {transports: {a: 'redis://h?strem=x'}}", "unknown option 'strem'"),
+    ],
+)
+def test_debug_is_the_gate_before_the_switch(project: Project, name: str, text: str, error: str) -> None:
+    project.write(name, text)
+    done = project.run("debug", code=78)
+    assert error in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+# --- setup-transports ---------------------------------------------------------------------------------------------
+
+
+def test_setup_transports_creates_what_is_needed_once_and_again(project: Project) -> None:
+    for _ in range(2):
+        assert project.run("setup-transports").stdout == "async: ready\nhigh: ready\nfailed: ready\n"
+    with project.server.client() as client:
+        for stream in ("async", "high"):
+            groups = cast("list[dict[str, Any]]", client.xinfo_groups(stream))
+            assert [group["name"] for group in groups] == [b"symfony"]
+    assert list((project.directory / "var").iterdir())
+
+
+def test_setup_transports_takes_names_and_refuses_others(project: Project) -> None:
+    assert project.run("setup-transports", "high").stdout == "high: ready\n"
+    with project.server.client() as client:
+        assert not client.exists("async")
+    assert (
+        "no transport is called 'nope'; known: async, high, failed"
+        in project.run("setup-transports", "nope", code=78).stderr
+    )
+
+
+# --- stats --------------------------------------------------------------------------------------------------------
+
+
+def test_stats_counts_what_is_ready_in_flight_delayed_and_failed(project: Project) -> None:
+    project.send("a", "give-up")
+    project.send("b", "wait")
+    project.send("c")
+    worker = project.worker()
+    project.wait_for_event("start b")
+    project.run("dispatch", "Task", "{}", "--delay", "60000")
+    document = project.json("stats")
+    oldest = document["transports"]["async"].pop("oldest_seconds")
+    assert oldest >= 0
+    failed_oldest = document["transports"]["failed"].pop("oldest_seconds")
+    assert failed_oldest >= 0
+    assert document == {
+        "transports": {
+            "async": {"ready": 1, "in_flight": 1, "delayed": 1},
+            "high": {"ready": 0, "in_flight": 0, "delayed": 0, "oldest_seconds": None},
+            "failed": {"ready": 1, "in_flight": 0, "delayed": 0},
+        },
+        "failed": {"failed": 1},
+        "unreachable": {},
+    }
+    text = project.run("stats").stdout
+    assert "1 failed in 'failed': see `messenger failed show`" in text
+    worker.process.terminate()
+    project.go("b")
+    assert worker.code() == 0
+
+
+def test_stats_names_what_cannot_be_asked_and_shows_the_rest(project: Project) -> None:
+    project.server.stop()
+    document = project.json("stats", code=1)
+    assert set(document["transports"]) == {"failed"}
+    assert set(document["unreachable"]) == {"async", "high"}
+    assert f"127.0.0.1:{project.server.port}" in document["unreachable"]["async"]
+
+
+def test_stats_of_named_transports_only(project: Project) -> None:
+    assert set(project.json("stats", "high")["transports"]) == {"high"}
+
+
+# --- dispatch -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["App\\Message\\Task", "tasks.Task", "Task"])
+def test_a_message_is_sent_by_wire_name_dotted_name_or_class_name(project: Project, name: str) -> None:
+    document = project.json("dispatch", name, '{"name": "x"}')
+    assert document | {"id": "ID"} == {
+        "id": "ID",
+        "type": "App\\Message\\Task",
+        "transports": ["async"],
+        "status": "sent",
+        "worker": None,
+        "milliseconds": None,
+        "error": None,
+    }
+    with project.server.client() as client:
+        ((entry_id, fields),) = cast("list[tuple[bytes, dict[bytes, bytes]]]", client.xrange("async"))
+    assert entry_id.decode() == document["id"]
+    assert b'"type":"App\\\\Message\\\\Task"' in fields[b"message"]
+
+
+def test_dispatch_waits_until_it_is_handled_and_says_by_whom(project: Project) -> None:
+    project.worker()
+    (worker,) = project.wait_for_workers(1)
+    document = project.json("dispatch", "Task", '{"name": "x"}', "--wait", "25")
+    assert (document["status"], document["worker"], document["error"]) == ("handled", worker.id, None)
+    assert document["milliseconds"] >= 0
+    assert project.events() == ["start x", "done x"]
+    text = project.run("dispatch", "Task", "{}", "--wait", "25").stdout
+    assert f"handled by {worker.id} in " in text
+
+
+def test_dispatch_tells_a_failure_once_it_is_final(project: Project) -> None:
+    project.worker()
+    document = project.json("dispatch", "Task", '{"name": "x", "do": "fail"}', "--wait", "25", code=1)
+    assert document["status"] == "failed"
+    assert "ValueError: boom x" in document["error"]
+    assert project.events() == ["start x", "start x"], "after its retry"
+
+
+def test_dispatch_that_nobody_handles_in_time_says_that_it_stays(project: Project) -> None:
+    document = project.json("dispatch", "Task", "{}", "--wait", "0.2", code=1)
+    assert document["status"] == "timeout"
+    assert document["error"] == "no worker has handled it within 0.2 s; it stays in its transport"
+    assert project.left() == (1, 0, 0)
+
+
+def test_an_unrouted_message_is_handled_here(project: Project) -> None:
+    document = project.json("dispatch", "AsyncTask", '{"name": "x"}')
+    assert (document["status"], document["transports"], document["id"]) == ("handled", [], None)
+    assert project.events() == ["start x", "done x"]
+
+
+def test_dispatch_to_another_transport(project: Project) -> None:
+    assert project.json("dispatch", "Task", "{}", "--transport", "high")["transports"] == ["high"]
+    project.run("dispatch", "Task", "{}", "--transport", "nope", code=78)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "code", "error"),
+    [
+        ("Nope", "{}", 78, "'Nope' is no message of this application; known: App\\Message\\Task, tasks.AsyncTask"),
+        ("Task", "{", 1, "the body does not fit tasks.Task"),
+        ("Task", '{"name": 5}', 1, "$.name"),
+    ],
+)
+def test_what_cannot_be_dispatched_is_one_line(project: Project, name: str, body: str, code: int, error: str) -> None:
+    done = project.run("dispatch", name, body, code=code)
+    assert error in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert project.left() == (0, 0, 0)
+
+
+def test_a_redis_that_is_away_is_one_line_and_code_1(project: Project) -> None:
+    project.server.stop()
+    done = project.run("dispatch", "Task", "{}", code=1)
+    assert done.stderr.startswith(f"messenger: redis at 127.0.0.1:{project.server.port} (db 0): ")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,27 @@
+"""The application under test, and a quick way to run its commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.servers import RedisServer
+from tests.integration.worker.forker import Forker
+from tests.integration.worker.project import Project
+
+
+@pytest.fixture(scope="session")
+def _forker() -> Iterator[Forker]:
+    forker = Forker()
+    yield forker
+    forker.close()
+
+
+@pytest.fixture
+def project(tmp_path: Path, redis_server: RedisServer, _forker: Forker) -> Iterator[Project]:
+    """An application on an empty Redis; what the test starts is ended with it."""
+    made = Project(tmp_path, redis_server, _forker)
+    yield made
+    made.close()
