@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Generic, TypeVar, overload
 
-from messenger.stamps import Stamp
+from messenger.stamps import Stamp, TransportMessageIdStamp
 
 M = TypeVar("M")
 W = TypeVar("W")
@@ -58,6 +58,12 @@ class Envelope(Generic[M]):
         if isinstance(message, Envelope):
             return message.with_stamps(*stamps)
         return Envelope(message, stamps)
+
+    @property
+    def id(self) -> str | None:
+        """The id its transport gave the message; None before it was sent or received."""
+        stamp = self.last(TransportMessageIdStamp)
+        return stamp.id if stamp is not None else None
 
     def with_stamps(self, *stamps: Stamp) -> Envelope[M]:
         """A copy with these stamps appended."""

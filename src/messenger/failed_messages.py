@@ -38,13 +38,13 @@ class FailedMessages:
 
     def everything(self) -> Iterator[AnyEnvelope]:
         """All that are there now, page by page; the caller takes each out, or it is not listed again."""
-        seen: set[str] = set()
+        seen: set[str | None] = set()
         while True:
-            fresh = [e for e in self._list.all(_PAGE + len(seen)) if _id(e) not in seen]
+            fresh = [e for e in self._list.all(_PAGE + len(seen)) if e.id not in seen]
             if not fresh:
                 return
             for envelope in fresh:
-                seen.add(_id(envelope))
+                seen.add(envelope.id)
                 yield envelope
 
     def find(self, message_id: str) -> AnyEnvelope | None:
@@ -86,8 +86,3 @@ class FailedMessages:
         if stamp is None:
             raise TransportError("it does not say which transport it came from; remove it, or dispatch it again")
         return stamp.original_receiver_name
-
-
-def _id(envelope: AnyEnvelope) -> str:
-    stamp = envelope.last(TransportMessageIdStamp)
-    return stamp.id if stamp is not None else ""

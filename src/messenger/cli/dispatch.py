@@ -13,7 +13,7 @@ from messenger.control import Reply
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import HandlerFailed, MessageDecodingFailed
 from messenger.messages import wire_name
-from messenger.stamps import DelayStamp, ReplyStamp, SentStamp, Stamp, TransportMessageIdStamp, TransportNamesStamp
+from messenger.stamps import DelayStamp, ReplyStamp, SentStamp, Stamp, TransportNamesStamp
 from messenger.wire.serializer import Encoded, UndecodableMessage
 
 
@@ -74,9 +74,8 @@ def _message(application: Application, message_type: str, body: str) -> object:
 
 
 def _result(envelope: AnyEnvelope, status: str, error: str | None = None) -> dict[str, Any]:
-    stamp = envelope.last(TransportMessageIdStamp)
     return {
-        "id": stamp.id if stamp is not None else None,
+        "id": envelope.id,
         "type": wire_name(type(envelope.message)),
         "transports": [sent.transport_name for sent in envelope.all(SentStamp)],
         "status": status,

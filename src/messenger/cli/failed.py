@@ -15,7 +15,7 @@ from messenger.envelope import AnyEnvelope
 from messenger.errors import ConfigError, MessengerError, TransportError
 from messenger.failed_messages import FailedMessages
 from messenger.messages import wire_name
-from messenger.stamps import ErrorDetailsStamp, RedeliveryStamp, SentToFailureTransportStamp, TransportMessageIdStamp
+from messenger.stamps import ErrorDetailsStamp, RedeliveryStamp, SentToFailureTransportStamp
 from messenger.wire.serializer import UndecodableMessage
 
 transport_option = click.option(
@@ -70,7 +70,7 @@ def retry(context: click.Context, ids: tuple[str, ...], everything: bool, now: b
     store = _store(application, transport)
     problems = 0
     for envelope in _chosen(store, ids, everything):
-        message_id = _id(envelope)
+        message_id = envelope.id
         try:
             where = store.handle(envelope) if now else store.send_back(envelope)
         except MessengerError as error:
@@ -97,7 +97,7 @@ def remove(context: click.Context, ids: tuple[str, ...], everything: bool, force
         click.confirm(f"Remove {len(chosen)} messages from {store.name!r} for good?", default=False, abort=True)
     for envelope in chosen:
         store.remove(envelope)
-        click.echo(f"{_id(envelope)}: removed")
+        click.echo(f"{envelope.id}: removed")
     application.close()
 
 
@@ -125,11 +125,6 @@ def _found(store: FailedMessages, message_id: str) -> AnyEnvelope:
     return envelope
 
 
-def _id(envelope: AnyEnvelope) -> str:
-    stamp = envelope.last(TransportMessageIdStamp)
-    return stamp.id if stamp is not None else "-"
-
-
 def _describe(application: Application, envelope: AnyEnvelope, *, with_body: bool) -> dict[str, Any]:
     message = envelope.message
     undecodable = isinstance(message, UndecodableMessage)
@@ -137,7 +132,7 @@ def _describe(application: Application, envelope: AnyEnvelope, *, with_body: boo
     error = envelope.last(ErrorDetailsStamp)
     redelivered = envelope.last(RedeliveryStamp)
     document: dict[str, Any] = {
-        "id": _id(envelope),
+        "id": envelope.id,
         "type": message.headers.get("type", "undecodable") if undecodable else wire_name(type(message)),
         "from": origin.original_receiver_name if origin is not None else "-",
         "failed_at": _local(redelivered.redelivered_at) if redelivered is not None else "-",

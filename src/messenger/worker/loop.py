@@ -21,7 +21,7 @@ from messenger.events import (
 )
 from messenger.failure import FailureHandling, Outcome
 from messenger.messages import wire_name
-from messenger.stamps import DeliveryStamp, ReceivedStamp, TransportMessageIdStamp
+from messenger.stamps import DeliveryStamp, ReceivedStamp
 from messenger.transports.base import Transport
 from messenger.wire.serializer import UndecodableMessage
 from messenger.worker.backoff import Backoff
@@ -189,7 +189,7 @@ class Worker:
     # --- handling --------------------------------------------------------------------------------------------------
 
     def _handle(self, transport: Transport, envelope: AnyEnvelope) -> None:
-        held = Held(transport, envelope, _id(envelope), _type(envelope), time.monotonic())
+        held = Held(transport, envelope, envelope.id or "-", _type(envelope), time.monotonic())
         self.status.held = held
         self._set_state("busy")
         self.events.dispatch(WorkerMessageReceived(envelope, transport.name))
@@ -263,11 +263,6 @@ class Worker:
                 time.sleep(seconds) if self.stop.requested else self.stop.pause(seconds)
             else:
                 return True
-
-
-def _id(envelope: AnyEnvelope) -> str:
-    stamp = envelope.last(TransportMessageIdStamp)
-    return stamp.id if stamp is not None else "-"
 
 
 def _type(envelope: AnyEnvelope) -> str:

@@ -74,8 +74,7 @@ class RedisInspector:
             return self._from_entry(*entries[0]) if entries else None
         for member in self._delayed():
             envelope = self._from_member(member)
-            stamp = envelope.last(TransportMessageIdStamp)
-            if stamp is not None and stamp.id == message_id:
+            if envelope.id == message_id:
                 return envelope
         return None
 

@@ -261,7 +261,6 @@ def _delayed_member(envelope: AnyEnvelope) -> bytes:
 
 
 def _id(envelope: AnyEnvelope) -> str:
-    stamp = envelope.last(TransportMessageIdStamp)
-    if stamp is None:
+    if envelope.id is None:
         raise TransportError("this envelope was not received from a Redis transport: it has no TransportMessageIdStamp")
-    return stamp.id
+    return envelope.id
