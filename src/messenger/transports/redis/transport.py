@@ -14,7 +14,7 @@ from messenger.stamps import DelayStamp, DeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth
 from messenger.transports.redis.consumer_lock import ConsumerLock
 from messenger.transports.redis.inspect import DelayedMemberStamp, RedisInspector, entry_value
-from messenger.transports.redis.link import RedisLink, RedisReplyError
+from messenger.transports.redis.link import Argument, RedisLink, RedisReplyError
 from messenger.transports.redis.options import RedisOptions
 from messenger.transports.redis.scripts import Script, missing, refused
 from messenger.wire import php_string
@@ -201,7 +201,7 @@ class RedisTransport:
         """XACK, then XDEL unless delete_after_reject is off; not when the lease was lost to another worker."""
         delete = 1 if self.options.delete_after_reject else 0
         arguments = (self.options.group, _id(envelope), self._holder(envelope), delete, _delayed_member(envelope))
-        if not self._reject.run(self._link, self._keys, arguments):
+        if not self._settle(self._reject, arguments):
             log.warning("lease_lost transport=%s id=%s: gone or taken over, not removed", self.name, _id(envelope))
 
     def requeue(self, received: AnyEnvelope, updated: AnyEnvelope) -> None:
@@ -209,8 +209,18 @@ class RedisTransport:
         delay, payload, _ = self._stored_form(updated)
         delete = 1 if self.options.delete_after_reject else 0
         who = (self.options.group, _id(received), self._holder(received), delete, _delayed_member(received))
-        if not self._requeue.run(self._link, self._keys, (*who, delay, payload)):
+        if not self._settle(self._requeue, (*who, delay, payload)):
             log.warning("lease_lost transport=%s id=%s: gone or taken over, not put back", self.name, _id(received))
+
+    def _settle(self, script: Script, arguments: Sequence[Argument]) -> Any:
+        """The script's reply; a group that is gone is made again, for else it would be refused for ever (R13)."""
+        try:
+            return script.run(self._link, self._keys, arguments)
+        except RedisReplyError as error:
+            if error.code != "NOGROUP":
+                raise
+        self.setup()
+        return script.run(self._link, self._keys, arguments)
 
     def _holder(self, envelope: AnyEnvelope) -> str:
         """Who must hold the message for a change to apply: this consumer if it took it, anybody if it was looked up."""
