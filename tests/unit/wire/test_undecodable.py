@@ -17,6 +17,7 @@ from messenger.stamps import (
     HandledStamp,
     RedeliveryStamp,
     SentToFailureTransportStamp,
+    TransportNamesStamp,
 )
 from messenger.wire.serializer import (
     Encoded,
@@ -157,14 +158,15 @@ def test_a_class_json_cannot_carry_is_said_to_be_so() -> None:
 def test_a_broken_stamp_spoils_the_message_but_no_other_stamp(header: str, value: str) -> None:
     headers = {
         "type": TYPE,
-        f"{SYMFONY}{header}": value,
         f"{SYMFONY}HandledStamp": '[{"handlerName":"h","result":null}]',
+        f"{SYMFONY}{header}": value,
+        f"{SYMFONY}TransportNamesStamp": '[{"transportNames":["async"]}]',
     }
     encoded = Encoded(BODY, headers)
     envelope = serializer().decode(encoded)
     assert isinstance(envelope.message, UndecodableMessage)
     assert f"the header {SYMFONY}{header} is not a list of its stamps" in envelope.message.reason
-    assert envelope.stamps == (HandledStamp("h"),)
+    assert envelope.stamps == (HandledStamp("h"), TransportNamesStamp(("async",)))
     assert serializer().encode(envelope) == encoded
 
 
