@@ -175,7 +175,9 @@ def _make_pool(options: RedisOptions) -> redis.ConnectionPool:
         "client_name": "messenger",
     }
     if options.sentinel_master:
-        sentinel_arguments = {"socket_timeout": options.timeout or None}
+        # Without a retry of its own: one sentinel that is down must not hold up the question to the next.
+        names = ("socket_connect_timeout", "retry")
+        sentinel_arguments = {"socket_timeout": options.timeout or None, **{name: arguments[name] for name in names}}
         manager = redis.sentinel.Sentinel(list(options.sentinels), sentinel_kwargs=sentinel_arguments)  # type: ignore[no-untyped-call]
         if options.tls:
             arguments |= {"ssl": True, **options.ssl}
