@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import click
 
 from messenger.application import Application
+from messenger.config.environment import read_environment
 from messenger.control import Control
 from messenger.errors import ConfigError
 
@@ -24,8 +26,15 @@ format_option = click.option(
 
 
 def load(context: click.Context) -> Application:
-    """The application of --config, or of the messenger.yaml found here."""
-    return Application.load(config_path(context.find_root().obj))
+    """The application of --config, or of the messenger.yaml found here.
+
+    `.env` beside it becomes part of this process's environment, so that handlers see it too; what is set wins. Only a
+    command may do that: a library call must not change the environment of the program that makes it.
+    """
+    path = config_path(context.find_root().obj)
+    for name, value in read_environment(path.resolve().parent, os.environ).items():
+        os.environ.setdefault(name, value)
+    return Application.load(path)
 
 
 def config_path(given: str | None) -> Path:

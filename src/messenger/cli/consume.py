@@ -34,7 +34,7 @@ class _Command(click.Command):
             raise
 
 
-@click.command(cls=_Command)
+@click.command(cls=_Command, short_help="The worker: handle messages.")
 @click.argument("transports", nargs=-1, metavar="[TRANSPORT]...")
 @click.option("-l", "--limit", type=click.IntRange(min=1), help="Stop after this many messages, failed ones included.")
 @click.option("-f", "--failure-limit", type=click.IntRange(min=1), help="Stop after this many failed attempts.")

@@ -12,7 +12,7 @@ from messenger.handlers import ANY_MESSAGE, Handler
 from messenger.messages import dotted_name, wire_name
 
 
-@click.command()
+@click.command(short_help="Who handles what, what goes where.")
 @format_option
 @click.pass_context
 def debug(context: click.Context, output: str) -> None:

@@ -17,7 +17,7 @@ from messenger.stamps import DelayStamp, ReplyStamp, SentStamp, Stamp, Transport
 from messenger.wire.serializer import Encoded, UndecodableMessage
 
 
-@click.command()
+@click.command(short_help="Send one message by hand.")
 @click.argument("message_type", metavar="TYPE")
 @click.argument("body", metavar="JSON")
 @click.option("--delay", type=click.IntRange(min=0), help="Milliseconds to wait before it may be handled.")

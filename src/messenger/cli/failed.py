@@ -23,7 +23,7 @@ transport_option = click.option(
 )
 
 
-@click.group()
+@click.group(short_help="Failed messages: show, retry, remove.")
 def failed() -> None:
     """Look at failed messages, send them to be handled again, or remove them."""
 

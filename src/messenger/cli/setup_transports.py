@@ -7,7 +7,7 @@ import click
 from messenger.cli.common import load
 
 
-@click.command("setup-transports")
+@click.command("setup-transports", short_help="Create streams, groups and tables.")
 @click.argument("names", nargs=-1, metavar="[TRANSPORT]...")
 @click.pass_context
 def setup_transports(context: click.Context, names: tuple[str, ...]) -> None:

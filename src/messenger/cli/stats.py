@@ -10,7 +10,7 @@ from messenger.cli.common import format_option, load, print_json, print_table, s
 from messenger.errors import TransportError
 
 
-@click.command()
+@click.command(short_help="How many messages wait where.")
 @click.argument("names", nargs=-1, metavar="[TRANSPORT]...")
 @format_option
 @click.pass_context

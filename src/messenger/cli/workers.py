@@ -12,7 +12,7 @@ from messenger.cli.gate import Gate
 from messenger.control import WorkerInfo
 
 
-@click.command()
+@click.command(short_help="Every live worker; the gate of a deploy.")
 @click.option("--host", help="Only the workers of this host.")
 @click.option("--until-release", metavar="ID", help="Wait until all of them run this release.")
 @click.option("--count", type=click.IntRange(min=0), help="… and there are this many.")

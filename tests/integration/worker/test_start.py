@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.integration.worker.project import Project
+from tests.integration.worker.project import TASKS, Project
 
 
 def test_it_waits_for_a_redis_that_is_not_there_yet(project: Project) -> None:
@@ -110,3 +110,11 @@ def test_under_supervisor_it_pauses_before_it_fails(project: Project, arguments:
         project.run("consume", *arguments, code=code)
         assert failing.process.poll() is None
     assert failing.code() == code
+
+
+def test_the_env_file_is_the_environment_of_the_handlers_and_what_is_set_wins(project: Project) -> None:
+    project.write(".env", "NOTE='from-$the-file'\nTEST_DIRECTORY=/nowhere\n")
+    project.write("tasks.py", TASKS.replace("def act(task):", 'def act(task):\n    event("note", os.environ["NOTE"])'))
+    project.send("a")
+    assert project.start("consume", "async", "--limit", "1").code() == 0
+    assert project.events() == ["start a", "note from-$the-file", "done a"]
