@@ -23,15 +23,17 @@ fi
 exec 9> "$KIT_STATE/lock"
 flock --nonblock 9 || { echo "Waiting for another run of the scenarios on this machine"; flock 9; }
 
-# Molecule only warns where it finds no test to run: every `verify` of a scenario must report tests passed.
-check_tests_ran() { # check_tests_ran SCENARIO OUTPUT
-  local wanted passed
+# Molecule only warns where it finds no test or no playbook to run: each step must show that it ran.
+check_steps_ran() { # check_steps_ran SCENARIO OUTPUT
+  local plain wanted passed
+  plain=$(sed 's/\x1b\[[0-9;]*m//g' "$2") # without colours
   wanted=$(grep -cE '^ *- verify' "molecule/$1/molecule.yml")
-  passed=$(sed "s/\x1b\[[0-9;]*m//g" "$2" | grep -cE "^=+ .*[0-9]+ passed.* =+$" || true)
+  passed=$(grep -cE '^=+ [0-9]+ passed.* =+$' <<< "$plain" || true)
   if ((passed != wanted)); then
-    echo "Scenario $1 has $wanted verify steps, but $passed of them ran tests" >&2
+    echo "Scenario $1 has $wanted verify steps, but in $passed of them tests passed" >&2
     return 1
   fi
+  if grep -E 'side_effect: .*(Missing|Skipp)' <<< "$plain" >&2; then return 1; fi
 }
 
 for scenario in "$@"; do
@@ -40,6 +42,6 @@ for scenario in "$@"; do
   began=$SECONDS
   molecule --base-config molecule/shared/base.yml "${do[@]}" --scenario-name "$scenario" --no-command-borders \
     2>&1 < /dev/null 9>&- | tee "$output"
-  if [[ ${do[0]} == test ]]; then check_tests_ran "$scenario" "$output"; fi
+  if [[ ${do[0]} == test ]]; then check_steps_ran "$scenario" "$output"; fi
   echo "== scenario $scenario: ok, $((SECONDS - began))s"
 done

@@ -10,7 +10,7 @@ testinfra_hosts = ["ansible://all"]
 def test_snapshot_is_not_empty(host: Host) -> None:
     snapshot = host.file("/root/virgin.txt").content_string
     assert " /etc/passwd\n" in snapshot
-    assert "package sudo\n" in snapshot
+    assert "package sudo installed\n" in snapshot
 
 
 def test_nothing_changed(host: Host) -> None:
