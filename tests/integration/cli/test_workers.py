@@ -114,14 +114,3 @@ def test_the_gate_wants_exactly_the_count(project: Project) -> None:
 def test_nobody_there_is_not_reached(project: Project) -> None:
     found = gate(project, "--timeout", "0.1", code=1)
     assert found == {"workers": [], "reached": False, "problems": ["1 workers wanted on here, 0 there"]}
-
-
-def test_workers_that_come_and_go_do_not_pass(project: Project) -> None:
-    waiting = project.start(
-        "workers", "--host", "here", "--until-release", "r2", "--timeout", "3", "--stable", "2"
-    )  # fmt: skip
-    while waiting.process.poll() is None:
-        run = project.start("consume", "high", "--time-limit", "0.1", "--sleep", "0.1", MESSENGER_RELEASE="r2")
-        assert run.code() == 0
-    assert waiting.code() == 1
-    assert "0 there" in waiting.log or "did not stay" in waiting.log

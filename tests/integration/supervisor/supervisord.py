@@ -1,0 +1,140 @@
+"""A real supervisord in a directory of its own, reached through its socket."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.servers import wait_until
+
+LONG = 40.0
+CONF = """
+[supervisord]
+nodaemon=true
+logfile={directory}/supervisord.log
+pidfile={directory}/supervisord.pid
+childlogdir={directory}
+loglevel=info
+
+[unix_http_server]
+file={directory}/s.sock
+chmod=0700
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[supervisorctl]
+serverurl=unix://{directory}/s.sock
+"""
+PROGRAM = """
+[program:messenger-consume]
+command={python} -m messenger.cli consume {arguments}
+directory={project}
+environment={environment}
+process_name=%(program_name)s_%(process_num)02d
+autostart=true
+autorestart=true
+stopasgroup=false
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={directory}/%(program_name)s_%(process_num)02d.log
+numprocs={numprocs}
+startsecs={startsecs}
+startretries={startretries}
+stopwaitsecs={stopwaitsecs}
+"""
+
+
+class Supervisord:
+    """Started with one program; ended through its pid, and its children with it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.log_path = directory / "supervisord.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        binary = shutil.which("supervisord", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        if binary is None:
+            pytest.fail("supervisord is not installed; on Debian: apt-get install supervisor")
+        self._binary = Path(binary)
+
+    def start(
+        self,
+        project: Path,
+        environment: dict[str, str],
+        arguments: str,
+        *,
+        numprocs: int = 1,
+        startsecs: int = 1,
+        startretries: int = 3,
+        stopwaitsecs: int = 40,
+    ) -> None:
+        """Start it with `messenger consume ARGUMENTS` as its program."""
+        text = CONF.format(directory=self.directory) + PROGRAM.format(
+            python=sys.executable,
+            arguments=arguments,
+            project=project,
+            directory=self.directory,
+            environment=",".join(f'{name}="{value}"' for name, value in environment.items()),
+            numprocs=numprocs,
+            startsecs=startsecs,
+            startretries=startretries,
+            stopwaitsecs=stopwaitsecs,
+        )
+        (self.directory / "supervisord.conf").write_text(text)
+        with (self.directory / "console.log").open("wb") as console:
+            self._process = subprocess.Popen(
+                [self._binary, "-c", self.directory / "supervisord.conf"],
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+            )
+
+    @property
+    def log(self) -> str:
+        """What it wrote so far."""
+        return self.log_path.read_text() if self.log_path.exists() else ""
+
+    def worker_log(self, number: int = 0) -> str:
+        """What a worker wrote so far."""
+        path = self.directory / f"messenger-consume_{number:02d}.log"
+        return path.read_text() if path.exists() else ""
+
+    def spawns(self) -> list[int]:
+        """The pid of every process it has started, in order."""
+        return [int(pid) for pid in re.findall(r"spawned: '\S+' with pid (\d+)", self.log)]
+
+    def wait_for(self, text: str, times: int = 1) -> None:
+        """Wait until its log has this text so often."""
+        wait_until(lambda: self.log.count(text) >= times, LONG, f"{times} times {text!r} in the log:\n{self.log}")
+
+    def ctl(self, *arguments: str) -> str:
+        """Run supervisorctl; what it printed."""
+        done = subprocess.run(
+            [self._binary.parent / "supervisorctl", "-c", self.directory / "supervisord.conf", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=LONG + 20,
+        )
+        return done.stdout + done.stderr
+
+    def stop(self) -> None:
+        """End it and everything it runs."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(LONG)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait(LONG)
+        self._process = None

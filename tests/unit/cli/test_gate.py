@@ -1,0 +1,79 @@
+"""The gate of a deploy, on a registry that changes while it looks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from messenger import TransportUnavailable
+from messenger.cli.gate import Gate
+from messenger.control import Control, WorkerInfo
+
+Look = Callable[[int], list[WorkerInfo]]
+
+
+class Registry:
+    """What the gate sees, by how often it has looked."""
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._times = itertools.count()
+        self.looks = 0
+
+    def workers(self, host: str | None = None) -> list[WorkerInfo]:
+        self.looks += 1
+        return self._look(next(self._times))
+
+
+def worker(name: str = "w", release: str = "r2", state: str = "idle", **more: Any) -> WorkerInfo:
+    values: dict[str, Any] = {
+        "id": name, "host": "here", "pid": 1, "pool": "", "process": "", "release": release, "transports": [],
+        "state": state, "waiting_for": None, "message": None, "handled": 0, "failed": 0, "memory_bytes": 0,
+        "started_at": "", "uptime_seconds": 0.0,
+    }  # fmt: skip
+    return WorkerInfo(**(values | more))
+
+
+def problems(look: Look, *, count: int | None = 1, timeout: float = 0.0, stable: float = 0.0) -> list[str]:
+    registry = Registry(look)
+    found = Gate(cast("Control", registry), "here", "r2", count).wait(timeout, stable)[1]
+    assert registry.looks > 0
+    return found
+
+
+def test_it_opens_at_once_when_all_is_well() -> None:
+    assert problems(lambda _: [worker()]) == []
+    assert problems(lambda _: [worker("a"), worker("b", state="busy")], count=2) == []
+
+
+def test_it_waits_until_all_is_well() -> None:
+    assert problems(lambda n: [worker(release="r1" if n == 0 else "r2")], timeout=20) == []
+
+
+def test_workers_that_are_started_again_and_again_do_not_pass() -> None:
+    (problem,) = problems(lambda n: [worker(f"w{n}")], timeout=0.3, stable=0.4)
+    assert "did not stay" in problem
+
+
+def test_workers_that_stay_do() -> None:
+    assert problems(lambda n: [worker("w0" if n == 0 else "w1")], timeout=20, stable=0.3) == []
+
+
+@pytest.mark.parametrize("state", ["starting", "waiting", "stopping", "broken"])
+def test_a_worker_that_does_not_work_is_named(state: str) -> None:
+    waiting_for = "redis at h:1" if state == "waiting" else None
+    (problem,) = problems(lambda _: [worker(state=state, waiting_for=waiting_for)])
+    assert problem == f"w is {state}" + (" for redis at h:1" if waiting_for else "")
+
+
+def test_a_redis_that_is_away_is_a_problem_and_not_the_end() -> None:
+    def away(times: int) -> list[WorkerInfo]:
+        if times == 0:
+            raise TransportUnavailable("redis at h:1 (db 0): away")
+        return [worker()]
+
+    assert problems(away) == ["redis at h:1 (db 0): away"]
+    assert problems(away, timeout=20) == []
