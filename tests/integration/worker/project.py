@@ -182,7 +182,9 @@ class Project:
         self.server = server
         self._forker = forker
         self.runs: list[Run] = []
-        self.environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        self.environment = {
+            name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ
+        }
         self.environment |= {
             "TEST_DIRECTORY": str(directory),
             "MESSENGER_TRANSPORT_DSN": server.url(),
