@@ -20,7 +20,7 @@ def test_nothing_is_missing(difference: list[str]) -> None:
 
 
 def test_nothing_of_the_kit_is_left(host: Host, difference: list[str]) -> None:
-    assert difference == []
+    assert not difference, "\n".join(difference)
 
 
 def test_nothing_of_the_kit_runs(host: Host) -> None:
