@@ -15,7 +15,9 @@ from rich.text import Text
 
 def draw(title: str, printed: str) -> str:
     """The SVG. No font is fetched from anywhere: the reader's own monospace font is used."""
-    text = Text.from_ansi(printed.rstrip("\n"))
+    text = Text.from_ansi(
+        re.sub("^ +", lambda indent: "\u00a0" * len(indent[0]), printed.rstrip("\n"), flags=re.MULTILINE)
+    )
     width = max(line.cell_len for line in text.split("\n")) if printed.strip() else 80
     with Path("/dev/null").open("w") as nowhere:
         console = Console(record=True, width=width, file=nowhere, force_terminal=True)
