@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.integration.worker.project import Project
 
+RAW = b"\x00\xff raw"
 REDIS_STORE = "failed: {dsn: '%env(MESSENGER_TRANSPORT_DSN)%', options: {stream: failed}}"
 
 
@@ -100,11 +102,12 @@ def test_removing_asks_and_takes_away_only_what_is_named(store: Project) -> None
 def test_an_undecodable_message_comes_back_for_a_release_that_knows_it(store: Project) -> None:
     store.send("a", type_="App\\Message\\New")
     with store.server.client() as client:
-        client.xadd("async", {"message": b"\x00\xff raw"})
+        client.xadd("async", {"message": RAW})
     assert store.worker("async", "--limit", "2").code() == 0
     new, raw = listed(store)
     assert (new["type"], raw["type"]) == ("App\\Message\\New", "undecodable")
     assert "no message class here has the wire name 'App\\\\Message\\\\New'" in new["error"]
+    assert base64.b64decode(listed(store, raw["id"])[0]["body"]) == RAW, "the bytes as they came"
     text = (store.directory / "tasks.py").read_text()
     store.write("tasks.py", text.replace('name="App\\\\Message\\\\Task"', 'name="App\\\\Message\\\\New"'))
     text = (store.directory / "messenger.yaml").read_text()
@@ -112,7 +115,9 @@ def test_an_undecodable_message_comes_back_for_a_release_that_knows_it(store: Pr
     store.run("failed", "retry", "--all")
     assert store.worker("async", "--limit", "2").code() == 0
     assert store.events("done") == ["done a"]
-    assert [m["type"] for m in listed(store)] == ["undecodable"]
+    (again,) = listed(store)
+    assert (again["type"], again["from"]) == ("undecodable", "async")
+    assert base64.b64decode(listed(store, again["id"])[0]["body"]) == RAW, "however often it goes to and fro"
 
 
 def test_consuming_the_failure_transport_never_loses_what_fails_again(store: Project) -> None:

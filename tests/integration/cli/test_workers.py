@@ -22,9 +22,12 @@ def test_what_a_worker_tells_of_itself(project: Project) -> None:
     project.send("b", "give-up")
     message_id = project.send("c", "wait")
     worker = project.worker(
-        "high", "async", MESSENGER_RELEASE="r1", SUPERVISOR_PROCESS_NAME="messenger-consume_00",
+        "high",
+        "async",
+        MESSENGER_RELEASE="r1",
+        SUPERVISOR_PROCESS_NAME="messenger-consume_00",
         SUPERVISOR_GROUP_NAME="messenger-consume",
-    )  # fmt: skip
+    )
     project.wait_for_event("start c")
 
     project.wait_for_workers(1, "busy")
@@ -96,9 +99,7 @@ def test_the_gate_names_who_is_on_another_release_and_what_it_does(project: Proj
     (problem,) = found["problems"]
     assert f"here-{worker.pid}-" in problem
     assert "is on release r1 (busy, busy with App\\Message\\Task" in problem
-    text = project.run(
-        "workers", "--host", "here", "--until-release", "r2", "--count", "1", "--timeout", "0", code=1
-    )  # fmt: skip
+    text = project.run("workers", "--host", "here", "--until-release", "r2", "--count", "1", "--timeout", "0", code=1)
     assert "is on release r1" in text.stderr
 
 

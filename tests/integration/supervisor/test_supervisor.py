@@ -44,9 +44,7 @@ def test_stop_workers_brings_new_processes_and_nothing_fails(project: Project, s
 def test_a_limit_right_after_the_start_is_no_failed_start(project: Project, supervisord: Supervisord) -> None:
     for number in range(2):
         project.send(str(number))
-    supervisord.start(
-        project.directory, project.environment, "async --limit 1 --min-uptime 1.5", startretries=0
-    )  # fmt: skip
+    supervisord.start(project.directory, project.environment, "async --limit 1 --min-uptime 1.5", startretries=0)
     project.wait_for_event("done 1")
     supervisord.wait_for("spawned", times=3)
     assert "FATAL" not in supervisord.log
