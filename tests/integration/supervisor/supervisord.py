@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,12 @@ class Supervisord:
     def spawns(self) -> list[int]:
         """The pid of every process it has started, in order."""
         return [int(pid) for pid in re.findall(r"spawned: '\S+' with pid (\d+)", self.log)]
+
+    def lives(self) -> list[float]:
+        """How many seconds each process that has ended lived, in order."""
+        moments = re.findall(r"^(\S+ \S+),(\d+) (?:INFO|WARN) (?:spawned|exited):", self.log, re.MULTILINE)
+        times = [datetime.fromisoformat(f"{when}.{ms}").timestamp() for when, ms in moments]
+        return [end - begin for begin, end in zip(times[::2], times[1::2], strict=False)]
 
     def wait_for(self, text: str, times: int = 1) -> None:
         """Wait until its log has this text so often."""

@@ -74,14 +74,11 @@ def test_even_startsecs_0_makes_no_hot_loop(
     if text:
         project.write("tasks.py", text)
     supervisord.start(project.directory, project.environment, arguments, startsecs=0)
-    supervisord.wait_for("spawned")
-    # While the failing one waits, whole other processes start, fail in the same way and end, one after the other.
-    for _ in range(2):
-        code = project.start("consume", *arguments.split()).code()
-        assert code in (64, 78)
-    assert len(supervisord.spawns()) == 1, supervisord.log
-    supervisord.wait_for("spawned", times=2)
-    assert f"exit status {code}" in supervisord.log
+    supervisord.wait_for(" exited: ")
+    lives = supervisord.lives()
+    assert lives, supervisord.log
+    assert min(lives) >= 1.9, f"each lives two seconds; a slow machine only makes it longer: {supervisord.log}"
+    assert f"exit status {64 if '--' in arguments else 78}" in supervisord.log
     assert "Traceback" not in supervisord.worker_log()
 
 
