@@ -141,6 +141,10 @@ class Application:
             )
         return strategies
 
+    def max_deliveries(self, name: str) -> int:
+        """How often a message of this transport may be handed out without ever being settled; 0: no limit (R40)."""
+        return self._transport_configs[name].max_deliveries
+
     def control(self) -> Control | None:
         """A new connection to the control plane, or None when the configuration names no Redis."""
         from messenger.transports.redis.options import SCHEMES, parse_redis_dsn

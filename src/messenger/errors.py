@@ -11,6 +11,7 @@
     │   └── TransportUnavailable    the server cannot be reached: wait and try again
     ├── RecoverableError            raised by a handler: retry, whatever the retry count
     ├── UnrecoverableError          raised by a handler: do not retry
+    │   └── MessageKillsWorkers     put aside by the worker, not run again
     └── StopWorker                  raised by a handler: stop after this message
 
 A class's docstring is its message when none is given.
@@ -73,6 +74,10 @@ class RecoverableError(MessengerError):
 
 class UnrecoverableError(MessengerError):
     """This message will never succeed: put it into the failure store now."""
+
+
+class MessageKillsWorkers(UnrecoverableError):
+    """This message was handed out again and again and no worker ever settled it: it seems to end them."""
 
 
 class StopWorker(MessengerError):

@@ -18,12 +18,17 @@ class RetryStrategyConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TransportConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """One transport. failure_transport: null discards what cannot be handled, for this transport only."""
+    """One transport. failure_transport: null discards what cannot be handled, for this transport only.
+
+    max_deliveries: a message that was handed out this often and never settled killed its workers; it is put aside
+    without running again. 0: no limit.
+    """
 
     dsn: str
     options: dict[str, Any] = field(default_factory=dict)
     retry_strategy: RetryStrategyConfig = RetryStrategyConfig()
     failure_transport: str | None | UnsetType = UNSET
+    max_deliveries: Annotated[int, Meta(ge=0)] = 3
     serializer: str | None = None
 
 

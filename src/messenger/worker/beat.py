@@ -28,7 +28,7 @@ class Beat:
         self._control = control
         self._interval = min(HEARTBEAT_SECONDS, interval)
         self._baseline: int | None = None
-        self._renewed: tuple[Held, float] | None = None
+        self._renewed: dict[Held, float] = {}
         self._ended = threading.Event()
         self._is_quiet = False
         self._thread = threading.Thread(target=self._run, name="messenger-beat", daemon=True)
@@ -60,7 +60,7 @@ class Beat:
 
     def _run(self) -> None:
         while not self._ended.wait(self._interval):
-            self._guard(self._renew_lease)
+            self._guard(self._renew_leases)
             self._guard(self._report)
 
     def _guard(self, step: Callable[[], None]) -> None:
@@ -75,14 +75,14 @@ class Beat:
         else:
             self._is_quiet = False
 
-    def _renew_lease(self) -> None:
+    def _renew_leases(self) -> None:
         held = self._status.held
-        if held is None:
-            return
-        last = self._renewed[1] if self._renewed is not None and self._renewed[0] is held else held.since
-        if time.monotonic() - last >= held.transport.keepalive_interval:
-            held.transport.keepalive(held.envelope)
-            self._renewed = (held, time.monotonic())
+        now = time.monotonic()
+        self._renewed = {item: self._renewed.get(item, item.since) for item in held}
+        for item in held:
+            if now - self._renewed[item] >= item.transport.keepalive_interval:
+                item.transport.keepalive(item.envelope)
+                self._renewed[item] = now
 
     def _report(self) -> None:
         self._status.measure()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from messenger.application import Application
 from messenger.envelope import AnyEnvelope
-from messenger.errors import HandlerFailed, MessageDecodingFailed, StopWorker, TransportError
+from messenger.errors import HandlerFailed, MessageDecodingFailed, MessageKillsWorkers, StopWorker, TransportError
 from messenger.events import (
     EventDispatcher,
     WorkerMessageFailed,
@@ -26,6 +26,7 @@ from messenger.transports.base import Transport
 from messenger.wire.serializer import UndecodableMessage
 from messenger.worker.backoff import Backoff
 from messenger.worker.beat import Beat
+from messenger.worker.handover import Handovers
 from messenger.worker.limits import Limits
 from messenger.worker.reply import Replies
 from messenger.worker.status import Held, WorkerStatus
@@ -33,7 +34,6 @@ from messenger.worker.stop import SignalHandlers, StopRequest
 
 log = logging.getLogger(__name__)
 _SHARED_WAIT_SECONDS = 0.1
-_LAST_TRIES_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,8 @@ class Worker:
             application.worker_id, application.host, pool, process, application.release, tuple(names)
         )
         self._not_before: dict[str, float] = {}
+        self._away: dict[str, str] = {}
+        self._handovers = Handovers(self.status)
         self._backoffs = {name: Backoff() for name in names}
         self._beat = self._make_beat()
         options.limits.listen(self.events, self.status, self.stop)
@@ -121,11 +123,11 @@ class Worker:
     def _finish(self) -> int:
         reason = self.stop.reason or "-"
         self._set_state("stopping")
+        all_settled = self._handovers.finish()
         self.stop.pause(self._options.min_uptime - self.status.uptime, only_for_signals=True)
-        left_behind = self.status.held is not None
         self.events.dispatch(WorkerStopped(reason))
         log.info("worker_stopped reason=%r handled=%d failed=%d", reason, self.status.handled, self.status.failed)
-        return 1 if left_behind else 0
+        return 0 if all_settled else 1
 
     def _wait_for(self, connect: Callable[[], None]) -> None:
         """Do a start-up step, waiting for its server as long as it takes and saying so (R54)."""
@@ -147,18 +149,22 @@ class Worker:
         self.status.waiting_for = waiting_for
         self.status.state = state
 
+    def _set_idle(self) -> None:
+        """No handler runs: idle, or waiting for a server that is away."""
+        waiting_for = self._handovers.waiting_for or next(iter(self._away.values()), None)
+        self._set_state("idle" if waiting_for is None else "waiting", waiting_for)
+
     # --- taking ----------------------------------------------------------------------------------------------------
 
     def _one_turn(self) -> bool:
         """Take and handle one message from the first transport that has one. False when none had."""
-        ready = [t for t in self._transports if self._not_before.get(t.name, 0.0) <= time.monotonic()]
+        self._handovers.try_due()
+        ready = [transport for transport in self._transports if self._may_take(transport.name)]
         if not ready:
-            soonest = min(self._not_before.values()) - time.monotonic()
-            self.stop.pause(min(max(soonest, 0.0), self._options.sleep))
+            self._pause_until_one_may()
             return False
         for transport in ready:
-            is_last = transport is ready[-1]
-            wait = 0.0 if not is_last else self._options.sleep
+            wait = self._options.sleep if transport is ready[-1] else 0.0
             if len(self._transports) > 1:
                 wait = min(wait, _SHARED_WAIT_SECONDS)
             envelopes = self._take(transport, wait)
@@ -168,6 +174,14 @@ class Worker:
                 return bool(envelopes)
         return False
 
+    def _may_take(self, name: str) -> bool:
+        return self._not_before.get(name, 0.0) <= time.monotonic() and not self._handovers.is_open(name)
+
+    def _pause_until_one_may(self) -> None:
+        names = self.status.transports
+        soonest = min(max(self._not_before.get(name, 0.0), self._handovers.next_try(name)) for name in names)
+        self.stop.pause(min(max(soonest - time.monotonic(), 0.0), self._options.sleep))
+
     def _take(self, transport: Transport, wait: float) -> Sequence[AnyEnvelope]:
         backoff = self._backoffs[transport.name]
         try:
@@ -175,34 +189,38 @@ class Worker:
         except TransportError as error:
             seconds = backoff.next()
             self._not_before[transport.name] = time.monotonic() + seconds
-            self._set_state("waiting", str(error))
+            self._away[transport.name] = str(error)
+            self._set_idle()
             log.warning("waiting_for %s: next try in %.1f s", error, seconds)
             return ()
         if transport.name in self._not_before:
-            del self._not_before[transport.name]
+            del self._not_before[transport.name], self._away[transport.name]
             backoff.reset()
             log.info("back transport=%s", transport.name)
-            if not self._not_before:
-                self._set_state("idle")
+            self._set_idle()
         return envelopes
 
     # --- handling --------------------------------------------------------------------------------------------------
 
     def _handle(self, transport: Transport, envelope: AnyEnvelope) -> None:
         held = Held(transport, envelope, envelope.id or "-", _type(envelope), time.monotonic())
-        self.status.held = held
+        self.status.take_up(held)
         self._set_state("busy")
         self.events.dispatch(WorkerMessageReceived(envelope, transport.name))
         error = self._run_handlers(transport, envelope)
-        milliseconds = (time.monotonic() - held.since) * 1000
-        settled = self._on_success(held, milliseconds) if error is None else self._on_failure(held, error)
-        if settled:
-            self.status.held = None
-            self._set_state("idle")
+        if error is None:
+            self._settle_success(held)
+        else:
+            self._settle_failure(held, error)
+        self._set_idle()
 
     def _run_handlers(self, transport: Transport, envelope: AnyEnvelope) -> Exception | None:
         if isinstance(envelope.message, UndecodableMessage):
             return MessageDecodingFailed(envelope.message.reason)
+        stamp = envelope.last(DeliveryStamp)
+        limit = self._application.max_deliveries(transport.name)
+        if limit and stamp is not None and stamp.count > limit:
+            return MessageKillsWorkers(f"handed out {limit} times and never settled: it seems to end its workers")
         try:
             self._application.dispatch_received(envelope.with_stamps(ReceivedStamp(transport.name)))
         except Exception as error:
@@ -216,53 +234,31 @@ class Worker:
             if isinstance(cause, StopWorker):
                 self.stop.request(str(cause))
 
-    def _on_success(self, held: Held, milliseconds: float) -> bool:
-        if not self._settle(held, lambda: held.transport.ack(held.envelope)):
-            return False
-        self.status.handled += 1
-        log.info("message_handled transport=%s id=%s type=%s ms=%.1f%s", held.transport.name, held.id, held.type,
-                 milliseconds, _delivery(held.envelope))  # fmt: skip
-        self.events.dispatch(WorkerMessageHandled(held.envelope, held.transport.name, milliseconds))
-        return True
+    def _settle_success(self, held: Held) -> None:
+        milliseconds = (time.monotonic() - held.since) * 1000
 
-    def _on_failure(self, held: Held, error: Exception) -> bool:
+        def then() -> None:
+            self.status.handled += 1
+            log.info("message_handled transport=%s id=%s type=%s ms=%.1f%s", held.transport.name, held.id, held.type,
+                     milliseconds, _delivery(held.envelope))  # fmt: skip
+            self.events.dispatch(WorkerMessageHandled(held.envelope, held.transport.name, milliseconds))
+
+        self._handovers.settle(held, lambda: held.transport.ack(held.envelope), then)
+
+    def _settle_failure(self, held: Held, error: Exception) -> None:
         outcomes: list[Outcome] = []
-        if not self._settle(held, lambda: outcomes.append(self._failures.settle(held.transport, held.envelope, error))):
-            return False
-        outcome = outcomes[0]
-        self.status.failed += 1
-        _log_failure(held, error, outcome)
-        self.events.dispatch(
-            WorkerMessageFailed(
-                held.envelope, held.transport.name, error, outcome.will_retry, outcome.failure_transport
-            )
-        )
-        return True
 
-    def _settle(self, held: Held, action: Callable[[], object]) -> bool:
-        """Do the hand-over, again and again while a store is away: the message stays held and its lease renewed (R30).
+        def then() -> None:
+            outcome = outcomes[-1]
+            self.status.failed += 1
+            _log_failure(held, error, outcome)
+            name, kept_in = held.transport.name, outcome.failure_transport
+            self.events.dispatch(WorkerMessageFailed(held.envelope, name, error, outcome.will_retry, kept_in))
 
-        False when a stop was requested meanwhile and the store did not come back: the message stays pending, and is
-        handed out again once its lease has run out.
-        """
-        backoff = Backoff()
-        give_up_at: float | None = None
-        while True:
-            try:
-                action()
-            except TransportError as error:
-                if self.stop.requested:
-                    give_up_at = give_up_at or time.monotonic() + _LAST_TRIES_SECONDS
-                    if time.monotonic() >= give_up_at:
-                        log.error("left_pending transport=%s id=%s: %s", held.transport.name, held.id, error)
-                        return False
-                seconds = min(backoff.next(), 1.0) if self.stop.requested else backoff.next()
-                self._set_state("waiting", str(error))
-                log.warning("not_settled transport=%s id=%s: %s: next try in %.1f s", held.transport.name, held.id,
-                            error, seconds)  # fmt: skip
-                time.sleep(seconds) if self.stop.requested else self.stop.pause(seconds)
-            else:
-                return True
+        def hand_over() -> None:
+            outcomes.append(self._failures.settle(held.transport, held.envelope, error))
+
+        self._handovers.settle(held, hand_over, then)
 
 
 def _type(envelope: AnyEnvelope) -> str:

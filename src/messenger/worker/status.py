@@ -14,9 +14,9 @@ from messenger.envelope import AnyEnvelope
 from messenger.transports.base import Transport
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Held:
-    """The message in hand. since: monotonic seconds."""
+    """A message in hand. since: monotonic seconds."""
 
     transport: Transport
     envelope: AnyEnvelope
@@ -37,13 +37,21 @@ class WorkerStatus:
     transports: tuple[str, ...]
     state: str = "starting"
     waiting_for: str | None = None
-    held: Held | None = None
+    held: tuple[Held, ...] = ()
     handled: int = 0
     failed: int = 0
     memory_bytes: int = 0
     started: float = field(default_factory=time.monotonic)
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     _process: psutil.Process = field(default_factory=psutil.Process, repr=False)
+
+    def take_up(self, held: Held) -> None:
+        """One more message is in hand."""
+        self.held = (*self.held, held)
+
+    def put_down(self, held: Held) -> None:
+        """A message is settled."""
+        self.held = tuple(item for item in self.held if item is not held)
 
     @property
     def uptime(self) -> float:
@@ -62,7 +70,7 @@ class WorkerStatus:
 
     def snapshot(self) -> WorkerInfo:
         """What the registry shows."""
-        held = self.held
+        held = next(reversed(self.held), None)
         seconds = round(time.monotonic() - held.since, 1) if held is not None else 0.0
         return WorkerInfo(
             id=self.worker_id,

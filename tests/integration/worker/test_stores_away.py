@@ -61,3 +61,16 @@ def test_a_worker_that_must_stop_meanwhile_leaves_it_pending_and_ends_with_1(
     assert again.code() == 0
     assert "delivery=2" in again.log
     assert len(project.json("failed", "show")["messages"]) == 1
+
+
+def test_other_transports_go_on_meanwhile(project: Project, other_server: RedisServer) -> None:
+    fail_to(project, other_server.url("/failed"))
+    project.send("a", "give-up")
+    worker = project.worker("async", "high")
+    worker.wait_for("not_settled transport=async")
+    project.send("b", stream="high")
+    project.wait_for_event("done b")
+    assert project.left() == (0, 1, 0), "a is still in hand, and nothing else of its transport is taken"
+    other_server.start()
+    worker.wait_for("settled_late transport=async")
+    project.wait_until(lambda: project.left() == (0, 0, 0), "settled")
