@@ -7,7 +7,6 @@ import logging
 import os
 import pkgutil
 import secrets
-import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +20,9 @@ from messenger.config.model import BusConfig, DefaultMiddlewareConfig, Transport
 from messenger.control import Control, this_host
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import ConfigError, HandlerDefinitionError
+from messenger.handler_arguments import HandlerArguments
 from messenger.handlers import HandlerRegistry, collect_handlers
+from messenger.importing import import_name, one_line
 from messenger.messages import MessageRegistry, is_message_class, message_options
 from messenger.middleware import AddBusName, HandleMessage, Middleware, SendMessage
 from messenger.retry import MultiplierRetryStrategy, RetryStrategy
@@ -55,6 +56,7 @@ class Application:
         self.host = this_host(loaded.environment)
         self.worker_id = f"{self.host}-{os.getpid()}-{secrets.token_hex(3)}"
         self.handlers = HandlerRegistry()
+        self._arguments = HandlerArguments(self.handlers)
         self.messages = MessageRegistry()
         self._transports: dict[str, Transport] = {}
         self._transport_configs = dict(self.config.transports)
@@ -69,6 +71,9 @@ class Application:
             name: self._make_bus(name, bus)
             for name, bus in (self.config.buses or {self.default_bus_name: BusConfig()}).items()
         }
+        self.provide(self)
+        self.provide(self.bus)
+        self._run_setup()
 
     @classmethod
     def load(cls, path: str | Path = "messenger.yaml", environ: Mapping[str, str] | None = None) -> Application:
@@ -105,6 +110,23 @@ class Application:
             log.warning("unknown_bus name=%s: using %s", stamp.bus_name if stamp else "", self.default_bus_name)
             bus = self.bus
         return bus.dispatch(envelope)
+
+    def provide(self, thing: object, annotation: type[Any] | None = None) -> None:
+        """Give `thing` to every handler parameter annotated with its class, or with `annotation` (a base, a protocol).
+
+        The application itself and its default MessageBus are provided. Workers do this in the function that `setup`
+        in messenger.yaml names.
+
+        Raises ConfigError when that class is provided already, or a message was handled before.
+        """
+        self._arguments.provide(thing, annotation)
+
+    def check_handlers(self) -> None:
+        """See that each handler can be given what it asks for; done before the first message is handled at the latest.
+
+        Raises HandlerDefinitionError, naming file and line.
+        """
+        self._arguments.check()
 
     def transport(self, name: str) -> Transport:
         """The transport of this name, created at first use. Raises ConfigError with the known names."""
@@ -198,7 +220,9 @@ class Application:
             checks = DefaultMiddlewareConfig(enabled=checks)
         if not checks.enabled:
             return MessageBus([], name=name)
-        handle = HandleMessage(self.handlers, bus_name=name, allow_no_handlers=checks.allow_no_handlers)
+        handle = HandleMessage(
+            self.handlers, bus_name=name, allow_no_handlers=checks.allow_no_handlers, arguments=self._arguments
+        )
         self._handle_steps.append(handle)
         chain: list[Middleware] = [AddBusName(name), SendMessage(self._senders), handle]
         return MessageBus(chain, name=name)
@@ -244,8 +268,24 @@ class Application:
         except HandlerDefinitionError as error:
             raise HandlerDefinitionError(f"{self.loaded.path}: handlers: {error}") from error
         except (Exception, SystemExit) as error:
-            raise ConfigError(f"{self.loaded.path}: handlers: cannot import {name!r}: {_one_line(error)}") from error
+            raise ConfigError(f"{self.loaded.path}: handlers: cannot import {name!r}: {one_line(error)}") from error
         return module
+
+    def _run_setup(self) -> None:
+        """Call the application's own setup function, which provides what its handlers ask for."""
+        name = self.config.setup
+        if name is None:
+            return
+        where = f"{self.loaded.path}: setup"
+        setup = import_name(name, where)
+        if not callable(setup):
+            raise ConfigError(f"{where}: {name!r} is no function; allowed: a function that takes the Application")
+        try:
+            setup(self)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise ConfigError(f"{where}: {name} failed: {one_line(error)}") from error
 
     def _load_routed_class(self, key: str) -> None:
         """A dotted routing key names a class of this application; a PHP name must be some class's wire name."""
@@ -257,7 +297,7 @@ class Application:
         try:
             value = pkgutil.resolve_name(key)
         except (Exception, SystemExit) as error:  # whatever its module does when it is imported
-            raise ConfigError(f"{self.loaded.path}: routing.{key}: no such class: {_one_line(error)}") from error
+            raise ConfigError(f"{self.loaded.path}: routing.{key}: no such class: {one_line(error)}") from error
         if is_message_class(value):
             self.messages.add(value)
 
@@ -269,15 +309,3 @@ class Application:
                         f"@message on {cls.__module__}.{cls.__qualname__} names the transport {name!r}; "
                         f"known: {', '.join(self.transport_names)}"
                     )
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split()) + _origin(error)
-
-
-def _origin(error: BaseException) -> str:
-    """Where an import went wrong: the innermost line outside the import machinery."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f" ({error.filename}:{error.lineno})"
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
-    return f" ({frames[-1].filename}:{frames[-1].lineno})" if len(frames) > 1 else ""

@@ -55,7 +55,8 @@ def handler(
     """Mark a function, or a class with ``__call__``, as a message handler.
 
     The message type is the annotation of the first parameter; each member of a union is handled. It takes effect when
-    messenger.yaml names the module under ``handlers``. A class is created once, without arguments.
+    messenger.yaml names the module under ``handlers``. A class is created once, without arguments. Further parameters
+    get the `Envelope` or what the application provides, by their annotation (`Application.provide`).
 
     handles: a message class instead of the annotation, or ``"*"`` for every message.
     bus: only messages of this bus.
@@ -79,17 +80,17 @@ def _annotated_types(thing: Callable[..., Any]) -> tuple[type, ...]:
     parameters = list(inspect.signature(function).parameters.values()) if callable(function) else []
     if inspect.isclass(thing):
         if not inspect.isfunction(function):
-            raise _definition_error(thing, "the class has no __call__ method")
+            raise definition_error(thing, "the class has no __call__ method")
         parameters = parameters[1:]
     if not parameters:
-        raise _definition_error(thing, "it takes no message: give it a parameter annotated with the message class")
+        raise definition_error(thing, "it takes no message: give it a parameter annotated with the message class")
     first = parameters[0]
     if first.annotation is inspect.Parameter.empty:
-        raise _definition_error(thing, f"parameter {first.name!r} has no annotation: write {first.name}: YourMessage")
+        raise definition_error(thing, f"parameter {first.name!r} has no annotation: write {first.name}: YourMessage")
     try:
         annotation = typing.get_type_hints(function)[first.name]
     except Exception as error:
-        raise _definition_error(
+        raise definition_error(
             thing,
             f"the annotation of {first.name!r} cannot be read ({error}): import the class at module level",
         ) from error
@@ -105,13 +106,14 @@ def _union_members(annotation: Any) -> tuple[Any, ...]:
 def _message_type(thing: Callable[..., Any], member: Any) -> type:
     origin = typing.get_origin(member) or member
     if not inspect.isclass(origin) or origin.__module__ == "builtins" or origin is Any:
-        raise _definition_error(thing, f"{member!r} cannot be a message: annotate it with a message class")
+        raise definition_error(thing, f"{member!r} cannot be a message: annotate it with a message class")
     if getattr(origin, "_is_protocol", False) and not _is_protocol(origin):
-        raise _definition_error(thing, f"no message can be told to fit {member!r}: mark it @runtime_checkable")
+        raise definition_error(thing, f"no message can be told to fit {member!r}: mark it @runtime_checkable")
     return origin
 
 
-def _definition_error(thing: Callable[..., Any], why: str) -> HandlerDefinitionError:
+def definition_error(thing: Callable[..., Any], why: str) -> HandlerDefinitionError:
+    """The error for a handler that cannot be used: file and line of its definition, its name, and why."""
     target = inspect.unwrap(thing)
     try:
         where = f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
@@ -147,11 +149,11 @@ def make_handler(thing: Callable[..., Any], options: HandlerOptions | None = Non
     """A Handler from a function or class marked with @handler; `options` overrides what the mark says."""
     options = options or getattr(thing, _ATTRIBUTE, None)
     if options is None:
-        raise _definition_error(thing, "it is not marked with @handler")
+        raise definition_error(thing, "it is not marked with @handler")
     try:
         call: Any = thing() if inspect.isclass(thing) else thing
     except Exception as error:
-        raise _definition_error(thing, f"the class cannot be created without arguments ({error})") from error
+        raise definition_error(thing, f"the class cannot be created without arguments ({error})") from error
     entry: Any = type(call).__call__ if inspect.isclass(thing) else call
     name = f"{thing.__module__}.{thing.__qualname__}" + (f"@{options.alias}" if options.alias else "")
     return Handler(name, call, options, inspect.iscoroutinefunction(inspect.unwrap(entry)))

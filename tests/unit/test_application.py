@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,64 +13,7 @@ from messenger.application import Application
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.stamps import BusNameStamp, HandledStamp, ReceivedStamp, SentStamp
 from messenger.transports.memory import MemoryTransport
-
-MODULE = """
-from dataclasses import dataclass
-from messenger import handler, message
-
-ran = []
-
-@message(name="App\\\\Message\\\\Sms")
-@dataclass
-class Sms:
-    text: str
-
-@dataclass
-class Mail:
-    text: str
-
-@message()
-@dataclass
-class OnlySent:
-    text: str
-
-@handler
-def on_sms(message: Sms):
-    ran.append(("sms", message.text))
-    return message.text.upper()
-
-@handler
-async def on_mail(message: Mail):
-    ran.append(("mail", message.text))
-"""
-names = itertools.count()
-
-
-class Project:
-    """A directory with a messenger.yaml and one module, whose name is new each time."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.module = f"handlers_of_test_{next(names)}"
-
-    def load(
-        self, yaml: str = "", *, module: str = MODULE, transports: str = "async: 'in-memory://'", **environ: str
-    ) -> Application:
-        (self.directory / f"{self.module}.py").write_text(module)
-        text = f"messenger:\n  handlers: [{self.module}]\n  transports: {{{transports}}}\n{yaml}"
-        (self.directory / "messenger.yaml").write_text(text.replace("MODULE", self.module))
-        return Application.load(self.directory / "messenger.yaml", environ)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(sys.modules[self.module], name)
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    monkeypatch.syspath_prepend(str(tmp_path))
-    made = Project(tmp_path)
-    yield made
-    sys.modules.pop(made.module, None)
+from tests.unit.application_project import MODULE, Project
 
 
 def receive(application: Application, name: str) -> AnyEnvelope:

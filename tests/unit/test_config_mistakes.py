@@ -47,7 +47,7 @@ MISTAKES = [
     ("framwork: {}", ": ", "unknown key 'framwork'", "framework, messenger, when@…"),
     ("framework: {cache: {}}", ": ", "no map under", "'framework: messenger:' or 'messenger:'"),
     ("messenger: 5", ": ", "no map under", "'messenger:'"),
-    (section("nmae: x"), ": messenger: ", "unknown key 'nmae'", "allowed: name, handlers, transports, routing"),
+    (section("nmae: x"), ": messenger: ", "unknown key 'nmae'", "allowed: name, handlers, setup, transports, routing"),
     (section("name: 'a b'"), ": messenger.name: ", "found 'a b'", "allowed: text matching"),
     (section("name: 5"), ": messenger.name: ", "found 5", "allowed: text"),
     (section("name: ~"), ": messenger.name: ", "found null", "allowed: text"),

@@ -34,7 +34,9 @@ def load(context: click.Context) -> Application:
     path = config_path(context.find_root().obj)
     for name, value in read_environment(path.resolve().parent, os.environ).items():
         os.environ.setdefault(name, value)
-    return Application.load(path)
+    application = Application.load(path)
+    application.check_handlers()
+    return application
 
 
 def config_path(given: str | None) -> Path:

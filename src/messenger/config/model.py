@@ -70,12 +70,14 @@ class MessengerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything below `framework: messenger:` or `messenger:`.
 
     name: keeps applications that share one Redis apart. handlers: modules that hold handlers.
+    setup: a function that is called with the Application when it is loaded.
     connections: SQL URLs for doctrine://<name>. control: the Redis that workers report to, a DSN; by default that of
     the first Redis transport. failure_transport: null discards what cannot be handled.
     """
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]+$")] = "messenger"
     handlers: list[str] = field(default_factory=list)
+    setup: str | None = None
     transports: dict[str, TransportConfig] = field(default_factory=dict)
     routing: dict[str, list[str]] = field(default_factory=dict)
     failure_transport: str | None | UnsetType = UNSET

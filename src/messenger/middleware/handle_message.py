@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import HandlerFailed, NoHandlerForMessage
+from messenger.handler_arguments import HandlerArguments
 from messenger.handlers import Handler, HandlerRegistry
 from messenger.messages import wire_name
 from messenger.middleware.base import Next
@@ -17,16 +18,30 @@ class HandleMessage:
     """The last step: every handler is called, one that fails does not stop the others.
 
     An ``async def`` handler is run to completion on an event loop that this object owns and keeps.
+
+    arguments: what handlers get besides the message; without it, the envelope at most.
     """
 
-    def __init__(self, registry: HandlerRegistry, *, bus_name: str, allow_no_handlers: bool = False) -> None:
+    def __init__(
+        self,
+        registry: HandlerRegistry,
+        *,
+        bus_name: str,
+        allow_no_handlers: bool = False,
+        arguments: HandlerArguments | None = None,
+    ) -> None:
         self._registry = registry
+        self._arguments = arguments or HandlerArguments(registry)
         self._bus_name = bus_name
         self._allow_no_handlers = allow_no_handlers
         self._runner: asyncio.Runner | None = None
 
     def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
-        """Call the handlers that have not succeeded yet. Raises HandlerFailed, NoHandlerForMessage."""
+        """Call the handlers that have not succeeded yet.
+
+        Raises HandlerFailed, NoHandlerForMessage; HandlerDefinitionError when a handler asks for what nothing provides.
+        """
+        self._arguments.check()
         handlers = self._applicable(envelope)
         if not handlers and not self._allow_no_handlers:
             raise NoHandlerForMessage(
@@ -39,7 +54,7 @@ class HandleMessage:
             if handler.name in done:
                 continue
             try:
-                result = self._call(handler, envelope.message)
+                result = self._call(handler, envelope)
             except Exception as error:
                 errors[handler.name] = error
             except SystemExit as error:  # a library's sys.exit() must not take the worker and its message with it
@@ -61,12 +76,13 @@ class HandleMessage:
             and (received is None or handler.options.from_transport in (None, received.transport_name))
         ]
 
-    def _call(self, handler: Handler, message: object) -> object:
+    def _call(self, handler: Handler, envelope: AnyEnvelope) -> object:
+        arguments = self._arguments.of(handler, envelope)
         if not handler.is_async:
-            return handler.call(message)
+            return handler.call(envelope.message, **arguments)
         if self._runner is None:
             self._runner = asyncio.Runner()
-        return self._runner.run(handler.call(message))
+        return self._runner.run(handler.call(envelope.message, **arguments))
 
     def close(self) -> None:
         """Close the event loop, if an async handler needed one."""

@@ -68,6 +68,7 @@ class Worker:
         self.events = EventDispatcher()
         self.stop = StopRequest()
         self._application = application
+        application.check_handlers()
         self._options = options
         self._transports = [application.transport(name) for name in names]
         for failure_transport in {application.failure_transports[name] for name in names} - {None}:

@@ -1,0 +1,36 @@
+"""Imports what messenger.yaml names. A mistake is one line with the place it was made."""
+
+from __future__ import annotations
+
+import pkgutil
+import traceback
+
+from messenger.errors import ConfigError
+
+
+def import_name(name: str, where: str) -> object:
+    """The object with this dotted name, imported.
+
+    where: file and key, for the error.
+
+    Raises ConfigError, whatever its module did when it was imported.
+    """
+    if not all(part.isidentifier() for part in name.split(".")) or "." not in name:
+        raise ConfigError(f"{where}: found {name!r}; allowed: a dotted name such as shop.messaging.Name")
+    try:
+        return pkgutil.resolve_name(name)
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{where}: cannot import {name!r}: {one_line(error)}") from error
+
+
+def one_line(error: BaseException) -> str:
+    """An error's class, text and place in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split()) + _origin(error)
+
+
+def _origin(error: BaseException) -> str:
+    """Where it went wrong: the innermost line outside the import machinery."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" ({error.filename}:{error.lineno})"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
+    return f" ({frames[-1].filename}:{frames[-1].lineno})" if len(frames) > 1 else ""
