@@ -18,6 +18,7 @@ from messenger.errors import (
 )
 from messenger.handlers import handler
 from messenger.messages import message
+from messenger.middleware.base import Middleware, Next
 from messenger.stamps import DelayStamp, Stamp, TransportNamesStamp
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "MessageDecodingFailed",
     "MessageEncodingFailed",
     "MessengerError",
+    "Middleware",
+    "Next",
     "NoHandlerForMessage",
     "RecoverableError",
     "Stamp",

@@ -15,8 +15,9 @@ from typing import Any, TypeVar, overload
 from msgspec import UnsetType
 
 from messenger.bus import MessageBus
+from messenger.bus_factory import BusFactory
 from messenger.config import LoadedConfig, load_config
-from messenger.config.model import BusConfig, DefaultMiddlewareConfig, TransportConfig
+from messenger.config.model import BusConfig, TransportConfig
 from messenger.control import Control, this_host
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import ConfigError, HandlerDefinitionError
@@ -24,7 +25,6 @@ from messenger.handler_arguments import HandlerArguments
 from messenger.handlers import HandlerRegistry, collect_handlers
 from messenger.importing import import_name, one_line
 from messenger.messages import MessageRegistry, is_message_class, message_options
-from messenger.middleware import AddBusName, HandleMessage, Middleware, SendMessage
 from messenger.retry import MultiplierRetryStrategy, RetryStrategy
 from messenger.routing import Router
 from messenger.stamps import BusNameStamp, Stamp
@@ -66,9 +66,9 @@ class Application:
         self._check_message_transports()
         self.serializer = Serializer(self.messages)
         self.default_bus_name = self.config.default_bus or next(iter(self.config.buses), DEFAULT_BUS)
-        self._handle_steps: list[HandleMessage] = []
+        self._bus_factory = BusFactory(str(loaded.path), self.handlers, self._arguments, self._senders)
         self.buses = {
-            name: self._make_bus(name, bus)
+            name: self._bus_factory.make(name, bus)
             for name, bus in (self.config.buses or {self.default_bus_name: BusConfig()}).items()
         }
         self.provide(self)
@@ -197,8 +197,7 @@ class Application:
         """Let go of connections and event loops."""
         for transport in self._transports.values():
             transport.close()
-        for step in self._handle_steps:
-            step.close()
+        self._bus_factory.close()
 
     # --- wiring ----------------------------------------------------------------------------------------------------
 
@@ -211,21 +210,6 @@ class Application:
             worker_id=self.worker_id,
             connections=self.config.connections,
         )
-
-    def _make_bus(self, name: str, config: BusConfig) -> MessageBus:
-        checks = config.default_middleware
-        if isinstance(checks, str):
-            checks = DefaultMiddlewareConfig(allow_no_handlers=True)
-        elif isinstance(checks, bool):
-            checks = DefaultMiddlewareConfig(enabled=checks)
-        if not checks.enabled:
-            return MessageBus([], name=name)
-        handle = HandleMessage(
-            self.handlers, bus_name=name, allow_no_handlers=checks.allow_no_handlers, arguments=self._arguments
-        )
-        self._handle_steps.append(handle)
-        chain: list[Middleware] = [AddBusName(name), SendMessage(self._senders), handle]
-        return MessageBus(chain, name=name)
 
     def _senders(self, envelope: AnyEnvelope) -> list[tuple[str, Sender]]:
         return [(name, self.transport(name)) for name in self.router.transport_names(envelope)]

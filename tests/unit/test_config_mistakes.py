@@ -91,9 +91,9 @@ MISTAKES = [
     (section("buses: {a: , b: }"), ": messenger.default_bus: ", "missing", "allowed: a, b"),
     (section("buses: {a: }, default_bus: c"), ": messenger.default_bus: ", "found 'c'", "allowed: a"),
     (
-        section("buses: {a: {middleware: []}}"),
+        section("buses: {a: {middlewares: []}}"),
         ": messenger.buses.a: ",
-        "unknown key 'middleware'",
+        "unknown key 'middlewares'",
         "default_middleware",
     ),
     (

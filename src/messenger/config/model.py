@@ -47,9 +47,13 @@ class DefaultMiddlewareConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BusConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """One bus."""
+    """One bus.
+
+    middleware: dotted names of classes with ``handle(envelope, following)``, or ``{name: [argument, …]}``.
+    """
 
     default_middleware: DefaultMiddlewareConfig | bool | Literal["allow_no_handlers"] = DefaultMiddlewareConfig()
+    middleware: list[str | Annotated[dict[str, Any], Meta(min_length=1, max_length=1)]] = field(default_factory=list)
 
 
 class SymfonySerializerConfig(Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from messenger.envelope import AnyEnvelope
 
-Next = Callable[[AnyEnvelope], AnyEnvelope]
+
+class Next(Protocol):
+    """The steps after this one, down to the handlers."""
+
+    def __call__(self, envelope: AnyEnvelope, /) -> AnyEnvelope: ...
 
 
 class Middleware(Protocol):

@@ -1,0 +1,88 @@
+"""The buses that messenger.yaml describes: the built-in chain with the application's own middleware in it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from messenger.bus import MessageBus
+from messenger.config.model import BusConfig, DefaultMiddlewareConfig
+from messenger.envelope import AnyEnvelope
+from messenger.errors import ConfigError
+from messenger.handler_arguments import HandlerArguments
+from messenger.handlers import HandlerRegistry
+from messenger.importing import import_name, one_line
+from messenger.middleware import AddBusName, HandleMessage, Middleware, SendMessage
+from messenger.transports.base import Sender
+
+
+class BusFactory:
+    """Makes the buses of one application.
+
+    where: the configuration file, for errors. senders_for: the senders of an envelope, by transport name, in order.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        handlers: HandlerRegistry,
+        arguments: HandlerArguments,
+        senders_for: Callable[[AnyEnvelope], Sequence[tuple[str, Sender]]],
+    ) -> None:
+        self._where = where
+        self._handlers = handlers
+        self._arguments = arguments
+        self._senders_for = senders_for
+        self._handle_steps: list[HandleMessage] = []
+
+    def make(self, name: str, config: BusConfig) -> MessageBus:
+        """A bus, in Symfony's order (spec section 3): the first built-in steps, the named ones, send, handle.
+
+        Raises ConfigError, one line, for a middleware that cannot be made.
+        """
+        checks = _checks(config)
+        named = [
+            self._make_named(item, f"{self._where}: buses.{name}.middleware[{index}]")
+            for index, item in enumerate(config.middleware)
+        ]
+        if not checks.enabled:
+            return MessageBus(named, name=name)
+        handle = HandleMessage(
+            self._handlers,
+            bus_name=name,
+            allow_no_handlers=checks.allow_no_handlers,
+            arguments=self._arguments,
+        )
+        self._handle_steps.append(handle)
+        chain: list[Middleware] = [AddBusName(name), *named, SendMessage(self._senders_for), handle]
+        return MessageBus(chain, name=name)
+
+    def close(self) -> None:
+        """Close the event loops of async handlers."""
+        for step in self._handle_steps:
+            step.close()
+
+    def _make_named(self, item: str | Mapping[str, Any], where: str) -> Middleware:
+        name, arguments = (item, []) if isinstance(item, str) else next(iter(item.items()))
+        if not isinstance(arguments, list):
+            raise ConfigError(f"{where}: found no list after {name!r}; allowed: {{{name!r}: [argument, …]}}")
+        cls = import_name(name, where)
+        if not inspect.isclass(cls) or not callable(getattr(cls, "handle", None)):
+            raise ConfigError(
+                f"{where}: {name!r} is no middleware: it must be a class with handle(envelope, following)"
+            )
+        try:
+            made = cls(*arguments)
+        except (Exception, SystemExit) as error:
+            raise ConfigError(f"{where}: {name} cannot be created: {one_line(error)}") from error
+        return cast(Middleware, made)
+
+
+def _checks(config: BusConfig) -> DefaultMiddlewareConfig:
+    checks = config.default_middleware
+    if isinstance(checks, str):
+        return DefaultMiddlewareConfig(allow_no_handlers=True)
+    if isinstance(checks, bool):
+        return DefaultMiddlewareConfig(enabled=checks)
+    return checks
