@@ -10,6 +10,7 @@ from messenger.errors import (
     MessageEncodingFailed,
     MessengerError,
     NoHandlerForMessage,
+    NotOneResult,
     RecoverableError,
     StopWorker,
     TransportError,
@@ -19,6 +20,7 @@ from messenger.errors import (
 from messenger.handlers import handler
 from messenger.messages import message
 from messenger.middleware.base import Middleware, Next
+from messenger.query import ask
 from messenger.stamps import DelayStamp, Stamp, TransportNamesStamp
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "Middleware",
     "Next",
     "NoHandlerForMessage",
+    "NotOneResult",
     "RecoverableError",
     "Stamp",
     "StopWorker",
@@ -41,6 +44,7 @@ __all__ = [
     "TransportNamesStamp",
     "TransportUnavailable",
     "UnrecoverableError",
+    "ask",
     "handler",
     "message",
 ]

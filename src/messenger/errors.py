@@ -4,6 +4,7 @@
     ├── ConfigError                 messenger.yaml, a DSN, or an application that cannot be loaded
     ├── HandlerDefinitionError      @handler or @message used wrongly
     ├── NoHandlerForMessage
+    ├── NotOneResult                asked a question that not exactly one handler answered
     ├── MessageEncodingFailed
     ├── MessageDecodingFailed
     ├── HandlerFailed               one or more handlers of a message raised
@@ -43,6 +44,10 @@ class HandlerDefinitionError(ConfigError):
 
 class NoHandlerForMessage(MessengerError):
     """No handler takes this message."""
+
+
+class NotOneResult(MessengerError):
+    """A message that was asked for its result was not handled by exactly one handler."""
 
 
 class MessageEncodingFailed(MessengerError):
