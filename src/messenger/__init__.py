@@ -4,6 +4,7 @@ from messenger.bus import MessageBus
 from messenger.envelope import Envelope
 from messenger.errors import (
     ConfigError,
+    DelayedMessageHandlingFailed,
     HandlerDefinitionError,
     HandlerFailed,
     MessageDecodingFailed,
@@ -21,11 +22,13 @@ from messenger.handlers import handler
 from messenger.messages import message
 from messenger.middleware.base import Middleware, Next
 from messenger.query import ask
-from messenger.stamps import DelayStamp, Stamp, TransportNamesStamp
+from messenger.stamps import DelayStamp, DispatchAfterCurrentBusStamp, Stamp, TransportNamesStamp
 
 __all__ = [
     "ConfigError",
     "DelayStamp",
+    "DelayedMessageHandlingFailed",
+    "DispatchAfterCurrentBusStamp",
     "Envelope",
     "HandlerDefinitionError",
     "HandlerFailed",

@@ -13,7 +13,7 @@ from messenger.errors import ConfigError
 from messenger.handler_arguments import HandlerArguments
 from messenger.handlers import HandlerRegistry
 from messenger.importing import import_name, one_line
-from messenger.middleware import AddBusName, HandleMessage, Middleware, SendMessage
+from messenger.middleware import AddBusName, DispatchAfterCurrentBus, HandleMessage, Middleware, SendMessage
 from messenger.transports.base import Sender
 
 
@@ -34,6 +34,7 @@ class BusFactory:
         self._handlers = handlers
         self._arguments = arguments
         self._senders_for = senders_for
+        self._after_current = DispatchAfterCurrentBus()
         self._handle_steps: list[HandleMessage] = []
 
     def make(self, name: str, config: BusConfig) -> MessageBus:
@@ -55,7 +56,13 @@ class BusFactory:
             arguments=self._arguments,
         )
         self._handle_steps.append(handle)
-        chain: list[Middleware] = [AddBusName(name), *named, SendMessage(self._senders_for), handle]
+        chain: list[Middleware] = [
+            AddBusName(name),
+            self._after_current,
+            *named,
+            SendMessage(self._senders_for),
+            handle,
+        ]
         return MessageBus(chain, name=name)
 
     def close(self) -> None:

@@ -8,6 +8,7 @@
     ├── MessageEncodingFailed
     ├── MessageDecodingFailed
     ├── HandlerFailed               one or more handlers of a message raised
+    ├── DelayedMessageHandlingFailed  messages that were to follow a handled one failed
     ├── TransportError
     │   └── TransportUnavailable    the server cannot be reached: wait and try again
     ├── RecoverableError            raised by a handler: retry, whatever the retry count
@@ -20,7 +21,7 @@ A class's docstring is its message when none is given.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -102,3 +103,27 @@ class HandlerFailed(MessengerError):
         super().__init__(f"{name} failed: {type(first).__name__}: {first}{more}")
         self.envelope = envelope
         self.errors = dict(errors)
+
+
+class DelayedMessageHandlingFailed(MessengerError):
+    """A message was handled, and messages its handlers dispatched with a DispatchAfterCurrentBusStamp failed.
+
+    envelope: of the message that was handled.
+    errors: what each of the others raised.
+    """
+
+    def __init__(self, envelope: Envelope[Any], errors: Sequence[Exception]) -> None:
+        first = errors[0]
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        super().__init__(f"a message dispatched after the current one failed: {type(first).__name__}: {first}{more}")
+        self.envelope = envelope
+        self.errors = tuple(errors)
+
+
+def causes(error: Exception) -> list[Exception]:
+    """What went wrong in the end: the errors of handlers that this error stands for, or the error itself."""
+    if isinstance(error, HandlerFailed):
+        return [cause for each in error.errors.values() for cause in causes(each)]
+    if isinstance(error, DelayedMessageHandlingFailed):
+        return [cause for each in error.errors for cause in causes(each)]
+    return [error]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from messenger.envelope import AnyEnvelope
-from messenger.errors import HandlerFailed
+from messenger.errors import HandlerFailed, causes
 from messenger.messages import dotted_name
 from messenger.retry import RetryStrategy, retry_count, retry_delay, should_retry
 from messenger.stamps import (
@@ -60,6 +60,7 @@ class FailureHandling:
 
         received: as the transport gave it.
         """
+        # After DelayedMessageHandlingFailed the handlers run again: they alone can dispatch what has failed once more.
         failed = error.envelope if isinstance(error, HandlerFailed) else received
         failed = _with_error(failed, error)
         strategy = self._strategies[source.name]
@@ -104,7 +105,7 @@ def _redelivery(envelope: AnyEnvelope, delay: int, count: int) -> AnyEnvelope:
 
 def _with_error(envelope: AnyEnvelope, error: Exception) -> AnyEnvelope:
     """The envelope with what was raised, the last error only, so that it never grows with attempts (R35)."""
-    cause = next(iter(error.errors.values())) if isinstance(error, HandlerFailed) else error
+    cause = causes(error)[0]
     code = getattr(cause, "code", 0)
     stamp = ErrorDetailsStamp(
         exception_class=dotted_name(type(cause)),

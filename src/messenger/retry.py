@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from messenger.envelope import AnyEnvelope
-from messenger.errors import HandlerFailed, RecoverableError, UnrecoverableError
+from messenger.errors import RecoverableError, UnrecoverableError, causes
 from messenger.stamps import RedeliveryStamp
 
 
@@ -69,18 +69,17 @@ def should_retry(envelope: AnyEnvelope, error: Exception, strategy: RetryStrateg
 
     Of several handlers' errors one recoverable is enough to retry, and all must be unrecoverable to give up.
     """
-    causes = list(error.errors.values()) if isinstance(error, HandlerFailed) else [error]
-    if any(isinstance(cause, RecoverableError) for cause in causes):
+    found = causes(error)
+    if any(isinstance(cause, RecoverableError) for cause in found):
         return True
-    if all(isinstance(cause, UnrecoverableError) for cause in causes):
+    if all(isinstance(cause, UnrecoverableError) for cause in found):
         return False
     return strategy.is_retryable(envelope, error)
 
 
 def retry_delay(envelope: AnyEnvelope, error: Exception, strategy: RetryStrategy) -> int:
     """Milliseconds until the next try: what the error carries, else what the strategy says."""
-    causes = list(error.errors.values()) if isinstance(error, HandlerFailed) else [error]
-    for cause in causes:
+    for cause in causes(error):
         if isinstance(cause, RecoverableError) and cause.retry_delay is not None:
             return max(0, cause.retry_delay)
     return strategy.waiting_time(envelope, error)

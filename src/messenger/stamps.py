@@ -83,6 +83,13 @@ class ReceivedStamp(LocalStamp, frozen=True):
     transport_name: str
 
 
+class DispatchAfterCurrentBusStamp(LocalStamp, frozen=True):
+    """Dispatched by a handler: send or handle this only after the message being handled succeeded, else drop it.
+
+    Outside a handler it has no effect.
+    """
+
+
 class SentStamp(LocalStamp, frozen=True):
     """The message was sent to this transport."""
 

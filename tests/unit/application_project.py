@@ -58,3 +58,8 @@ class Project:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(sys.modules[self.module], name)
+
+    def forget(self) -> None:
+        """Let the next load import a new text."""
+        sys.modules.pop(self.module, None)
+        self.module = f"handlers_of_test_{next(names)}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from messenger.application import Application
 from messenger.envelope import AnyEnvelope
-from messenger.errors import HandlerFailed, MessageDecodingFailed, MessageKillsWorkers, StopWorker, TransportError
+from messenger.errors import MessageDecodingFailed, MessageKillsWorkers, StopWorker, TransportError, causes
 from messenger.events import (
     EventDispatcher,
     WorkerMessageFailed,
@@ -230,8 +230,7 @@ class Worker:
         return None
 
     def _stop_when_asked(self, error: Exception) -> None:
-        causes = error.errors.values() if isinstance(error, HandlerFailed) else [error]
-        for cause in causes:
+        for cause in causes(error):
             if isinstance(cause, StopWorker):
                 self.stop.request(str(cause))
 
