@@ -13,7 +13,14 @@ from messenger.errors import ConfigError
 from messenger.handler_arguments import HandlerArguments
 from messenger.handlers import HandlerRegistry
 from messenger.importing import import_name, one_line
-from messenger.middleware import AddBusName, DispatchAfterCurrentBus, HandleMessage, Middleware, SendMessage
+from messenger.middleware import (
+    AddBusName,
+    DispatchAfterCurrentBus,
+    FailedMessageProcessing,
+    HandleMessage,
+    Middleware,
+    SendMessage,
+)
 from messenger.transports.base import Sender
 
 
@@ -59,6 +66,7 @@ class BusFactory:
         chain: list[Middleware] = [
             AddBusName(name),
             self._after_current,
+            FailedMessageProcessing(),
             *named,
             SendMessage(self._senders_for),
             handle,

@@ -73,7 +73,7 @@ class FailedMessages:
         if isinstance(envelope.message, UndecodableMessage):
             raise MessageDecodingFailed(envelope.message.reason)
         target = self._origin(envelope)
-        self._application.dispatch_received(envelope.with_stamps(ReceivedStamp(target)))
+        self._application.dispatch_received(envelope.with_stamps(ReceivedStamp(self.name)))
         self._transport.reject(envelope)
         return target
 

@@ -3,7 +3,16 @@
 from messenger.middleware.add_bus_name import AddBusName
 from messenger.middleware.base import Middleware, Next
 from messenger.middleware.dispatch_after_current_bus import DispatchAfterCurrentBus
+from messenger.middleware.failed_message_processing import FailedMessageProcessing
 from messenger.middleware.handle_message import HandleMessage
 from messenger.middleware.send_message import SendMessage
 
-__all__ = ["AddBusName", "DispatchAfterCurrentBus", "HandleMessage", "Middleware", "Next", "SendMessage"]
+__all__ = [
+    "AddBusName",
+    "DispatchAfterCurrentBus",
+    "FailedMessageProcessing",
+    "HandleMessage",
+    "Middleware",
+    "Next",
+    "SendMessage",
+]

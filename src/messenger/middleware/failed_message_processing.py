@@ -1,0 +1,18 @@
+"""Lets a message from a failure transport reach the handlers of the transport it failed in."""
+
+from __future__ import annotations
+
+from messenger.envelope import AnyEnvelope
+from messenger.middleware.base import Next
+from messenger.stamps import ReceivedStamp, SentToFailureTransportStamp
+
+
+class FailedMessageProcessing:
+    """Adds a ReceivedStamp of the original transport, so that `from_transport` handlers match (spec section 3)."""
+
+    def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
+        """Stamp a received message that says where it failed, and go on."""
+        failed = envelope.last(SentToFailureTransportStamp)
+        if failed is not None and envelope.last(ReceivedStamp) is not None:
+            envelope = envelope.with_stamps(ReceivedStamp(failed.original_receiver_name))
+        return following(envelope)
