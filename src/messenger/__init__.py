@@ -22,7 +22,7 @@ from messenger.handlers import handler
 from messenger.messages import message
 from messenger.middleware.base import Middleware, Next
 from messenger.query import ask
-from messenger.stamps import DelayStamp, DispatchAfterCurrentBusStamp, Stamp, TransportNamesStamp
+from messenger.stamps import DelayStamp, DispatchAfterCurrentBusStamp, MessageIdsStamp, Stamp, TransportNamesStamp
 
 __all__ = [
     "ConfigError",
@@ -35,6 +35,7 @@ __all__ = [
     "MessageBus",
     "MessageDecodingFailed",
     "MessageEncodingFailed",
+    "MessageIdsStamp",
     "MessengerError",
     "Middleware",
     "Next",

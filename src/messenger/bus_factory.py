@@ -15,8 +15,10 @@ from messenger.handlers import HandlerRegistry
 from messenger.importing import import_name, one_line
 from messenger.middleware import (
     AddBusName,
+    AddMessageIds,
     DispatchAfterCurrentBus,
     FailedMessageProcessing,
+    FollowMessageIds,
     HandleMessage,
     Middleware,
     SendMessage,
@@ -41,6 +43,7 @@ class BusFactory:
         self._handlers = handlers
         self._arguments = arguments
         self._senders_for = senders_for
+        self._ids = AddMessageIds()
         self._after_current = DispatchAfterCurrentBus()
         self._handle_steps: list[HandleMessage] = []
 
@@ -65,7 +68,9 @@ class BusFactory:
         self._handle_steps.append(handle)
         chain: list[Middleware] = [
             AddBusName(name),
+            self._ids,
             self._after_current,
+            FollowMessageIds(self._ids),
             FailedMessageProcessing(),
             *named,
             SendMessage(self._senders_for),

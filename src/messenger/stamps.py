@@ -74,6 +74,19 @@ class HandledStamp(Stamp, frozen=True):
     result: Any = None
 
 
+class MessageIdsStamp(Stamp, frozen=True):
+    """Which message this is, and why it exists; travels in the headers X-Messenger-{Message,Correlation,Causation}-Id.
+
+    message_id: stays the same on every transport, through retries and the failure transport.
+    correlation_id: the message_id of the first message of the chain that led here.
+    causation_id: the message_id of the message whose handling dispatched this one; None at the start of a chain.
+    """
+
+    message_id: str
+    correlation_id: str
+    causation_id: str | None = None
+
+
 # --- stamps of this process ---------------------------------------------------------------------------------------
 
 

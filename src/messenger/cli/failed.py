@@ -15,7 +15,7 @@ from messenger.envelope import AnyEnvelope
 from messenger.errors import ConfigError, MessengerError, TransportError
 from messenger.failed_messages import FailedMessages
 from messenger.messages import wire_name
-from messenger.stamps import ErrorDetailsStamp, RedeliveryStamp, SentToFailureTransportStamp
+from messenger.stamps import ErrorDetailsStamp, MessageIdsStamp, RedeliveryStamp, SentToFailureTransportStamp
 from messenger.wire.serializer import UndecodableMessage
 
 transport_option = click.option(
@@ -45,7 +45,7 @@ def show(context: click.Context, message_id: str | None, maximum: int, transport
         print_json({"transport": store.name, "messages": documents})
     elif message_id:
         for key, value in documents[0].items():
-            click.echo(f"{key:<10} {value}")
+            click.echo(f"{key:<14} {'-' if value is None else value}")
     elif not documents:
         click.echo(f"no failed messages in {store.name!r}")
     else:
@@ -139,8 +139,19 @@ def _describe(application: Application, envelope: AnyEnvelope, *, with_body: boo
         "error": _error_text(error, message.reason if undecodable else "-"),
     }
     if with_body:
+        document |= _ids(envelope)
         document["body"] = application.serializer.encode(envelope).body
     return document
+
+
+def _ids(envelope: AnyEnvelope) -> dict[str, str | None]:
+    """Which message it is and what caused it; null when it came without ids."""
+    ids = envelope.last(MessageIdsStamp)
+    return {
+        "message_id": ids.message_id if ids is not None else None,
+        "correlation_id": ids.correlation_id if ids is not None else None,
+        "causation_id": ids.causation_id if ids is not None else None,
+    }
 
 
 def _error_text(error: ErrorDetailsStamp | None, otherwise: str) -> str:

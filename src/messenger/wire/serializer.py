@@ -12,9 +12,10 @@ import msgspec
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import MessageDecodingFailed
 from messenger.messages import MessageRegistry, wire_name
-from messenger.stamps import ForeignHeadersStamp, ReplyStamp, SerializedMessageStamp
+from messenger.stamps import ForeignHeadersStamp, MessageIdsStamp, ReplyStamp, SerializedMessageStamp
 from messenger.wire import php_string
 from messenger.wire.body import BodyCodecs
+from messenger.wire.ids import encode_ids, take_ids
 from messenger.wire.stamps import decode_stamps, encode_stamps
 
 RAW_HEADER = "X-Messenger-Raw"
@@ -71,6 +72,9 @@ class Serializer:
         reply = envelope.last(ReplyStamp)
         if reply is not None:
             headers[REPLY_HEADER] = reply.token
+        ids = envelope.last(MessageIdsStamp)
+        if ids is not None:
+            headers.update(encode_ids(ids))
         return Encoded(body, headers)
 
     def decode(self, encoded: Encoded) -> AnyEnvelope:
@@ -81,6 +85,9 @@ class Serializer:
         reply = rest.pop(REPLY_HEADER, "")
         if _TOKEN.fullmatch(reply):
             stamps.append(ReplyStamp(reply))
+        ids = take_ids(rest)
+        if ids is not None:
+            stamps.append(ids)
         try:
             if problem:
                 raise MessageDecodingFailed(problem)

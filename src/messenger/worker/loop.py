@@ -21,7 +21,7 @@ from messenger.events import (
 )
 from messenger.failure import FailureHandling, Outcome
 from messenger.messages import wire_name
-from messenger.stamps import DeliveryStamp, ReceivedStamp
+from messenger.stamps import DeliveryStamp, MessageIdsStamp, ReceivedStamp
 from messenger.transports.base import Transport
 from messenger.wire.serializer import UndecodableMessage
 from messenger.worker.backoff import Backoff
@@ -240,7 +240,7 @@ class Worker:
         def then() -> None:
             self.status.handled += 1
             log.info("message_handled transport=%s id=%s type=%s ms=%.1f%s", held.transport.name, held.id, held.type,
-                     milliseconds, _delivery(held.envelope))  # fmt: skip
+                     milliseconds, _more(held.envelope))  # fmt: skip
             self.events.dispatch(WorkerMessageHandled(held.envelope, held.transport.name, milliseconds))
 
         self._handovers.settle(held, lambda: held.transport.ack(held.envelope), then)
@@ -267,14 +267,16 @@ def _type(envelope: AnyEnvelope) -> str:
     return wire_name(type(envelope.message))
 
 
-def _delivery(envelope: AnyEnvelope) -> str:
-    """Says so when the message has been handed out before: it may have run already."""
+def _more(envelope: AnyEnvelope) -> str:
+    """For the log: the message's own id, and how often it was handed out when it may have run before."""
+    ids = envelope.last(MessageIdsStamp)
+    text = f" message_id={ids.message_id}" if ids is not None else ""
     stamp = envelope.last(DeliveryStamp)
-    return f" delivery={stamp.count}" if stamp is not None and stamp.count > 1 else ""
+    return text + (f" delivery={stamp.count}" if stamp is not None and stamp.count > 1 else "")
 
 
 def _log_failure(held: Held, error: Exception, outcome: Outcome) -> None:
-    what = f"transport={held.transport.name} id={held.id} type={held.type}{_delivery(held.envelope)}"
+    what = f"transport={held.transport.name} id={held.id} type={held.type}{_more(held.envelope)}"
     if outcome.will_retry:
         log.warning("message_retried %s delay_ms=%d: %s", what, outcome.delay, error)
     elif outcome.failure_transport is not None:

@@ -1,0 +1,50 @@
+"""Which message caused which: every dispatched message gets an id, and those of the message being handled."""
+
+from __future__ import annotations
+
+import uuid
+
+from messenger.envelope import AnyEnvelope
+from messenger.middleware.base import Next
+from messenger.stamps import MessageIdsStamp, ReceivedStamp
+
+
+class AddMessageIds:
+    """Adds a MessageIdsStamp to a message that is dispatched without one; a received message stays as it came.
+
+    current: the ids of the message being handled now, known across all buses of an application.
+    """
+
+    def __init__(self) -> None:
+        self.current: MessageIdsStamp | None = None
+
+    def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
+        """Stamp and go on."""
+        if envelope.last(MessageIdsStamp) is None and envelope.last(ReceivedStamp) is None:
+            envelope = envelope.with_stamps(self._new_ids())
+        return following(envelope)
+
+    def _new_ids(self) -> MessageIdsStamp:
+        message_id = str(uuid.uuid4())
+        if self.current is None:
+            return MessageIdsStamp(message_id, message_id)
+        return MessageIdsStamp(message_id, self.current.correlation_id, self.current.message_id)
+
+
+class FollowMessageIds:
+    """Makes this message the current one for the steps that follow: what they dispatch is caused by it.
+
+    It stands after DispatchAfterCurrentBus: what waited there is a cause of its own when its turn comes.
+    """
+
+    def __init__(self, ids: AddMessageIds) -> None:
+        self._ids = ids
+
+    def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
+        """Go on, and make the message before the current one again."""
+        before = self._ids.current
+        self._ids.current = envelope.last(MessageIdsStamp)
+        try:
+            return following(envelope)
+        finally:
+            self._ids.current = before
