@@ -108,7 +108,7 @@ def test_a_default_stands_where_nothing_is_provided(project: Project) -> None:
         ("db: list[Database]", r"nothing provides list\[MODULE\.Database\];"),
         ("db", "parameter 'db' has no annotation"),
         ("db: 'Nowhere', /", "its annotations cannot be read"),
-        ("db: Database, /", "parameter 'db' is positional-only"),
+        ("app: Application, /", "parameter 'app' is positional-only"),
     ],
 )
 def test_what_nothing_provides_is_an_error_with_file_and_line_before_the_first_message(
