@@ -32,11 +32,11 @@ class Project:
     def write(self, name: str, text: str) -> None:
         (self.directory / name).write_text(text)
 
-    def pytest(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    def pytest(self, *arguments: str, below: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
         paths = os.pathsep.join((str(self._installed), str(ROOT / "src")))
         return subprocess.run(
             [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", *arguments],
-            cwd=self.directory,
+            cwd=self.directory / below,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": paths, **environ},
             capture_output=True,
             text=True,
@@ -84,7 +84,7 @@ def test_the_config_is_relative_to_the_root_directory(project: Project) -> None:
     (project.directory / "below").mkdir()
     project.write("pytest.ini", "[pytest]\npythonpath = .\nmessenger_config = queues.yaml\n")
     (project.directory / "test_shop.py").rename(project.directory / "below" / "test_shop.py")
-    ran = project.pytest("below", MESSENGER_TRANSPORT_DSN="redis://unused")
+    ran = project.pytest(below="below", MESSENGER_TRANSPORT_DSN="redis://unused")
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
