@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 GENERATOR = ROOT / "scripts/config_reference.py"
 EXAMPLE = (ROOT / "examples/sms/messenger.yaml").read_text()
 SHORT_FORM = "\n".join(line[4:] for line in SYMFONY.strip().splitlines()[1:])
+BOTH_FORMS = ["{messenger: {}, framework: ~}", "{messenger: ~, framework: {messenger: {}}}"]
 ENVIRON = {
     "MESSENGER_TRANSPORT_DSN": f"redis://u:{SECRET}@h",
     "DSN": f"redis://u:{SECRET}@h",
@@ -91,7 +92,7 @@ def test_both_files_are_what_the_generator_makes() -> None:
     assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("text", [SYMFONY, SHORT_FORM, FULL, EXAMPLE, "messenger: {}"])
+@pytest.mark.parametrize("text", [SYMFONY, SHORT_FORM, FULL, EXAMPLE, "messenger: {}", *BOTH_FORMS])
 def test_what_loads_is_right_in_an_editor(editor: Draft202012Validator, tmp_path: Path, text: str) -> None:
     assert refusal(tmp_path, text) is None
     assert [error.message for error in editor.iter_errors(yaml.safe_load(text))] == []
