@@ -7,7 +7,7 @@ import logging
 import os
 import pkgutil
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, overload
@@ -34,6 +34,7 @@ from messenger.wire.serializer import Serializer
 
 log = logging.getLogger(__name__)
 M = TypeVar("M")
+CreateTransport = Callable[[str, TransportConfig, TransportContext], Transport]
 DEFAULT_BUS = "messenger.bus.default"
 _EMBEDDED_FAILED = TransportConfig(dsn="doctrine://default?queue_name=failed")
 
@@ -47,9 +48,10 @@ class Application:
     Transports connect at first use. An application is for one thread; fork before the first dispatch, not after.
 
     notes: what was assumed because the file does not say it; a command shows them once.
+    create: makes the transports, at first use; messenger.testing gives another one.
     """
 
-    def __init__(self, loaded: LoadedConfig) -> None:
+    def __init__(self, loaded: LoadedConfig, create: CreateTransport = create_transport) -> None:
         self.loaded = loaded
         self.config = loaded.messenger
         self.notes: list[str] = []
@@ -58,6 +60,7 @@ class Application:
         self.handlers = HandlerRegistry()
         self._arguments = HandlerArguments(self.handlers)
         self.messages = MessageRegistry()
+        self._create = create
         self._transports: dict[str, Transport] = {}
         self._transport_configs = dict(self.config.transports)
         self.failure_transports = self._resolve_failure_transports()
@@ -138,7 +141,7 @@ class Application:
                     f"no transport is called {name!r}; known: {', '.join(self.transport_names) or 'none'}"
                 )
             try:
-                found = self._transports[name] = create_transport(name, config, self._context())
+                found = self._transports[name] = self._create(name, config, self._context())
             except ConfigError as error:
                 raise ConfigError(f"{self.loaded.path}: {error}") from None
         return found

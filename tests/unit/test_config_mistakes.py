@@ -41,7 +41,7 @@ def section(text: str) -> str:
     return f"messenger: {{failure_transport: failed, transports: {{{TRANSPORTS}}}, {text}}}"
 
 
-MISTAKES = [
+MISTAKES: list[tuple[str | bytes, str, str, str]] = [
     ("", ": ", "found no map", "'framework: messenger: …' or 'messenger: …'"),
     ("- a", ": ", "found no map", "'framework: messenger: …' or 'messenger: …'"),
     ("framwork: {}", ": ", "unknown key 'framwork'", "framework, messenger, when@…"),
@@ -54,6 +54,7 @@ MISTAKES = [
     (section("handlers: shop"), ": messenger.handlers: ", "found 'shop'", "allowed: a list"),
     (section("handlers: [1]"), ": messenger.handlers[0]: ", "found 1", "allowed: text"),
     ("messenger: {transports: x}", ": messenger.transports: ", "found 'x'", "allowed: a map"),
+    ("messenger: {transports: false}", ": messenger.transports: ", "found false", "allowed: a map"),
     ("framework: {messenger: {transports: [a]}}", ": framework.messenger.transports: ", "found a list", "a map"),
     ("messenger: {transports: {5: x}}", ": messenger.transports: ", "found the key 5", "allowed: text"),
     (transport("5"), ": messenger.transports.a: ", "found 5", "allowed: a DSN, or a map with 'dsn'"),
@@ -88,6 +89,7 @@ MISTAKES = [
     (section(r"routing: {'App\M': {snders: []}}"), r": messenger.routing.App\M: ", "unknown key 'snders'", "senders"),
     (section("routing: {no.such.Class: async}"), ": routing.no.such.Class: ", "no such class", ""),
     (section("buses: x"), ": messenger.buses: ", "found 'x'", "allowed: a map"),
+    (section("buses: {a: 0}"), ": messenger.buses.a: ", "found 0", "allowed: a map"),
     (section("buses: {a: , b: }"), ": messenger.default_bus: ", "missing", "allowed: a, b"),
     (section("buses: {a: }, default_bus: c"), ": messenger.default_bus: ", "found 'c'", "allowed: a"),
     (

@@ -10,7 +10,7 @@ existing = next(path for path in (wanted, *wanted.parents) if path.exists())
 print(
     json.dumps(
         {
-            "python": "%d.%d" % sys.version_info[:2],
+            "python": ".".join(map(str, sys.version_info[:2])),
             "free_megabytes": shutil.disk_usage(existing).free // 2**20,
             "directory": str(existing),
         }

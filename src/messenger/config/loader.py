@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 import yaml
@@ -15,11 +15,10 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from messenger.config.environment import expand, read_environment
-from messenger.config.model import BusConfig, MessengerConfig, SendersConfig, TransportConfig
+from messenger.config.model import SERIALIZER, BusConfig, MessengerConfig, SendersConfig, TransportConfig
 from messenger.errors import ConfigError
 
 T = TypeVar("T")
-_SERIALIZER = "messenger.transport.symfony_serializer"
 _LOCATION = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
 _WORDS = {
@@ -74,7 +73,7 @@ class _Reader:
             name: self._transport(str(name), value) for name, value in self._map(raw, "transports").items()
         }
         raw["buses"] = {
-            name: self._convert(value or {}, BusConfig, f"buses.{name}")
+            name: self._convert({} if _is_empty(value) else value, BusConfig, f"buses.{name}")
             for name, value in self._map(raw, "buses").items()
         }
         raw["connections"] = {
@@ -116,7 +115,9 @@ class _Reader:
         return section
 
     def _map(self, raw: dict[str, Any], key: str) -> dict[Any, Any]:
-        value = raw.get(key) or {}
+        value = raw.get(key)
+        if _is_empty(value):
+            return {}
         if not isinstance(value, dict):
             raise self._error(f"{self._root}.{key}", f"found {_shown(value)}; allowed: a map")
         for name in value:
@@ -131,10 +132,10 @@ class _Reader:
         if not isinstance(value, dict):
             raise self._error(f"{self._root}.{where}", f"found {_shown(value)}; allowed: a DSN, or a map with 'dsn'")
         config = self._convert(value, TransportConfig, where)
-        if config.serializer not in (None, _SERIALIZER):
+        if config.serializer not in (None, SERIALIZER):
             raise self._error(
                 f"{self._root}.{where}.serializer",
-                f"found {config.serializer!r}; allowed: {_SERIALIZER} (JSON; PHP's serialize() is never read here)",
+                f"found {config.serializer!r}; allowed: {SERIALIZER} (JSON; PHP's serialize() is never read here)",
             )
         return config
 
@@ -211,6 +212,11 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _is_empty(value: Any) -> bool:
+    """Whether nothing is written where a map may be. PHP writes an empty map as a list."""
+    return value is None or value == []
+
+
 def _keys_at(wanted: Any, path: str) -> list[str]:
     """The keys of the struct that `path` leads to."""
     wanted = _type_at(wanted, path)
@@ -232,7 +238,7 @@ def _type_at(wanted: Any, path: str) -> Any:
     for part in path.split(".") if path else ():
         for item in fields(wanted):
             if item.name == part:
-                wanted = item.type
+                wanted = get_args(item.type)[0] if get_origin(item.type) is Annotated else item.type
     return wanted
 
 

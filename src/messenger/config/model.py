@@ -1,4 +1,7 @@
-"""The keys of messenger.yaml, their types, defaults and bounds (spec section 6). The reference is made from these."""
+"""The keys of messenger.yaml: their types, defaults, bounds and meaning (spec section 6).
+
+scripts/config_reference.py makes the reference and the editor's schema from this file; run it after a change here.
+"""
 
 from __future__ import annotations
 
@@ -6,87 +9,189 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+SERIALIZER = "messenger.transport.symfony_serializer"
+
 
 class RetryStrategyConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """How often and after what delay a failed message is tried again. delay and max_delay: milliseconds."""
+    """How often and after what delay a failed message is tried again."""
 
-    max_retries: Annotated[int, Meta(ge=0)] = 3
-    delay: Annotated[int, Meta(ge=0)] = 1000
-    multiplier: Annotated[float, Meta(ge=1)] = 2.0
-    max_delay: Annotated[int, Meta(ge=0)] = 0
-    jitter: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    max_retries: Annotated[int, Meta(ge=0, description="How often a failed message is tried again. 0: never.")] = 3
+    delay: Annotated[int, Meta(ge=0, description="Milliseconds before the first retry.")] = 1000
+    multiplier: Annotated[
+        float, Meta(ge=1, description="Each further retry waits this many times longer than the one before.")
+    ] = 2.0
+    max_delay: Annotated[
+        int, Meta(ge=0, description="Milliseconds that a retry waits at most, whatever `multiplier` says. 0: no cap.")
+    ] = 0
+    jitter: Annotated[
+        float, Meta(ge=0, le=1, description="The part of the delay that is random: 0.1 is plus or minus 10 %.")
+    ] = 0.1
 
 
 class TransportConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """One transport. failure_transport: null discards what cannot be handled, for this transport only.
+    """One transport: where its messages are kept, and what becomes of those that fail."""
 
-    max_deliveries: a message that was handed out this often and never settled killed its workers; it is put aside
-    without running again. 0: no limit.
-    """
-
-    dsn: str
-    options: dict[str, Any] = field(default_factory=dict)
-    retry_strategy: RetryStrategyConfig = RetryStrategyConfig()
-    failure_transport: str | None | UnsetType = UNSET
-    max_deliveries: Annotated[int, Meta(ge=0)] = 3
-    serializer: str | None = None
+    dsn: Annotated[
+        str,
+        Meta(
+            description="Where the messages are kept: `redis://…`, `doctrine://CONNECTION`, `in-memory://` or `sync://`.",
+            examples=[
+                "%env(MESSENGER_TRANSPORT_DSN)%",
+                "redis://localhost:6379/messages",
+                "doctrine://default?queue_name=failed",
+                "in-memory://",
+                "sync://",
+            ],
+        ),
+    ]
+    options: Annotated[
+        dict[str, Any], Meta(description="The transport's options, as in the DSN's query; what the DSN says wins.")
+    ] = field(default_factory=dict)
+    retry_strategy: Annotated[
+        RetryStrategyConfig, Meta(description="How often and after what delay a failed message is tried again.")
+    ] = RetryStrategyConfig()
+    failure_transport: Annotated[
+        str | None | UnsetType,
+        Meta(
+            description="The transport that messages of this one go to when their retries are used up. "
+            "Not set: the global `failure_transport`. `null` discards them."
+        ),
+    ] = UNSET
+    max_deliveries: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="A message handed out this often and never settled kills its workers: it goes to the failure "
+            "transport without running again. 0: no limit.",
+        ),
+    ] = 3
+    serializer: Annotated[
+        str | None,
+        Meta(
+            description="Symfony's key; JSON is what is always used, so there is one choice.",
+            extra_json_schema={"enum": [SERIALIZER, None]},
+        ),
+    ] = None
 
 
 class SendersConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The long form of a route."""
 
-    senders: list[str]
+    senders: Annotated[list[str], Meta(description="The transports that the message is sent to.")]
 
 
 class DefaultMiddlewareConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Which checks the built-in middleware makes."""
 
-    enabled: bool = True
-    allow_no_handlers: bool = False
-    allow_no_senders: bool = True
+    enabled: Annotated[bool, Meta(description="Whether the bus sends and handles messages at all.")] = True
+    allow_no_handlers: Annotated[bool, Meta(description="Whether a message without a handler is no error.")] = False
+    allow_no_senders: Annotated[
+        bool,
+        Meta(description="Symfony's key; a message that is routed nowhere is handled at once here, whatever it says."),
+    ] = True
 
 
 class BusConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """One bus.
+    """One bus."""
 
-    middleware: dotted names of classes with ``handle(envelope, following)``, or ``{name: [argument, …]}``.
-    """
-
-    default_middleware: DefaultMiddlewareConfig | bool | Literal["allow_no_handlers"] = DefaultMiddlewareConfig()
-    middleware: list[str | Annotated[dict[str, Any], Meta(min_length=1, max_length=1)]] = field(default_factory=list)
+    default_middleware: Annotated[
+        DefaultMiddlewareConfig | bool | Literal["allow_no_handlers"],
+        Meta(
+            description="The built-in middleware: on, off, on without the check for a handler, or a map that says "
+            "each of these."
+        ),
+    ] = DefaultMiddlewareConfig()
+    middleware: Annotated[
+        list[str | Annotated[dict[str, Any], Meta(min_length=1, max_length=1)]],
+        Meta(
+            description="The application's own steps, in order: dotted class names, or `{class: [argument, …]}`; "
+            "[see below](#middleware)."
+        ),
+    ] = field(default_factory=list)
 
 
 class SymfonySerializerConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """How messages are written: JSON. context: Symfony's own; it says nothing here."""
+    """How messages are written."""
 
-    format: Literal["json"] = "json"
-    context: dict[str, Any] = field(default_factory=dict)
+    format: Annotated[Literal["json"], Meta(description="Symfony's key; JSON is the one choice.")] = "json"
+    context: Annotated[dict[str, Any], Meta(description="Symfony's key; it says nothing here.")] = field(
+        default_factory=dict
+    )
 
 
 class SerializerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Symfony's choice of a serializer. PHP's serialize() is never read here, so there is one choice."""
 
-    default_serializer: Literal["messenger.transport.symfony_serializer"] = "messenger.transport.symfony_serializer"
-    symfony_serializer: SymfonySerializerConfig = SymfonySerializerConfig()
+    default_serializer: Annotated[
+        Literal["messenger.transport.symfony_serializer"],
+        Meta(description="Symfony's key; PHP's `serialize()` is never read here, so there is one choice."),
+    ] = "messenger.transport.symfony_serializer"
+    symfony_serializer: Annotated[
+        SymfonySerializerConfig, Meta(description="Symfony's settings for this serializer.")
+    ] = SymfonySerializerConfig()
 
 
 class MessengerConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything below `framework: messenger:` or `messenger:`.
+    """Everything below `framework: messenger:` or `messenger:`."""
 
-    name: keeps applications that share one Redis apart. handlers: modules that hold handlers.
-    setup: a function that is called with the Application when it is loaded.
-    connections: SQL URLs for doctrine://<name>. control: the Redis that workers report to, a DSN; by default that of
-    the first Redis transport. failure_transport: null discards what cannot be handled.
-    """
-
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]+$")] = "messenger"
-    handlers: list[str] = field(default_factory=list)
-    setup: str | None = None
-    transports: dict[str, TransportConfig] = field(default_factory=dict)
-    routing: dict[str, list[str]] = field(default_factory=dict)
-    failure_transport: str | None | UnsetType = UNSET
-    default_bus: str | None = None
-    buses: dict[str, BusConfig] = field(default_factory=dict)
-    connections: dict[str, str] = field(default_factory=dict)
-    control: str | None = None
-    serializer: SerializerConfig = SerializerConfig()
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9_.-]+$",
+            description="Keeps applications apart that share one Redis: the prefix of the worker registry and the stop "
+            "signal.",
+        ),
+    ] = "messenger"
+    handlers: Annotated[
+        list[str],
+        Meta(
+            description="Modules that hold `@handler`s; imported at the start, and beside them only what `setup` and "
+            "`middleware` name."
+        ),
+    ] = field(default_factory=list)
+    setup: Annotated[
+        str | None,
+        Meta(
+            description="A function, by its dotted name, that is called once with the `Application` when it is loaded; "
+            "it [provides what handlers ask for](handlers.md)."
+        ),
+    ] = None
+    transports: Annotated[
+        dict[str, TransportConfig], Meta(description="The transports by name: a DSN, or a map of the keys below.")
+    ] = field(default_factory=dict)
+    routing: Annotated[
+        dict[str, list[str]],
+        Meta(
+            description="The transport, or the list of transports, that a message is sent to. The key is a dotted "
+            r"Python class, a wire name (a PHP class), `pkg.module.*`, `App\Message\*` or `*`. A message routed "
+            "nowhere is handled at once."
+        ),
+    ] = field(default_factory=dict)
+    failure_transport: Annotated[
+        str | None | UnsetType,
+        Meta(
+            description="The transport that messages go to when their retries are used up. Not set: the transport "
+            "`failed` if there is one, else an SQLite store of that name; a note says so. `null` discards them."
+        ),
+    ] = UNSET
+    default_bus: Annotated[
+        str | None, Meta(description="The bus that dispatches when none is named; needed with several buses.")
+    ] = None
+    buses: Annotated[dict[str, BusConfig], Meta(description="The buses by name. Not set: one.")] = field(
+        default_factory=dict
+    )
+    connections: Annotated[
+        dict[str, str],
+        Meta(
+            description="SQL URLs for `doctrine://NAME`, e.g. `default: '%env(DATABASE_URL)%'`. `default` not set: an "
+            "SQLite file in the state directory."
+        ),
+    ] = field(default_factory=dict)
+    control: Annotated[
+        str | None,
+        Meta(
+            description="The DSN of the Redis that workers report to and take the stop signal from. Not set: the first "
+            "Redis transport's."
+        ),
+    ] = None
+    serializer: Annotated[SerializerConfig, Meta(description="Symfony's choice of a serializer.")] = SerializerConfig()

@@ -208,31 +208,18 @@ class Worker:
         self.status.take_up(held)
         self._set_state("busy")
         self.events.dispatch(WorkerMessageReceived(envelope, transport.name))
-        error = self._run_handlers(transport, envelope)
+        error = run_handlers(self._application, transport, envelope)
         if error is None:
             self._settle_success(held)
         else:
+            self._stop_when_asked(error)
             self._settle_failure(held, error)
         self._set_idle()
 
-    def _run_handlers(self, transport: Transport, envelope: AnyEnvelope) -> Exception | None:
-        if isinstance(envelope.message, UndecodableMessage):
-            return MessageDecodingFailed(envelope.message.reason)
-        stamp = envelope.last(DeliveryStamp)
-        limit = self._application.max_deliveries(transport.name)
-        if limit and stamp is not None and stamp.count > limit:
-            return MessageKillsWorkers(f"handed out {limit} times and never settled: it seems to end its workers")
-        try:
-            self._application.dispatch_received(envelope.with_stamps(ReceivedStamp(transport.name)))
-        except Exception as error:
-            self._stop_when_asked(error)
-            return error
-        return None
-
     def _stop_when_asked(self, error: Exception) -> None:
-        for cause in causes(error):
-            if isinstance(cause, StopWorker):
-                self.stop.request(str(cause))
+        stop = stop_asked_for(error)
+        if stop is not None:
+            self.stop.request(str(stop))
 
     def _settle_success(self, held: Held) -> None:
         milliseconds = (time.monotonic() - held.since) * 1000
@@ -259,6 +246,26 @@ class Worker:
             outcomes.append(self._failures.settle(held.transport, held.envelope, error))
 
         self._handovers.settle(held, hand_over, then)
+
+
+def run_handlers(application: Application, transport: Transport, envelope: AnyEnvelope) -> Exception | None:
+    """Handle what a transport gave, unless it cannot be read or seems to end its workers. Returns what went wrong."""
+    if isinstance(envelope.message, UndecodableMessage):
+        return MessageDecodingFailed(envelope.message.reason)
+    stamp = envelope.last(DeliveryStamp)
+    limit = application.max_deliveries(transport.name)
+    if limit and stamp is not None and stamp.count > limit:
+        return MessageKillsWorkers(f"handed out {limit} times and never settled: it seems to end its workers")
+    try:
+        application.dispatch_received(envelope.with_stamps(ReceivedStamp(transport.name)))
+    except Exception as error:
+        return error
+    return None
+
+
+def stop_asked_for(error: Exception) -> StopWorker | None:
+    """The StopWorker a handler raised, if one did."""
+    return next((cause for cause in causes(error) if isinstance(cause, StopWorker)), None)
 
 
 def _type(envelope: AnyEnvelope) -> str:

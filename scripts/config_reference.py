@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""The key table of docs/messenger-yaml.md and docs/messenger.schema.json, made from messenger.config.model.
+
+scripts/config_reference.py            say which of the two is not up to date
+scripts/config_reference.py --write    write them
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from messenger.config.model import MessengerConfig, SendersConfig
+
+Schema = dict[str, Any]
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+BEGIN = "<!-- keys: made by scripts/config_reference.py from src/messenger/config/model.py -->"
+END = "<!-- end of keys -->"
+
+_ROOT = {"$ref": "#/$defs/MessengerConfig"}
+# Known only when the environment is.
+_VARIABLE = r"%env\([A-Za-z_][A-Za-z0-9_]*\)%"
+# As PHP writes an empty map.
+_EMPTY_LIST: Schema = {"type": "array", "maxItems": 0}
+_TYPES = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "`true`, `false`",
+    "array": "list of text",
+    "object": "map",
+    "null": "`null`",
+}
+
+
+# --- the model as a JSON schema ------------------------------------------------------------------------------------
+
+
+def definitions() -> dict[str, Schema]:
+    """The model's structs as msgspec describes them, with the shorter forms that the loader takes too."""
+    _, found = msgspec.json.schema_components((MessengerConfig, SendersConfig), ref_template="#/$defs/{name}")
+    for name, struct in found.items():
+        del struct["title"]
+        for key, value in struct["properties"].items():
+            if "description" not in value:
+                raise SystemExit(f"{name}.{key} has no description; write one in src/messenger/config/model.py")
+            if not isinstance(value.get("default"), str | bool | int | float):
+                value.pop("default", None)  # said by the keys below it, or by nothing at all
+            if "enum" in value:
+                value.pop("anyOf", None)
+    _add_shorter_forms(found)
+    return found
+
+
+def _add_shorter_forms(found: dict[str, Schema]) -> None:
+    """What the loader takes beyond the model: nothing for an empty map, a DSN for a transport, a name for a route."""
+    keys = found["MessengerConfig"]["properties"]
+    for key in ("transports", "routing", "buses", "connections"):
+        keys[key] |= {"type": ["object", "array", "null"], "maxItems": 0}
+    dsn = {"type": "string", "examples": found["TransportConfig"]["properties"]["dsn"]["examples"]}
+    for key, before, after in (
+        ("transports", [dsn], []),
+        ("routing", [{"type": "string"}], [{"$ref": "#/$defs/SendersConfig"}]),
+        ("buses", [], [{"type": "null"}, _EMPTY_LIST]),
+    ):
+        keys[key]["additionalProperties"] = {"anyOf": [*before, keys[key]["additionalProperties"], *after]}
+
+
+def schema() -> Schema:
+    """JSON Schema 2020-12 of a whole file, for editors. Keywords that older editors do not know are not used."""
+    found = {name: _with_variables(struct) for name, struct in definitions().items()}
+    messenger = found["MessengerConfig"]
+    # As the loader has it: with several buses one must be the default.
+    messenger["if"] = {"required": ["buses"], "properties": {"buses": {"type": "object", "minProperties": 2}}}
+    messenger["then"] = {"required": ["default_bus"], "properties": {"default_bus": {"type": "string"}}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "messenger.yaml",
+        "description": "Made by scripts/config_reference.py from src/messenger/config/model.py.",
+        "type": "object",
+        "properties": {
+            "framework": {"description": "Symfony's form: `messenger` stands below it. Other keys are passed over."},
+            "messenger": {"description": messenger["description"], "anyOf": [_ROOT, {"type": "null"}]},
+        },
+        "patternProperties": {"^when@": {"description": "Symfony's own; passed over."}},
+        "additionalProperties": False,
+        "if": {"properties": {"messenger": {"type": "null"}}},
+        "then": {
+            "required": ["framework"],
+            "properties": {
+                "framework": {"type": "object", "required": ["messenger"], "properties": {"messenger": _ROOT}}
+            },
+        },
+        "$defs": found,
+    }
+
+
+def _with_variables(node: Any) -> Any:
+    """The schema with ``%env(NAME)%`` allowed wherever only certain texts are: what it stands for is not known here."""
+    if isinstance(node, list):
+        return [_with_variables(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    node = {key: _with_variables(value) for key, value in node.items()}
+    if isinstance(node.get("pattern"), str):
+        node["pattern"] += f"|{_VARIABLE}"
+    if isinstance(node.get("enum"), list):
+        node["anyOf"] = [{"enum": node.pop("enum")}, {"type": "string", "pattern": _VARIABLE}]
+    return node
+
+
+# --- the table -----------------------------------------------------------------------------------------------------
+
+
+def table() -> str:
+    """Every key: what is allowed, its default, what it means."""
+    rows = [("key", "allowed", "default", "meaning"), ("---",) * 4, *_rows(definitions(), "MessengerConfig", "")]
+    return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows)
+
+
+def _rows(found: dict[str, Schema], struct: str, prefix: str) -> Iterator[tuple[str, ...]]:
+    """The rows of a struct's keys, each followed by those of the keys below it."""
+    for key, value in found[struct]["properties"].items():
+        name, form = f"{prefix}{key}", value
+        if "additionalProperties" in value:
+            name, form = f"{name}.NAME", value["additionalProperties"]
+        default = _text(value["default"]) if "default" in value else ""
+        if key in found[struct]["required"]:
+            default = "required"
+        yield f"`{name}`", _allowed(form), default, value["description"]
+        for below in form.get("anyOf", [form]):
+            if "$ref" in below:
+                yield from _rows(found, below["$ref"].rsplit("/", 1)[1], f"{name}.")
+
+
+def _allowed(value: Schema) -> str:
+    """What may stand there, in words."""
+    if "anyOf" in value:
+        *forms, last = (_allowed(form) for form in value["anyOf"] if "maxItems" not in form)
+        return f"{', '.join(forms)} or {last}"
+    if "enum" in value:
+        return " or ".join(_text(choice) for choice in value["enum"])
+    text = _TYPES["object" if "$ref" in value else value["type"]]
+    if "maximum" in value:
+        return f"{text}, {value['minimum']} to {value['maximum']}"
+    if "minimum" in value:
+        return f"{text}, at least {value['minimum']}"
+    return f"{text} matching `{value['pattern']}`" if "pattern" in value else text
+
+
+def _text(value: Any) -> str:
+    """A value as it is written in the file."""
+    return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value).removesuffix('.0')}`"
+
+
+# --- the files -----------------------------------------------------------------------------------------------------
+
+
+def files() -> dict[Path, str]:
+    """Both files as they should be."""
+    page = DOCS / "messenger-yaml.md"
+    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
+    return {
+        page: f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}",
+        DOCS / "messenger.schema.json": json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
+    }
+
+
+def main() -> int:
+    write = sys.argv[1:] == ["--write"]
+    if sys.argv[1:] and not write:
+        print(__doc__, file=sys.stderr)
+        return 64
+    stale = {
+        path: text for path, text in files().items() if not path.exists() or path.read_text(encoding="utf-8") != text
+    }
+    for path, text in stale.items():
+        if write:
+            path.write_text(text, encoding="utf-8")
+        print(
+            f"docs/{path.name} {'written' if write else 'is not up to date: run scripts/config_reference.py --write'}"
+        )
+    return 1 if stale and not write else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,10 @@
+"""For the tests of applications: an application in memory, assertions, and a clock that a test moves (spec section 20).
+
+The pytest plugin that makes the fixture `messenger` is the module `messenger_pytest`.
+"""
+
+from messenger.testing.application import InMemoryApplication
+from messenger.testing.clock import Clock
+from messenger.testing.transport import AssertableTransport
+
+__all__ = ["AssertableTransport", "Clock", "InMemoryApplication"]

@@ -1,0 +1,88 @@
+"""Handles the messages of in-memory transports as a worker would, in this process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from messenger.application import Application
+from messenger.envelope import AnyEnvelope
+from messenger.errors import causes
+from messenger.failure import FailureHandling, Outcome
+from messenger.testing.describe import describe
+from messenger.transports.base import Transport
+from messenger.worker.loop import run_handlers, stop_asked_for
+
+log = logging.getLogger(__name__)
+_ENDLESS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A message that failed, what was raised, and what became of it."""
+
+    transport: str
+    envelope: AnyEnvelope
+    error: Exception
+    outcome: Outcome
+
+    @property
+    def cause(self) -> Exception:
+        """What the (first) handler raised."""
+        return causes(self.error)[0]
+
+    def __str__(self) -> str:
+        kept_in = self.outcome.failure_transport
+        fate = f"retry in {self.outcome.delay} ms" if self.outcome.will_retry else f"kept in {kept_in}"
+        if not self.outcome.will_retry and kept_in is None:
+            fate = "discarded: failure_transport is null"
+        cause = self.cause
+        return f"{self.transport}: {describe(self.envelope)} failed ({fate}): {type(cause).__name__}: {cause}"
+
+
+class Processing:
+    """Takes, handles and settles messages, with the worker's own functions."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._failures = FailureHandling(
+            application.retry_strategies(), application.failure_transports, application.transport
+        )
+
+    def run(self, names: Sequence[str], count: int | None, on_failure: Callable[[Failure], None]) -> int:
+        """Handle up to `count` messages, or all that are due; an earlier transport is served first. Returns how many.
+
+        A handler that raises StopWorker ends it after its message.
+        """
+        done = 0
+        while count is None or done < count:
+            taken = self._take(names)
+            if taken is None:
+                break
+            done += 1
+            failure = self._handle(*taken)
+            if failure is not None:
+                log.warning("message_failed %s", failure, exc_info=failure.cause)
+                on_failure(failure)
+                if stop_asked_for(failure.error) is not None:
+                    break
+            if count is None and done >= _ENDLESS:
+                raise AssertionError(
+                    f"{done} messages were handled and more are due: does a handler dispatch its own message again?\n"
+                    f"the last one: {describe(taken[1])}"
+                )
+        return done
+
+    def _take(self, names: Sequence[str]) -> tuple[Transport, AnyEnvelope] | None:
+        for transport in map(self._application.transport, names):
+            for envelope in transport.get(0.0, lambda: False):
+                return transport, envelope
+        return None
+
+    def _handle(self, transport: Transport, envelope: AnyEnvelope) -> Failure | None:
+        error = run_handlers(self._application, transport, envelope)
+        if error is None:
+            transport.ack(envelope)
+            return None
+        return Failure(transport.name, envelope, error, self._failures.settle(transport, envelope, error))

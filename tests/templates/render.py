@@ -1,0 +1,48 @@
+"""Render the project's templates as Ansible does, without a host: role defaults, role vars, then overrides."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+from ansible.template import Templar, trust_as_template
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = ROOT / "roles"
+
+
+@cache
+def _load_plugins() -> None:
+    """Let Ansible find its filters and lookups; it takes this once a process only."""
+    init_plugin_loader()
+
+
+def role_variables(*roles: str) -> dict[str, Any]:
+    """Defaults and vars of `roles`, unrendered."""
+    loader = DataLoader()
+    found: dict[str, Any] = {
+        "role_path": str(ROLES / roles[0]),
+        "playbook_dir": str(ROOT / "playbooks"),
+        "inventory_dir": str(ROOT / "inventory/local"),
+        "inventory_hostname": "host1",
+    }
+    for folder in ("defaults", "vars"):
+        for role in roles:
+            file = ROLES / role / folder / "main.yml"
+            found |= loader.load_from_file(str(file), trusted_as_template=True) or {}
+    return found
+
+
+def render(template: Path, *roles: str, **overrides: Any) -> str:
+    """The text of `template`. overrides: what an inventory would set, or facts."""
+    return str(evaluate(f"{{{{ lookup('ansible.builtin.template', '{template}') }}}}", *roles, **overrides))
+
+
+def evaluate(expression: str, *roles: str, **overrides: Any) -> Any:
+    """The value of a Jinja `expression` among the variables of `roles`."""
+    _load_plugins()
+    templar = Templar(DataLoader(), variables=role_variables(*roles) | overrides)
+    return templar.template(trust_as_template(expression))

@@ -1,0 +1,116 @@
+"""Which releases go, and what a fingerprint covers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.templates.render import ROLES
+
+APP = ROLES / "messenger_app"
+
+
+def load(file: Path) -> ModuleType:
+    spec = spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+releases = load(APP / "library/messenger_app_releases.py")
+fingerprint = load(APP / "files/fingerprint.py").fingerprint
+STATES = st.sampled_from(["building", "ready", "good", "bad"])
+
+
+@given(kinds=st.lists(st.tuples(STATES, st.booleans()), max_size=12), live=st.integers(0, 11), keep=st.integers(1, 6))
+def test_prune_spares_what_is_needed(kinds: list[tuple[str, bool]], live: int, keep: int) -> None:
+    found: list[dict[str, Any]] = [
+        {"id": f"{number:02}", "state": state, "pids": [1] if runs else []}
+        for number, (state, runs) in reversed(list(enumerate(kinds)))
+    ]
+    current = f"{live:02}" if live < len(kinds) else ""
+    going = set(releases.removable(found, current, keep))
+    staying = [release for release in found if release["id"] not in going]
+    assert current not in going
+    assert not [release for release in found if release["id"] in going and release["pids"]]
+    assert not [release for release in found if release["id"] > current and release["id"] in going]
+    usable = [release["id"] for release in found if release["state"] in ("good", "ready")]
+    older = [release_id for release_id in usable if release_id <= current]
+    assert set(older[:keep]) <= {release["id"] for release in staying}
+    # And it does prune: what is old, idle and beyond `keep` goes.
+    assert not [
+        release
+        for release in staying
+        if release["id"] < current and not release["pids"] and release["id"] not in older[:keep]
+    ]
+
+
+def make_release(root: Path, release_id: str, *marks: str) -> Path:
+    release = root / "releases" / release_id
+    python = Path(sys.executable).resolve()
+    (release / "venv/bin").mkdir(parents=True)
+    (release / "venv/lib" / python.name).mkdir(parents=True)
+    (release / "venv/bin/python").symlink_to(python)
+    for mark in marks:
+        (release / f".{mark}").write_text("0123abcd\n")
+    return release
+
+
+def test_states_processes_and_a_python_that_is_gone(tmp_path: Path) -> None:
+    make_release(tmp_path, "20260101T000000Z-00000001")
+    make_release(tmp_path, "20260102T000000Z-00000002", "ready", "good", "bad")
+    running = make_release(tmp_path, "20260103T000000Z-00000003", "ready", "good")
+    upgraded = make_release(tmp_path, "20260104T000000Z-00000004", "ready")
+    (upgraded / "venv/lib" / Path(sys.executable).resolve().name).rename(upgraded / "venv/lib/python3.0")
+    (tmp_path / "releases/not-a-release").mkdir()
+    process = subprocess.Popen(["sleep", "60"], cwd=running)
+    try:
+        found = releases.releases(tmp_path)
+    finally:
+        process.kill()
+        process.wait()
+    assert [(release["id"][-1], release["state"], release["fits"]) for release in found] == [
+        ("4", "ready", False),
+        ("3", "good", True),
+        ("2", "bad", True),
+        ("1", "building", True),
+    ]
+    assert [release["pids"] for release in found] == [[], [process.pid], [], []]
+
+
+def make_application(root: Path) -> Path:
+    (root / "src").mkdir(parents=True)
+    (root / "src/handlers.py").write_text("one\n")
+    (root / "messenger.yaml").write_text("two\n")
+    return root
+
+
+def test_fingerprint_covers_content_and_names(tmp_path: Path) -> None:
+    application = make_application(tmp_path / "app")
+    first = fingerprint([application])
+    assert len(first) == 8
+    (application / "src/handlers.py").write_text("one!\n")
+    changed = fingerprint([application])
+    (application / "src/handlers.py").write_text("one\n")
+    (application / "src/handlers.py").rename(application / "src/other.py")
+    assert len({first, changed, fingerprint([application])}) == 3
+
+
+def test_fingerprint_leaves_out_what_is_not_shipped(tmp_path: Path) -> None:
+    application = make_application(tmp_path / "app")
+    first = fingerprint([application])
+    for name in (".env", ".git/HEAD", "var/messenger.db", "src/__pycache__/handlers.pyc", "dist/x.whl"):
+        (application / name).parent.mkdir(exist_ok=True)
+        (application / name).write_text("x")
+    os.utime(application / "messenger.yaml", (0, 0))
+    assert fingerprint([application]) == first

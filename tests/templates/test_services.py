@@ -1,0 +1,117 @@
+"""The files of the roles redis and supervisor, loaded by what they are for."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from supervisor.options import ServerOptions
+
+from tests.templates.render import ROLES, evaluate, render
+
+PASSWORD = "correct-horse-battery!"
+
+
+def redis_settings(tmp_path: Path, *names: str, **variables: Any) -> list[str]:
+    """What a real redis-server makes of the role's files. Loads them and ends at once, on a Unix socket only."""
+    variables |= {"__redis_auth_file": str(tmp_path / "auth.conf")}
+    for template, file in (("messenger-kit-auth.conf.j2", "auth.conf"), ("messenger-kit.conf.j2", "kit.conf")):
+        (tmp_path / file).write_text(render(ROLES / "redis/templates" / template, "redis", **variables))
+    socket = tmp_path / "redis.sock"
+    base = tmp_path / "redis.conf"
+    base.write_text(f"include {tmp_path}/kit.conf\ndir {tmp_path}\nport 0\nunixsocket {socket}\nbind 127.0.0.1\n")
+    redis_server = shutil.which("redis-server")
+    assert redis_server, "redis-server is not installed: scripts/test-packages.sh"
+    server = subprocess.Popen([redis_server, str(base)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        assert any("ready to accept connections" in line.lower() for line in server.stdout)
+        login = ["--user", "default", "--pass", variables["redis_password"]] if "redis_password" in variables else []
+        answer = subprocess.run(
+            ["redis-cli", "--no-auth-warning", "-s", str(socket), *login, "CONFIG", "GET", *names],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return answer.stdout.splitlines()
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
+
+
+def test_redis_keeps_what_it_accepted(tmp_path: Path) -> None:
+    found = redis_settings(tmp_path, "appendonly", "maxmemory-policy", "appendfsync", "maxmemory", "requirepass")
+    pairs = dict(zip(found[::2], found[1::2], strict=True))
+    assert pairs == {
+        "appendonly": "yes",
+        "maxmemory-policy": "noeviction",
+        "appendfsync": "everysec",
+        "maxmemory": "0",
+        "requirepass": "",
+    }
+
+
+def test_redis_takes_limit_and_password(tmp_path: Path) -> None:
+    variables = {"redis_maxmemory": "64mb", "redis_password": PASSWORD, "redis_appendfsync": "always"}
+    found = redis_settings(tmp_path, "maxmemory", "requirepass", "appendfsync", **variables)
+    pairs = dict(zip(found[::2], found[1::2], strict=True))
+    assert pairs == {"maxmemory": str(64 * 2**20), "requirepass": PASSWORD, "appendfsync": "always"}
+
+
+def test_the_password_is_in_one_file_only() -> None:
+    text = render(ROLES / "redis/templates/messenger-kit.conf.j2", "redis", redis_password=PASSWORD)
+    assert PASSWORD not in text
+
+
+@pytest.mark.parametrize(
+    ("bind", "loopback"),
+    [
+        (["127.0.0.1", "-::1"], True),
+        (["127.0.0.2", "localhost"], True),
+        (["127.0.0.1", "10.0.0.1"], False),
+        (["-10.0.0.1"], False),
+        (["0.0.0.0"], False),
+        (["*"], False),
+        (["::"], False),
+        ([], False),
+    ],
+)
+def test_what_counts_as_loopback(bind: list[str], loopback: bool) -> None:
+    assert evaluate("{{ __redis_loopback | bool }}", "redis", redis_bind=bind) is loopback
+
+
+def test_a_password_is_made_once_when_one_is_needed(tmp_path: Path) -> None:
+    variables = {"redis_bind": ["10.0.0.1"], "redis_password_file": str(tmp_path / "state/redis-password")}
+    first = evaluate("{{ __redis_password }}", "redis", **variables)
+    assert len(first) == 48
+    assert evaluate("{{ __redis_password }}", "redis", **variables) == first
+    assert (tmp_path / "state/redis-password").stat().st_mode & 0o077 == 0
+
+
+def test_no_password_on_loopback(tmp_path: Path) -> None:
+    file = tmp_path / "redis-password"
+    assert evaluate("{{ __redis_password }}", "redis", redis_password_file=str(file)) == ""
+    assert not file.exists()
+
+
+def test_supervisord_settings_win_over_the_package_s(tmp_path: Path) -> None:
+    included = tmp_path / "00-supervisord.conf"
+    included.write_text(render(ROLES / "supervisor/templates/supervisord.conf.j2", "supervisor"))
+    main = tmp_path / "supervisord.conf"
+    main.write_text(
+        f"[unix_http_server]\nfile={tmp_path}/s.sock\nchmod=0777\n"
+        f"[supervisord]\nlogfile={tmp_path}/s.log\n[include]\nfiles={included}\n"
+    )
+    options = ServerOptions()
+    options.realize(args=["-c", str(main), "-n"])
+    assert [server["chmod"] for server in options.server_configs] == [0o700]
+    assert options.logfile_maxbytes == 50 * 2**20
+
+
+def test_systemd_waits_longer_than_the_workers_may_take() -> None:
+    text = render(ROLES / "supervisor/templates/systemd.conf.j2", "supervisor", supervisor_stop_timeout="120")
+    assert "TimeoutStopSec=150" in text.splitlines()
+    assert "KillMode=mixed" in text.splitlines()

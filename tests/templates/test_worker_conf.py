@@ -1,0 +1,167 @@
+"""messenger-worker.conf.j2, loaded with Supervisor's own parser by the checker that the role puts on hosts."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import subprocess
+import sys
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from typing import Any
+
+import pytest
+from supervisor.options import ServerOptions
+
+from tests.templates.render import ROLES, ROOT, render
+
+TEMPLATE = ROOT / "templates/messenger-worker.conf.j2"
+CHECKER = ROLES / "messenger_worker/files/check-worker-conf"
+POOL: dict[str, Any] = {"name": "messenger-consume", "transports": ["async"]}
+
+
+@pytest.fixture
+def app_root(tmp_path: Path) -> Path:
+    (tmp_path / "shared/log").mkdir(parents=True)
+    return tmp_path
+
+
+def rendered(app_root: Path, *pools: dict[str, Any], **overrides: Any) -> Path:
+    """The configuration for `pools`, as a file."""
+    text = render(
+        TEMPLATE,
+        "messenger_worker",
+        messenger_worker_pools=list(pools or [POOL]),
+        messenger_app_name="sms",
+        messenger_app_root=str(app_root),
+        messenger_app_user=getpass.getuser(),
+        **overrides,
+    )
+    file = app_root / "messenger-worker.conf"
+    file.write_text(text)
+    return file
+
+
+def loaded(file: Path) -> dict[str, Any]:
+    """Process configurations by process name, as supervisord would run them."""
+    wrapper = file.with_name("supervisord.conf")
+    wrapper.write_text(f"[supervisord]\n[include]\nfiles={file}\n")
+    options = ServerOptions()
+    options.realize(args=["-c", str(wrapper), "-n"])
+    return {process.name: process for group in options.process_group_configs for process in group.process_configs}
+
+
+def check(file: Path, *groups: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(CHECKER), str(file), *groups], capture_output=True, text=True, check=False
+    )
+
+
+def test_every_key_of_the_documented_file(app_root: Path) -> None:
+    text = rendered(app_root).read_text()
+    for key in ("command", "user", "numprocs", "autostart", "autorestart", "process_name", "startsecs"):
+        assert f"\n{key}=" in text
+
+
+def test_defaults(app_root: Path) -> None:
+    processes = loaded(rendered(app_root, POOL | {"processes": 2}))
+    assert sorted(processes) == ["messenger-consume_00", "messenger-consume_01"]
+    process = processes["messenger-consume_01"]
+    assert process.command == f"{app_root}/current/venv/bin/messenger consume async --min-uptime 6"
+    assert process.directory == f"{app_root}/current"
+    assert process.stdout_logfile == f"{app_root}/shared/log/messenger-consume_01.log"
+    assert (process.startsecs, process.startretries, process.stopwaitsecs) == (5, 10, 60)
+    assert process.autorestart is not False
+    assert (process.stopasgroup, process.killasgroup) == (False, True)
+
+
+def test_every_option_of_a_pool(app_root: Path) -> None:
+    pool = POOL | {
+        "name": "urgent",
+        "transports": ["high", "async"],
+        "limit": 100,
+        "memory_limit": "128M",
+        "time_limit": 3600,
+        "failure_limit": 3,
+        "sleep": 0.5,
+        "queues": ["a", "b"],
+        "stop_timeout": 90,
+        "startsecs": 2,
+        "startretries": 4,
+    }
+    process = loaded(rendered(app_root, pool))["urgent_00"]
+    assert process.command.split("consume ")[1] == (
+        "high async --limit 100 --memory-limit 128M --time-limit 3600 --failure-limit 3 --sleep 0.5"
+        " --queues a --queues b --min-uptime 3"
+    )
+    assert (process.startsecs, process.startretries, process.stopwaitsecs) == (2, 4, 90)
+
+
+def test_several_pools_are_several_programs(app_root: Path) -> None:
+    assert check(rendered(app_root, POOL, POOL | {"name": "urgent"}), "messenger-consume", "urgent").returncode == 0
+
+
+@pytest.mark.parametrize("value", ["100%", "%(x)s", "a, b", "%d%%", "key=value", "with space", ""])
+def test_environment_values_arrive_as_they_are(app_root: Path, value: str) -> None:
+    process = loaded(rendered(app_root, POOL | {"environment": {"VALUE": value}}))["messenger-consume_00"]
+    assert process.environment["VALUE"] == value
+
+
+def test_environment_of_supervisord_passes_through(app_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIT_REGION", "eu")
+    pool = POOL | {"environment": {"REGION": "100% %(ENV_KIT_REGION)s"}}
+    assert loaded(rendered(app_root, pool))["messenger-consume_00"].environment["REGION"] == "100% eu"
+
+
+def test_checker_refuses_what_supervisor_would(app_root: Path) -> None:
+    file = rendered(app_root, POOL | {"environment": {"A": "%(ENV_KIT_SURELY_NOT_SET)s"}})
+    result = check(file, "messenger-consume")
+    assert result.returncode == 1
+    assert "KIT_SURELY_NOT_SET" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("process_name=%(program_name)s_%(process_num)02d\n", "process_name=one\n"), "process_num"),
+        (("user=", "user=no-such-user-"), "no-such-user-"),
+        (("numprocs=2", "numprocs=many"), "many"),
+        (("startsecs=5", "startsecs=5\nstopsignal=NOPE"), "NOPE"),
+    ],
+)
+def test_checker_says_what_is_wrong(app_root: Path, change: tuple[str, str], said: str) -> None:
+    file = rendered(app_root, POOL | {"processes": 2})
+    text = file.read_text().replace("stopsignal=TERM\n", "")
+    assert change[0] in text
+    file.write_text(text.replace(*change))
+    result = check(file, "messenger-consume")
+    assert result.returncode == 1
+    assert said in result.stderr
+
+
+def test_checker_refuses_other_groups_than_wanted(app_root: Path) -> None:
+    result = check(rendered(app_root), "messenger-consume", "urgent")
+    assert result.returncode == 1
+    assert "wanted messenger-consume, urgent" in result.stderr
+    assert check(app_root / "there-is-no.conf", "messenger-consume").returncode == 1
+
+
+def test_checker_finds_a_name_that_is_taken(app_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loader = SourceFileLoader("check_worker_conf", str(CHECKER))
+    spec = spec_from_loader(loader.name, loader)
+    assert spec is not None
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    checker = module_from_spec(spec)
+    loader.exec_module(checker)
+    main = tmp_path / "main.conf"
+    (tmp_path / "conf.d").mkdir()
+    main.write_text("[supervisord]\n[include]\nfiles = conf.d/*.conf\n")
+    own = tmp_path / "conf.d/messenger-worker.conf"
+    os.symlink(rendered(app_root), own)
+    monkeypatch.setattr(checker, "MAIN", main)
+    checker.check(own, own, {"messenger-consume"})
+    (tmp_path / "conf.d/other.conf").write_text("[program:messenger-consume]\ncommand=/bin/cat\n")
+    with pytest.raises(ValueError, match="defined in .*other.conf already"):
+        checker.check(own, own, {"messenger-consume"})
