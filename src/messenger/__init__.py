@@ -1,5 +1,9 @@
 """Queued message handling in the manner of Symfony Messenger. The public names are those listed here."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from messenger.bus import MessageBus
 from messenger.envelope import Envelope
 from messenger.errors import (
@@ -11,6 +15,7 @@ from messenger.errors import (
     MessageEncodingFailed,
     MessengerError,
     NoHandlerForMessage,
+    NoSenderForMessage,
     NotOneResult,
     RecoverableError,
     StopWorker,
@@ -24,7 +29,11 @@ from messenger.middleware.base import Middleware, Next
 from messenger.query import ask
 from messenger.stamps import DelayStamp, DispatchAfterCurrentBusStamp, MessageIdsStamp, Stamp, TransportNamesStamp
 
+if TYPE_CHECKING:
+    from messenger.application import Application
+
 __all__ = [
+    "Application",
     "ConfigError",
     "DelayStamp",
     "DelayedMessageHandlingFailed",
@@ -40,6 +49,7 @@ __all__ = [
     "Middleware",
     "Next",
     "NoHandlerForMessage",
+    "NoSenderForMessage",
     "NotOneResult",
     "RecoverableError",
     "Stamp",
@@ -52,3 +62,14 @@ __all__ = [
     "handler",
     "message",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`Application` is imported when it is asked for: it brings the configuration and the Redis client with it, and a
+    module of messages or handlers needs neither.
+    """
+    if name == "Application":
+        from messenger.application import Application
+
+        return Application
+    raise AttributeError(f"module 'messenger' has no attribute {name!r}")

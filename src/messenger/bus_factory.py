@@ -73,7 +73,7 @@ class BusFactory:
             FollowMessageIds(self._ids),
             FailedMessageProcessing(),
             *named,
-            SendMessage(self._senders_for),
+            SendMessage(self._senders_for, allow_no_senders=checks.allow_no_senders),
             handle,
         ]
         return MessageBus(chain, name=name)

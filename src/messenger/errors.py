@@ -4,6 +4,7 @@
     ├── ConfigError                 messenger.yaml, a DSN, or an application that cannot be loaded
     ├── HandlerDefinitionError      @handler or @message used wrongly
     ├── NoHandlerForMessage
+    ├── NoSenderForMessage          only on a bus with allow_no_senders: false
     ├── NotOneResult                asked a question that not exactly one handler answered
     ├── MessageEncodingFailed
     ├── MessageDecodingFailed
@@ -49,6 +50,10 @@ class NoHandlerForMessage(MessengerError):
 
 class NotOneResult(MessengerError):
     """A message that was asked for its result was not handled by exactly one handler."""
+
+
+class NoSenderForMessage(MessengerError):
+    """The message is routed to no transport, and its bus sends every message."""
 
 
 class MessageEncodingFailed(MessengerError):

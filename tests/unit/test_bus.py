@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from messenger import DelayStamp, Envelope, HandlerFailed, MessageBus, NoHandlerForMessage, TransportError
+from messenger import (
+    DelayStamp,
+    Envelope,
+    HandlerFailed,
+    MessageBus,
+    NoHandlerForMessage,
+    NoSenderForMessage,
+    TransportError,
+)
 from messenger.envelope import AnyEnvelope
 from messenger.handlers import Handler, HandlerOptions, HandlerRegistry
 from messenger.middleware import AddBusName, HandleMessage, Next, SendMessage
@@ -120,6 +128,15 @@ def test_an_unrouted_message_is_handled_at_once() -> None:
     assert recorder.ran == ["h"]
     assert envelope.last(HandledStamp) == HandledStamp("h", 42)
     assert envelope.last(SentStamp) is None
+
+
+def test_unless_the_bus_sends_every_message() -> None:
+    recorder = Recorder()
+    bus = MessageBus([SendMessage(senders(), allow_no_senders=False), handling(recorder.handler("one"))])
+    with pytest.raises(NoSenderForMessage, match=r"Note is routed to no transport: name one under 'routing'"):
+        bus.dispatch(Note())
+    bus.dispatch(Note(), [ReceivedStamp("async")])
+    assert recorder.ran == ["one"], "only the received one"
 
 
 def test_every_handler_runs_and_each_leaves_its_result() -> None:

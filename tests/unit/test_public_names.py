@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 
 import pytest
 
@@ -12,7 +14,18 @@ import messenger
 def test_the_list_is_sorted_and_complete() -> None:
     assert messenger.__all__ == sorted(messenger.__all__)
     public = {n for n, v in vars(messenger).items() if not n.startswith("_") and not inspect.ismodule(v)}
-    assert public == set(messenger.__all__)
+    lazy = {"Application"}  # imported when asked for
+    assert (public - {"TYPE_CHECKING", "Any", "annotations"}) | lazy == set(messenger.__all__)
+
+
+def test_a_module_of_messages_needs_neither_redis_nor_yaml() -> None:
+    code = "import sys, messenger; print([m for m in ('redis', 'yaml', 'sqlalchemy', 'click') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'Nonsense'"):
+        messenger.Nonsense  # noqa: B018
 
 
 @pytest.mark.parametrize("name", messenger.__all__)

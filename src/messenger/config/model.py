@@ -87,7 +87,7 @@ class DefaultMiddlewareConfig(Struct, frozen=True, forbid_unknown_fields=True):
     allow_no_handlers: Annotated[bool, Meta(description="Whether a message without a handler is no error.")] = False
     allow_no_senders: Annotated[
         bool,
-        Meta(description="Symfony's key; a message that is routed nowhere is handled at once here, whatever it says."),
+        Meta(description="`false`: a message that is routed nowhere is refused instead of being handled at once."),
     ] = True
 
 
