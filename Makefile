@@ -36,6 +36,7 @@ test: ## set up and run everything: the stages below, with the time each took
 	@scripts/test.sh lint types unit integration templates molecule
 
 lint: .dev ## ruff, yamllint, ansible-lint, shellcheck, syntax of every playbook
+	@scripts/test-packages.sh shellcheck
 	@scripts/lint.sh
 
 types: .dev ## mypy --strict

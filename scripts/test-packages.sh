@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Install the Debian packages the tests start their own servers from, where they are missing.
+# Install Debian packages, where they are missing: those named, or all the tests start their own servers from.
 # The packages' own services are neither started nor enabled.
 set -euo pipefail
 packages=(
-  redis-server supervisor postgresql shellcheck
+  redis-server supervisor postgresql
   php-cli php-redis php-symfony-redis-messenger php-symfony-serializer
   php-symfony-property-info php-symfony-property-access php-symfony-event-dispatcher php-symfony-error-handler
   php-symfony-doctrine-messenger php-doctrine-dbal php-sqlite3 php-pgsql
 )
+if (($#)); then packages=("$@"); fi
 services=(redis-server supervisor postgresql)
 
 missing=()
