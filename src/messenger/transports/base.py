@@ -40,7 +40,7 @@ class Sender(Protocol):
 class Transport(Sender, Protocol):
     """Takes messages and hands them out again, each to one receiver at a time.
 
-    Everything but `keepalive` is called from one thread. Errors: TransportUnavailable, TransportError.
+    All but `keepalive` and `hand_back` is called from one thread. Errors: TransportUnavailable, TransportError.
     """
 
     name: str
@@ -49,8 +49,9 @@ class Transport(Sender, Protocol):
         """Create what the transport needs on its server; harmless when it is there already."""
         ...
 
-    def get(self, wait: float, stop: Callable[[], bool]) -> Sequence[AnyEnvelope]:
-        """Take the next message, waiting for one up to `wait` seconds, but not once `stop()` is true.
+    def get(self, wait: float, stop: Callable[[], bool], limit: int = 1) -> Sequence[AnyEnvelope]:
+        """Take up to `limit` messages, oldest first. With none there, wait up to `wait` seconds for the first, but not
+        once `stop()` is true.
 
         Each has a TransportMessageIdStamp and a DeliveryStamp. What cannot be decoded comes as an
         UndecodableMessage: it is the worker's to put aside.
@@ -76,6 +77,13 @@ class Transport(Sender, Protocol):
     @property
     def keepalive_interval(self) -> float:
         """How many seconds may pass between two calls of keepalive."""
+        ...
+
+    def hand_back(self, envelope: AnyEnvelope) -> None:
+        """This worker must leave: somebody else may take the message at once, and this delivery does not count as one.
+
+        Called from another thread than the rest (R53).
+        """
         ...
 
     def depth(self) -> Depth:
@@ -106,6 +114,37 @@ class QueueTransport(Protocol):
 
     def only_queues(self, names: Sequence[str]) -> None:
         """From now on take messages of these queues only."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a worker waits on.
+
+    fd: a file descriptor that becomes readable when there may be a message.
+    seconds: look again after this long at the latest, e.g. because a delayed message is due then.
+    """
+
+    fd: int
+    seconds: float
+
+
+@runtime_checkable
+class WakingTransport(Protocol):
+    """A transport whose server tells when a message comes, so that a worker waits for several at once (R18).
+
+    One without this is asked again and again.
+    """
+
+    def begin_wait(self, seconds: float, limit: int = 1) -> Waiting:
+        """Ask the server to tell. Only what the beat's thread calls is called between this and `end_wait`.
+
+        seconds: how long the worker is going to wait at most. limit: how many messages it can take.
+        """
+        ...
+
+    def end_wait(self) -> Sequence[AnyEnvelope]:
+        """Stop waiting. Gives the messages that were handed out meanwhile; none is left in between."""
         ...
 
 

@@ -111,14 +111,14 @@ class MemoryTransport:
             self._changed.notify_all()
         return sent
 
-    def get(self, wait: float, stop: Callable[[], bool]) -> Sequence[AnyEnvelope]:
-        """Take the oldest message that is due and free. `wait` is real time, whatever the clock says."""
+    def get(self, wait: float, stop: Callable[[], bool], limit: int = 1) -> Sequence[AnyEnvelope]:
+        """Take the oldest messages that are due and free. `wait` is real time, whatever the clock says."""
         deadline = time.monotonic() + wait
         with self._changed:
             while not stop():
-                taken = self._take()
-                if taken is not None:
-                    return [taken]
+                taken = self._take(limit)
+                if taken:
+                    return taken
                 left = deadline - time.monotonic()
                 if left <= 0:
                     break
@@ -163,6 +163,15 @@ class MemoryTransport:
         """A quarter of the lease."""
         return self._redeliver_timeout / 4
 
+    def hand_back(self, envelope: AnyEnvelope) -> None:
+        """End the lease now, as if the message had not been taken."""
+        with self._changed:
+            entry = self._held(envelope)
+            if entry is not None:
+                entry.delivered_at, entry.lease = None, None
+                entry.deliveries -= 1
+                self._changed.notify_all()
+
     def depth(self) -> Depth:
         """Counts of what is ready, in flight and delayed."""
         with self._changed:
@@ -187,16 +196,16 @@ class MemoryTransport:
     def close(self) -> None:
         """Nothing to do; the messages stay."""
 
-    def _take(self) -> AnyEnvelope | None:
+    def _take(self, limit: int) -> list[AnyEnvelope]:
         now = self._clock()
         due = [
             (entry.available_at, message_id)
             for message_id, entry in self._entries.items()
             if entry.available_at <= now and self._is_free(entry, now)
         ]
-        if not due:
-            return None
-        message_id = min(due)[1]
+        return [self._hand_out(message_id, now) for _, message_id in sorted(due)[:limit]]
+
+    def _hand_out(self, message_id: int, now: float) -> AnyEnvelope:
         entry = self._entries[message_id]
         entry.delivered_at, entry.lease = now, next(self._leases)
         entry.deliveries += 1

@@ -39,7 +39,7 @@ class SyncTransport:
         """Handle the message now; a DelayStamp is not waited for. Raises what the handlers raise (HandlerFailed)."""
         return self._dispatch(envelope.with_stamps(ReceivedStamp(self.name)))
 
-    def get(self, wait: float, stop: Callable[[], bool]) -> Sequence[AnyEnvelope]:
+    def get(self, wait: float, stop: Callable[[], bool], limit: int = 1) -> Sequence[AnyEnvelope]:
         """Always a TransportError."""
         self._refuse()
 
@@ -56,6 +56,10 @@ class SyncTransport:
         self._refuse()
 
     def keepalive(self, envelope: AnyEnvelope) -> None:
+        """Always a TransportError."""
+        self._refuse()
+
+    def hand_back(self, envelope: AnyEnvelope) -> None:
         """Always a TransportError."""
         self._refuse()
 

@@ -167,6 +167,28 @@ def test_a_message_that_is_kept_alive_does_not_come_again(store: Store) -> None:
     assert deliveries(take(other)) == 2, "without keepalive it must come again"
 
 
+def test_what_is_handed_back_comes_to_another_at_once_and_was_not_delivered(store: Store) -> None:
+    leaving, other = store.open(), store.open()
+    leaving.send(number_envelope(1))
+    held = take(leaving)
+    leaving.hand_back(held)
+    received = take(other)
+    assert deliveries(received) == 1
+    other.ack(received)
+    assert other.depth() == Depth(0, 0, 0)
+
+
+def test_a_message_taken_over_cannot_be_handed_back_by_who_lost_it(store: Store) -> None:
+    lost, other = store.open(lease=1), store.open(lease=1)
+    lost.send(number_envelope(1))
+    held = take(lost)
+    received = take(other)
+    lost.hand_back(held)
+    assert other.depth().in_flight == 1
+    other.reject(received)
+    assert other.depth() == Depth(0, 0, 0)
+
+
 def test_who_lost_a_lease_cannot_touch_the_message_of_its_new_holder(store: Store) -> None:
     zombie, holder = store.open(lease=1), store.open(lease=1)
     zombie.send(number_envelope(1))

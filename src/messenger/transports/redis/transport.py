@@ -53,6 +53,7 @@ class RedisTransport:
         self._reject = Script("reject")
         self._requeue = Script("requeue")
         self._renew_lease = Script("renew_lease")
+        self._hand_back = Script("hand_back")
         self._reap_consumers = Script("reap_consumers")
         self._trim_handled = Script("trim_handled")
 
@@ -100,7 +101,7 @@ class RedisTransport:
 
     # --- receiving -------------------------------------------------------------------------------------------------
 
-    def get(self, wait: float, stop: Callable[[], bool]) -> Sequence[AnyEnvelope]:
+    def get(self, wait: float, stop: Callable[[], bool], limit: int = 1) -> Sequence[AnyEnvelope]:
         """An abandoned message, else the next one; moves due delayed messages first."""
         self._set_up_once()
         self._lock.hold(self._link)
@@ -232,6 +233,12 @@ class RedisTransport:
         arguments = (self.options.group, _id(envelope), self._consumer)
         if not self._renew_lease.run(self._beat_link, self._keys[:1], arguments):
             log.debug("not_renewed transport=%s id=%s", self.name, _id(envelope))
+
+    def hand_back(self, envelope: AnyEnvelope) -> None:
+        """XCLAIM … IDLE … RETRYCOUNT: the next look of any worker for abandoned messages finds it."""
+        arguments = (self.options.group, _id(envelope), self._consumer, self.options.redeliver_timeout * 1000)
+        if not self._hand_back.run(self._beat_link, self._keys[:1], arguments):
+            log.warning("lease_lost transport=%s id=%s: gone or taken over, not handed back", self.name, _id(envelope))
 
     @property
     def keepalive_interval(self) -> float:

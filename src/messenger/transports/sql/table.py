@@ -174,6 +174,11 @@ class Statements:
         ours = self._row(row_id, lease_owner)
         return self._table.update().where(*ours).values(delivered_at=utc_after(0.0))
 
+    def hand_back(self, row_id: int, lease_owner: str) -> Update:
+        """Free a message as if it had not been taken."""
+        before = {"delivered_at": None, "lease_owner": None, "delivery_count": self._c.delivery_count - 1}
+        return self._table.update().where(*self._row(row_id, lease_owner)).values(**before)
+
     def delete(self, row_id: int, lease_owner: str | None = None) -> Delete:
         """Remove a message; with `lease_owner` only while that one holds it."""
         return self._table.delete().where(*self._row(row_id, lease_owner))

@@ -65,7 +65,7 @@ class SqlTransport:
         row_id = self._write(lambda connection: connection.execute(statement).scalar_one())
         return envelope.with_stamps(TransportMessageIdStamp(str(row_id)))
 
-    def get(self, wait: float, stop: Callable[[], bool]) -> Sequence[AnyEnvelope]:
+    def get(self, wait: float, stop: Callable[[], bool], limit: int = 1) -> Sequence[AnyEnvelope]:
         """Take the oldest message that is due and free, looking again until `wait` seconds are over."""
         deadline = time.monotonic() + wait
         while not stop():
@@ -104,6 +104,12 @@ class SqlTransport:
         """Move the lease forward. It uses a connection of its own, so it works while another thread waits."""
         lease = _lease(envelope)
         if lease is not None and not self._changed(self._sql.renew(self._id(envelope), lease)):
+            log.warning("lease_lost transport=%s id=%d: gone or taken over", self.name, self._id(envelope))
+
+    def hand_back(self, envelope: AnyEnvelope) -> None:
+        """End the lease now; on a connection of its own, as keepalive does."""
+        lease = _lease(envelope)
+        if lease is not None and not self._changed(self._sql.hand_back(self._id(envelope), lease)):
             log.warning("lease_lost transport=%s id=%d: gone or taken over", self.name, self._id(envelope))
 
     @property
