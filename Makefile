@@ -45,8 +45,8 @@ types: .dev ## mypy --strict
 unit: .dev ## tests of the package alone
 	@pytest tests/unit $(ARGS)
 
-integration: .dev .packages ## tests against redis-server, supervisord, PostgreSQL and PHP that they start themselves
-	@pytest tests/integration $(ARGS)
+integration: .dev .packages ## tests against redis-server, supervisord, PostgreSQL and PHP that they start themselves; the docs' examples
+	@pytest tests/integration tests/docs $(ARGS)
 
 templates: .dev .packages ## every template rendered, and loaded by Supervisor's own parser
 	@pytest tests/templates $(ARGS)

@@ -1,0 +1,87 @@
+"""docs/symfony-parity.md tells the truth: each test it names is there, and each name of ours stands in the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "symfony-parity.md"
+SECTIONS = 22  # of Symfony's behaviour, as its documentation and code divide it
+LEFT_OUT = "left out"
+PLANNED = "planned"  # until the feature's own change lands; gone from the page and from here with the last of them
+PROOF = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
+
+
+class Row(NamedTuple):
+    line: int
+    symfony: str
+    here: str
+    proof: str
+
+
+def rows() -> list[Row]:
+    """Every row of every table of the page."""
+    found = []
+    for number, line in enumerate(PAGE.read_text(encoding="utf-8").splitlines(), start=1):
+        if line.startswith("|") and not line.startswith(("| in Symfony |", "| --- |")):
+            cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
+            assert len(cells) == 3, f"line {number}: {len(cells)} cells: {line}"
+            found.append(Row(number, *cells))
+    return found
+
+
+@cache
+def names_in(path: str) -> frozenset[str]:
+    """The names of the test functions of a file below tests/; none when there is no such file."""
+    file = ROOT / "tests" / path
+    if not file.is_file():
+        return frozenset()
+    body = ast.parse(file.read_text(encoding="utf-8")).body
+    functions = (node for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return frozenset(function.name for function in functions if function.name.startswith("test_"))
+
+
+@cache
+def words() -> frozenset[str]:
+    """Every word of the package's source, options such as --limit included."""
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py")]
+    return frozenset(re.findall(r"--[a-z][a-z-]*|\w+", "\n".join(texts)))
+
+
+@cache
+def classes() -> frozenset[str]:
+    """The names of the classes and type aliases of the package."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "src").rglob("*.py")]
+    return frozenset(node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+
+
+def test_every_section_is_there_and_has_rows() -> None:
+    parts = re.split(r"^## (\d+)\. ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert [int(number) for number in parts[1::2]] == list(range(1, SECTIONS + 1))
+    assert [part for part in parts[2::2] if "\n| --- | --- | --- |\n| " not in part] == []
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: f"line-{row.line}")
+def test_a_row(row: Row) -> None:
+    assert all(row[1:]), "no cell is empty"
+    if PLANNED in (row.here, row.proof):
+        return
+    if row.here == LEFT_OUT:
+        assert "::" not in row.proof
+        assert re.fullmatch(r"[A-Z`\[].{25,}\.", row.proof, re.DOTALL), "one sentence that says why"
+        return
+    proofs = PROOF.findall(row.proof)
+    assert proofs, "a test that proves it, or 'left out' and why"
+    assert PROOF.sub("", row.proof).strip(" ,") == ""
+    assert [f"{path}::{name}" for path, name in proofs if name not in names_in(path)] == []
+    for token in re.findall(r"`([^`]+)`", row.here):
+        unknown = [word for word in re.findall(r"--[a-z][a-z-]*|\w+", token) if word not in words()]
+        assert unknown == [], "stands nowhere in src"
+        if re.fullmatch(r"[A-Z][a-z]\w+", token):
+            assert token in classes()
