@@ -166,6 +166,10 @@ class Application:
             )
         return strategies
 
+    def transport_config(self, name: str) -> TransportConfig:
+        """What messenger.yaml says of a transport; also of the assumed failure transport."""
+        return self._transport_configs[name]
+
     def max_deliveries(self, name: str) -> int:
         """How often a message of this transport may be handed out without ever being settled; 0: no limit (R40)."""
         return self._transport_configs[name].max_deliveries

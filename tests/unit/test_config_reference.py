@@ -139,6 +139,7 @@ MODEL = yaml.safe_load(
                     dsn: '%env(DSN)%'
                     failure_transport: ~
                     max_deliveries: 3
+                    max_age: 0.5
                     serializer: messenger.transport.symfony_serializer
                     options: { stream: high }
                     retry_strategy: { max_retries: 5, delay: 500, multiplier: 3, max_delay: 60000, jitter: 0.2 }

@@ -65,6 +65,13 @@ class TransportConfig(Struct, frozen=True, forbid_unknown_fields=True):
             "transport without running again. 0: no limit.",
         ),
     ] = 3
+    max_age: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(
+            description="Seconds, more than 0, that a message may wait here. When one waits longer, `messenger stats` "
+            "marks the transport LATE and `messenger stats --alarm` fails. Not set: no alarm.",
+        ),
+    ] = None
     serializer: Annotated[
         str | None,
         Meta(

@@ -17,12 +17,34 @@ class Depth:
 
     ready: waiting to be taken. in_flight: taken and not yet acknowledged. delayed: not due yet.
     oldest_seconds: age of the oldest one ready, None when none is.
+    next_due_seconds: until the first delayed one is due; negative: so long overdue, because no worker looked.
+    None: none is delayed, or the transport cannot say.
     """
 
     ready: int
     in_flight: int
     delayed: int
     oldest_seconds: float | None = None
+    next_due_seconds: float | None = None
+
+    @property
+    def longest_wait(self) -> float | None:
+        """For how many seconds the message that waits longest could have been taken; None: none could (R59)."""
+        overdue = -self.next_due_seconds if self.next_due_seconds is not None and self.next_due_seconds < 0 else None
+        waits = [seconds for seconds in (self.oldest_seconds, overdue) if seconds is not None]
+        return max(waits, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """What one consumer has taken and not yet acknowledged.
+
+    idle_seconds: since the last sign of life for the message it has neglected longest.
+    """
+
+    consumer: str
+    count: int
+    idle_seconds: float
 
 
 class Sender(Protocol):
@@ -105,6 +127,15 @@ class ListableTransport(Protocol):
 
     def find(self, message_id: str) -> AnyEnvelope | None:
         """The message with this id, as `reject` and `requeue` accept it."""
+        ...
+
+
+@runtime_checkable
+class ConsumerTransport(Protocol):
+    """A transport that knows who has taken its messages; `stats -v` shows it."""
+
+    def in_flight(self) -> Sequence[InFlight]:
+        """One entry for each consumer that holds messages, the one that was silent longest first (R17)."""
         ...
 
 

@@ -179,7 +179,9 @@ class MemoryTransport:
             free = [entry for entry in self._entries.values() if self._is_free(entry, now)]
             ready = [entry.available_at for entry in free if entry.available_at <= now]
             oldest = max(0.0, now - min(ready)) if ready else None
-            return Depth(len(ready), len(self._entries) - len(free), len(free) - len(ready), oldest)
+            due = min((entry.available_at for entry in free if entry.available_at > now), default=None)
+            next_due = None if due is None else due - now
+            return Depth(len(ready), len(self._entries) - len(free), len(free) - len(ready), oldest, next_due)
 
     def all(self, limit: int) -> Sequence[AnyEnvelope]:
         """Up to `limit` messages in the order they were first sent, the delayed and the taken ones too."""

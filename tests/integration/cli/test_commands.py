@@ -1,4 +1,4 @@
-"""messenger debug, setup-transports, stats and dispatch."""
+"""messenger debug, setup-transports and dispatch."""
 
 from __future__ import annotations
 
@@ -76,49 +76,6 @@ def test_setup_transports_takes_names_and_refuses_others(project: Project) -> No
         "no transport is called 'nope'; known: async, high, failed"
         in project.run("setup-transports", "nope", code=78).stderr
     )
-
-
-# --- stats --------------------------------------------------------------------------------------------------------
-
-
-def test_stats_counts_what_is_ready_in_flight_delayed_and_failed(project: Project) -> None:
-    project.send("a", "give-up")
-    project.send("b", "wait")
-    project.send("c")
-    worker = project.worker()
-    project.wait_for_event("start b")
-    project.run("dispatch", "Task", "{}", "--delay", "60000")
-    document = project.json("stats")
-    oldest = document["transports"]["async"].pop("oldest_seconds")
-    assert oldest >= 0
-    failed_oldest = document["transports"]["failed"].pop("oldest_seconds")
-    assert failed_oldest >= 0
-    assert document == {
-        "transports": {
-            "async": {"ready": 1, "in_flight": 1, "delayed": 1},
-            "high": {"ready": 0, "in_flight": 0, "delayed": 0, "oldest_seconds": None},
-            "failed": {"ready": 1, "in_flight": 0, "delayed": 0},
-        },
-        "failed": {"failed": 1},
-        "unreachable": {},
-    }
-    text = project.run("stats").stdout
-    assert "1 failed in 'failed': see `messenger failed show`" in text
-    worker.process.terminate()
-    project.go("b")
-    assert worker.code() == 0
-
-
-def test_stats_names_what_cannot_be_asked_and_shows_the_rest(project: Project) -> None:
-    project.server.stop()
-    document = project.json("stats", code=1)
-    assert set(document["transports"]) == {"failed"}
-    assert set(document["unreachable"]) == {"async", "high"}
-    assert f"127.0.0.1:{project.server.port}" in document["unreachable"]["async"]
-
-
-def test_stats_of_named_transports_only(project: Project) -> None:
-    assert set(project.json("stats", "high")["transports"]) == {"high"}
 
 
 # --- dispatch -----------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from messenger.stamps import (
     RedeliveryStamp,
     SerializedMessageStamp,
 )
-from messenger.transports.base import Depth
+from messenger.transports.base import ConsumerTransport, Depth
 from messenger.wire.serializer import UndecodableMessage
 from tests.integration.transports.stores import (
     LONG,
@@ -83,7 +83,8 @@ def test_requeue_puts_the_new_message_in_place_of_the_old(store: Store) -> None:
     transport.send(number_envelope(1))
     received = take(transport)
     transport.requeue(received, received.with_stamps(DelayStamp(600), RedeliveryStamp(1)))
-    assert transport.depth() == Depth(0, 0, 1)
+    depth = transport.depth()
+    assert (depth.ready, depth.in_flight, depth.delayed) == (0, 0, 1)
     assert len(listed(transport)) == 1
     again = take(transport)
     assert order_number(again) == 1
@@ -239,6 +240,26 @@ def test_depth_counts_ready_taken_and_delayed(store: Store) -> None:
     assert (depth.ready, depth.in_flight, depth.delayed) == (2, 2, 3)
     assert depth.oldest_seconds is not None
     assert 0 <= depth.oldest_seconds < LONG
+    assert depth.longest_wait == depth.oldest_seconds
+    assert depth.next_due_seconds is not None
+    assert 60 - LONG < depth.next_due_seconds <= 60
+
+
+def test_it_tells_who_holds_messages(store: Store) -> None:
+    first, second = store.open(), store.open()
+    if store.shared:
+        assert not isinstance(first, ConsumerTransport), "what lives in one process has no consumers"
+        return
+    assert isinstance(first, ConsumerTransport)
+    assert list(first.in_flight()) == []
+    for number in range(3):
+        first.send(number_envelope(number))
+    for transport in (first, second, second):
+        take(transport)
+    found = first.in_flight()
+    assert {held.consumer: held.count for held in found} == {"worker-0": 1, "worker-1": 2}
+    assert all(0 <= held.idle_seconds < LONG for held in found)
+    assert found[0].idle_seconds >= found[1].idle_seconds
 
 
 def test_everything_is_listed_and_found(store: Store) -> None:

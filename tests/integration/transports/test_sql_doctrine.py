@@ -90,7 +90,8 @@ def test_a_table_made_by_php_is_completed_at_first_use(both: tuple[Store, Peer])
     assert received.last(DeliveryStamp) == DeliveryStamp(1)
     assert received.last(ForeignHeadersStamp) == ForeignHeadersStamp({"X-Trace": "1"})
     transport.requeue(received, received.with_stamps(DelayStamp(300)))
-    assert transport.depth() == Depth(0, 0, 1)
+    depth = transport.depth()
+    assert (depth.ready, depth.in_flight, depth.delayed) == (0, 0, 1)
     transport.ack(take(transport))
     assert transport.depth() == Depth(0, 0, 0)
 
@@ -107,7 +108,8 @@ def test_php_takes_and_acknowledges_what_was_sent_from_here(both: tuple[Store, P
     depth = transport.depth()
     assert (depth.ready, depth.in_flight, depth.delayed) == (0, 1, 1)
     assert php("ack", id=row["id"]) is True
-    assert transport.depth() == Depth(0, 0, 1)
+    depth = transport.depth()
+    assert (depth.ready, depth.in_flight, depth.delayed) == (0, 0, 1)
     assert php("get") is None
 
 

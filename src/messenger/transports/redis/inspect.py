@@ -10,7 +10,7 @@ import msgspec
 
 from messenger.envelope import AnyEnvelope
 from messenger.stamps import LocalStamp, TransportMessageIdStamp
-from messenger.transports.base import Depth
+from messenger.transports.base import Depth, InFlight
 from messenger.transports.redis.link import RedisLink, RedisReplyError
 from messenger.transports.redis.options import RedisOptions
 
@@ -40,11 +40,15 @@ class RedisInspector:
 
     def depth(self) -> Depth:
         """Counts of what is ready, in flight and delayed. `lag` is not trusted: it is nil or wrong after deletions."""
-        length, delayed, time = self._link.pipeline([("XLEN", self._stream), ("ZCARD", self._queue), ("TIME",)])
+        first_due = ("ZRANGE", self._queue, 0, 0, "WITHSCORES")
+        length, delayed, first, time = self._link.pipeline(
+            [("XLEN", self._stream), ("ZCARD", self._queue), first_due, ("TIME",)]
+        )
+        next_due = float(first[1]) / 1000 - _seconds(time) if first else None
         group = self._group()
         if group is None:
             oldest = self._age("-", time) if length else None
-            return Depth(length, 0, delayed, oldest)
+            return Depth(length, 0, delayed, oldest, next_due)
         last_read = group[b"last-delivered-id"].decode()
         in_flight = self._link.call("XPENDING", self._stream, self._options.group)[0]
         if self._options.delete_after_ack:
@@ -52,7 +56,25 @@ class RedisInspector:
         else:
             ready = sum(1 for _ in self._pages(f"({last_read}", "+"))
         oldest = self._age(f"({last_read}", time) if ready else None
-        return Depth(ready, in_flight, delayed, oldest)
+        return Depth(ready, in_flight, delayed, oldest, next_due)
+
+    def in_flight(self) -> list[InFlight]:
+        """Who holds messages, from the group's pending list."""
+        held: dict[str, InFlight] = {}
+        for _, consumer, idle, _ in self._pending():
+            name = consumer.decode(errors="replace")
+            known = held.get(name, InFlight(name, 0, 0.0))
+            held[name] = InFlight(name, known.count + 1, max(known.idle_seconds, idle / 1000))
+        return sorted(held.values(), key=lambda one: -one.idle_seconds)
+
+    def _pending(self) -> Iterator[tuple[bytes, bytes, int, int]]:
+        start = "-"
+        while self._group() is not None:
+            page = self._link.call("XPENDING", self._stream, self._options.group, start, "+", _PAGE)
+            yield from page
+            if len(page) < _PAGE:
+                return
+            start = f"({page[-1][0].decode()}"
 
     def all(self, limit: int) -> list[AnyEnvelope]:
         """Up to `limit` messages, oldest first; then the delayed ones, next due first."""
@@ -93,8 +115,7 @@ class RedisInspector:
         first = self._link.call("XRANGE", self._stream, start, "+", "COUNT", 1)
         if not first:
             return None
-        now = int(time[0]) + int(time[1]) / 1e6
-        return max(0.0, now - int(first[0][0].split(b"-")[0]) / 1000)
+        return max(0.0, _seconds(time) - int(first[0][0].split(b"-")[0]) / 1000)
 
     def _pages(self, start: str, end: str) -> Iterator[tuple[bytes, list[bytes] | None]]:
         while True:
@@ -118,6 +139,11 @@ class RedisInspector:
 
     def _from_member(self, member: bytes) -> AnyEnvelope:
         return self._decode(member).with_stamps(TransportMessageIdStamp(_uniqid(member)), DelayedMemberStamp(member))
+
+
+def _seconds(time: list[bytes]) -> float:
+    """The reply to TIME as seconds since 1970."""
+    return int(time[0]) + int(time[1]) / 1e6
 
 
 def entry_value(fields: list[bytes] | None) -> bytes:

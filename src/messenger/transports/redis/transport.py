@@ -11,7 +11,7 @@ from typing import Any
 from messenger.envelope import AnyEnvelope
 from messenger.errors import ConfigError, MessageDecodingFailed, TransportError
 from messenger.stamps import DelayStamp, DeliveryStamp, TransportMessageIdStamp
-from messenger.transports.base import Depth
+from messenger.transports.base import Depth, InFlight
 from messenger.transports.redis.consumer_lock import ConsumerLock
 from messenger.transports.redis.inspect import DelayedMemberStamp, RedisInspector, entry_value
 from messenger.transports.redis.link import Argument, RedisLink, RedisReplyError
@@ -250,6 +250,10 @@ class RedisTransport:
     def depth(self) -> Depth:
         """See Transport."""
         return self._inspector.depth()
+
+    def in_flight(self) -> Sequence[InFlight]:
+        """See ConsumerTransport."""
+        return self._inspector.in_flight()
 
     def all(self, limit: int) -> Sequence[AnyEnvelope]:
         """See ListableTransport."""

@@ -192,15 +192,22 @@ class Statements:
             .values(body=body, headers=headers, available_at=utc_after(delay), **fresh)
         )
 
-    def depth(self) -> Select[int, int, int, float]:
-        """One row: ready, in_flight, delayed, oldest_seconds (of those that are ready)."""
+    def depth(self) -> Select[int, int, int, float, float]:
+        """One row: ready, in_flight, delayed, oldest_seconds (of those that are ready), seconds since the next due."""
         ready = self._due & self._free
         return select(
             func.count().filter(ready),
             func.count().filter(self._taken),
             func.count().filter(~self._due & self._free),
             seconds_since(func.min(self._c.available_at).filter(ready)),
+            seconds_since(func.min(self._c.available_at).filter(~self._due & self._free)),
         ).where(self._queue)
+
+    def in_flight(self) -> Select[str | None, int, float]:
+        """lease_owner, how many it holds, seconds since the sign of life that lies furthest back."""
+        idle = seconds_since(func.min(self._c.delivered_at))
+        owner = self._c.lease_owner
+        return select(owner, func.count(), idle).where(self._queue, self._taken).group_by(owner)
 
     def oldest(self, limit: int) -> Select[Any]:
         """id, body, headers of the oldest messages, whatever state they are in."""

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row
 from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
 from messenger.stamps import DelayStamp, DeliveryStamp, LocalStamp, TransportMessageIdStamp
-from messenger.transports.base import Depth
+from messenger.transports.base import Depth, InFlight
 from messenger.transports.sql.connection import Database, SchemaMissing
 from messenger.transports.sql.options import SqlOptions
 from messenger.transports.sql.row import read_row, write_row
@@ -120,8 +120,18 @@ class SqlTransport:
     def depth(self) -> Depth:
         """Counts of what is ready, in flight and delayed, all at one moment."""
         row = self._read(lambda connection: connection.execute(self._sql.depth()).one())
-        ready, in_flight, delayed, oldest = row
-        return Depth(ready, in_flight, delayed, None if oldest is None else max(0.0, float(oldest)))
+        ready, in_flight, delayed, oldest, since_due = row
+        next_due = None if since_due is None else -float(since_due)
+        return Depth(ready, in_flight, delayed, None if oldest is None else max(0.0, float(oldest)), next_due)
+
+    def in_flight(self) -> Sequence[InFlight]:
+        """Who holds rows; see ConsumerTransport. PHP workers leave no name."""
+        held: dict[str, InFlight] = {}
+        for owner, count, idle in self._read(lambda connection: connection.execute(self._sql.in_flight()).all()):
+            name = (owner or "unnamed").split("/")[0]
+            known = held.get(name, InFlight(name, 0, 0.0))
+            held[name] = InFlight(name, known.count + count, max(known.idle_seconds, float(idle)))
+        return sorted(held.values(), key=lambda one: -one.idle_seconds)
 
     def all(self, limit: int) -> Sequence[AnyEnvelope]:
         """Up to `limit` messages in the order they were first stored, the delayed and the taken ones too."""
