@@ -27,10 +27,12 @@ from messenger.importing import import_name, one_line
 from messenger.messages import MessageRegistry, is_message_class, message_options
 from messenger.retry import MultiplierRetryStrategy, RetryStrategy
 from messenger.routing import Router
+from messenger.signed_messages import make_signing
 from messenger.stamps import BusNameStamp, Stamp
 from messenger.transports.base import Sender, Transport, TransportContext
 from messenger.transports.factory import create_transport
 from messenger.wire.serializer import Serializer
+from messenger.wire.signing import Signing
 
 log = logging.getLogger(__name__)
 M = TypeVar("M")
@@ -67,7 +69,7 @@ class Application:
         self._load_modules()
         self.router = Router(self.config.routing)
         self._check_message_transports()
-        self.serializer = Serializer(self.messages)
+        self.serializer = Serializer(self.messages, self._make_signing())
         self.default_bus_name = self.config.default_bus or next(iter(self.config.buses), DEFAULT_BUS)
         self._bus_factory = BusFactory(str(loaded.path), self.handlers, self._arguments, self._senders)
         self.buses = {
@@ -291,6 +293,12 @@ class Application:
             raise ConfigError(f"{self.loaded.path}: routing.{key}: no such class: {one_line(error)}") from error
         if is_message_class(value):
             self.messages.add(value)
+
+    def _make_signing(self) -> Signing:
+        try:
+            return make_signing(self.config.signing, self.handlers.handlers, self.messages.classes)
+        except ConfigError as error:
+            raise type(error)(f"{self.loaded.path}: {error}") from None
 
     def _check_message_transports(self) -> None:
         for cls in self.messages.classes:

@@ -25,6 +25,7 @@ class HandlerOptions:
     from_transport: str | None = None
     priority: int = 0
     alias: str | None = None
+    sign: bool = False
 
 
 @overload
@@ -39,6 +40,7 @@ def handler(
     from_transport: str | None = None,
     priority: int = 0,
     alias: str | None = None,
+    sign: bool = False,
 ) -> Callable[[F], F]: ...
 
 
@@ -51,6 +53,7 @@ def handler(
     from_transport: str | None = None,
     priority: int = 0,
     alias: str | None = None,
+    sign: bool = False,
 ) -> Any:
     """Mark a function, or a class with ``__call__``, as a message handler.
 
@@ -63,13 +66,14 @@ def handler(
     from_transport: only messages received from this transport.
     priority: higher runs first among the handlers of one type.
     alias: tells two registrations of one function apart.
+    sign: take these messages only signed with the key of messenger.yaml, and send them so (docs/signing.md).
 
     Raises HandlerDefinitionError, naming file and line, for a missing or unusable annotation.
     """
 
     def decorate(thing: F) -> F:
         wanted = (handles,) if handles is not None else _annotated_types(thing)
-        setattr(thing, _ATTRIBUTE, HandlerOptions(wanted, bus, from_transport, priority, alias))
+        setattr(thing, _ATTRIBUTE, HandlerOptions(wanted, bus, from_transport, priority, alias, sign))
         return thing
 
     return decorate if target is None else decorate(target)
@@ -107,7 +111,7 @@ def _message_type(thing: Callable[..., Any], member: Any) -> type:
     origin = typing.get_origin(member) or member
     if not inspect.isclass(origin) or origin.__module__ == "builtins" or origin is Any:
         raise definition_error(thing, f"{member!r} cannot be a message: annotate it with a message class")
-    if getattr(origin, "_is_protocol", False) and not _is_protocol(origin):
+    if getattr(origin, "_is_protocol", False) and not is_protocol(origin):
         raise definition_error(thing, f"no message can be told to fit {member!r}: mark it @runtime_checkable")
     return origin
 
@@ -188,7 +192,7 @@ class HandlerRegistry:
 
     def _look_up(self, message: object) -> tuple[Handler, ...]:
         lineage: list[type | str] = [c for c in type(message).__mro__ if c is not object]
-        protocols = [t for t in self._by_type if _is_protocol(t) and t not in lineage and isinstance(message, t)]
+        protocols = [t for t in self._by_type if is_protocol(t) and t not in lineage and isinstance(message, t)]
         found: dict[str, Handler] = {}
         for handled in (*lineage, *protocols, ANY_MESSAGE):
             for item in self._by_type.get(handled, ()):
@@ -206,5 +210,6 @@ class HandlerRegistry:
         return tuple({h.name: h for group in self._by_type.values() for h in group}.values())
 
 
-def _is_protocol(thing: type | str) -> typing.TypeGuard[type]:
+def is_protocol(thing: type | str) -> typing.TypeGuard[type]:
+    """Whether this is a runtime-checkable protocol: an object fits it or not, whatever its class."""
     return isinstance(thing, type) and bool(getattr(thing, "_is_runtime_protocol", False))

@@ -20,19 +20,26 @@ class MessageOptions:
     name: str | None = None
     transports: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    sign: bool = False
 
 
 def message(
-    *, name: str | None = None, transport: str | Iterable[str] = (), aliases: Iterable[str] = ()
+    *,
+    name: str | None = None,
+    transport: str | Iterable[str] = (),
+    aliases: str | Iterable[str] = (),
+    sign: bool = False,
 ) -> Callable[[T], T]:
     """Say how a message class appears outside this program. Without it, its dotted class name is used.
 
     name: the wire name, e.g. ``"App\\\\Message\\\\SmsNotification"`` to meet a PHP class.
     transport: where it is sent when messenger.yaml routes it nowhere; one name or several.
-    aliases: older wire names, understood when received and never written.
+    aliases: older wire names, one or several, understood when received and never written.
+    sign: send it signed, and refuse it unsigned or changed (docs/signing.md); true of its subclasses too (R84).
     """
     transports = (transport,) if isinstance(transport, str) else tuple(transport)
-    options = MessageOptions(name, transports, tuple(aliases))
+    older = (aliases,) if isinstance(aliases, str) else tuple(aliases)
+    options = MessageOptions(name, transports, older, sign)
 
     def decorate(cls: T) -> T:
         if not isinstance(cls, type):
@@ -74,22 +81,35 @@ class MessageRegistry:
 
     def __init__(self, classes: Iterable[type] = ()) -> None:
         self._by_name: dict[str, type] = {}
+        self._by_dotted_name: dict[str, type] = {}
         self._classes: list[type] = []
         for cls in classes:
             self.add(cls)
 
     def add(self, cls: type) -> None:
-        """Register a class under its wire name and aliases; ConfigError when another class has one of them."""
+        """Register a class under its wire name and aliases.
+
+        Raises ConfigError when another class has one of these names, also as its dotted name: routing and commands
+        know a class by both (R80).
+        """
         if cls in self._classes:
             return
-        for name in (wire_name(cls), *message_options(cls).aliases):
-            other = self._by_name.setdefault(name, cls)
-            if other is not cls:
-                raise ConfigError(
-                    f"two message classes have the wire name {name!r}: {dotted_name(other)} and {dotted_name(cls)}; "
-                    "give one of them another with @message(name=…)"
-                )
+        names = (wire_name(cls), *message_options(cls).aliases)
+        for name in names:
+            for other in (self._by_name.get(name), self._by_dotted_name.get(name)):
+                self._refuse_two(name, other, cls)
+        self._refuse_two(dotted_name(cls), self._by_name.get(dotted_name(cls)), cls)
+        self._by_name.update(dict.fromkeys(names, cls))
+        self._by_dotted_name.setdefault(dotted_name(cls), cls)
         self._classes.append(cls)
+
+    @staticmethod
+    def _refuse_two(name: str, other: type | None, cls: type) -> None:
+        if other is not None and other is not cls:
+            raise ConfigError(
+                f"two message classes are called {name!r}: {dotted_name(other)} and {dotted_name(cls)}; give one of "
+                "them another name with @message(name=…), or take the alias away"
+            )
 
     def get(self, name: str) -> type | None:
         """The class with this wire name or alias."""

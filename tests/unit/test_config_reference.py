@@ -36,7 +36,7 @@ ENVIRON = {
 # What a schema cannot know: names that refer to other keys, the environment, and what YAML has and JSON has not.
 ONLY_THE_LOADER = re.compile(
     r"which is no transport|default_bus: found '|environment variable .* is not set|found %env\("
-    r"|found 'shop'; allowed: (json|messenger\.transport|allow_no_handlers)"  # what %env(NAME)% stands for
+    r"|found 'shop'; allowed: (json|sha256|messenger\.transport|allow_no_handlers)"  # what %env(NAME)% stands for
     r"|found the key \d|found nan"
 )
 UNREADABLE = re.compile("not YAML|not UTF-8|own anchor")
@@ -133,6 +133,7 @@ MODEL = yaml.safe_load(
                 events: { middleware: [shop.Audit] }
             connections: { default: 'sqlite:///x' }
             control: 'redis://h'
+            signing: { key: '%env(NAME)%', previous_key: '', algorithm: sha512, bind_type: true }
             serializer: { default_serializer: '%env(SERIALIZER)%', symfony_serializer: { format: json, context: {} } }
             transports:
                 async:

@@ -16,7 +16,7 @@ import pytest
 
 from messenger import ConfigError, Envelope, HandlerDefinitionError, MessageEncodingFailed, message
 from messenger.messages import MessageRegistry, dotted_name, is_message_class, message_options, wire_name
-from messenger.wire.serializer import Serializer, UndecodableMessage
+from messenger.wire.serializer import Encoded, Serializer, UndecodableMessage
 
 
 class Colour(Enum):
@@ -178,10 +178,62 @@ def test_a_name_belongs_to_one_class(options: dict[str, Any]) -> None:
     class Other:
         pass
 
-    with pytest.raises(ConfigError, match="two message classes have the wire name") as caught:
+    with pytest.raises(ConfigError, match="two message classes are called") as caught:
         MessageRegistry([Named, Other])
     assert f"{__name__}.Named" in str(caught.value)
     assert "Other" in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{"name": f"{__name__}.Named"}, {"name": "x", "aliases": [f"{__name__}.Named"]}])
+@pytest.mark.parametrize("named_first", [True, False])
+def test_the_class_name_of_another_message_is_no_name(options: dict[str, Any], named_first: bool) -> None:
+    """Routing and commands know `Named` by its dotted name as well, whatever its name on the wire."""
+
+    @message(**options)
+    @dataclass
+    class Other:
+        pass
+
+    with pytest.raises(ConfigError, match=r"two message classes are called '.*\.Named': .*take the alias away"):
+        MessageRegistry([Named, Other] if named_first else [Other, Named])
+
+
+def test_a_class_may_have_its_own_dotted_name_as_alias() -> None:
+    """So that messages sent before it was given a wire name are still read."""
+
+    @message(name="New", aliases=["old.module.Renamed", f"{__name__}.Renamed"])
+    @dataclass
+    class Renamed:
+        text: str = ""
+
+    Renamed.__qualname__ = "Renamed"
+    serializer = Serializer(MessageRegistry([Renamed]))
+    for name in ("New", "old.module.Renamed", f"{__name__}.Renamed"):
+        received = serializer.decode(Encoded('{"text":"x"}', {"type": name}))
+        assert received.message == Renamed("x")
+        assert serializer.encode(received).headers["type"] == "New"
+
+
+def test_an_alias_is_one_text_or_several() -> None:
+    @message(aliases="App\\Old")
+    @dataclass
+    class One:
+        pass
+
+    assert message_options(One).aliases == ("App\\Old",)
+
+
+def test_a_refused_class_leaves_nothing_behind() -> None:
+    @message(name="New", aliases=["App\\Old"])
+    @dataclass
+    class Other:
+        pass
+
+    registry = MessageRegistry([Named])
+    with pytest.raises(ConfigError):
+        registry.add(Other)
+    assert registry.get("New") is None
+    assert registry.classes == (Named,)
 
 
 def test_an_operator_may_name_a_class_in_three_ways() -> None:

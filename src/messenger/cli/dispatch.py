@@ -7,14 +7,12 @@ from typing import Any
 
 import click
 
-from messenger.application import Application
 from messenger.cli.common import format_option, load, need_control, print_json
 from messenger.control import Reply
 from messenger.envelope import AnyEnvelope, Envelope
-from messenger.errors import HandlerFailed, MessageDecodingFailed
+from messenger.errors import HandlerFailed
 from messenger.messages import wire_name
 from messenger.stamps import DelayStamp, ReplyStamp, SentStamp, Stamp, TransportNamesStamp
-from messenger.wire.serializer import Encoded, UndecodableMessage
 
 
 @click.command(short_help="Send one message by hand.")
@@ -46,7 +44,7 @@ def dispatch(
     application = load(context)
     for name in transports:
         application.transport(name)
-    message = _message(application, message_type, body)
+    message = application.serializer.read(application.messages.find(message_type), body)
     token = secrets.token_hex(16)
     stamps: list[Stamp] = [ReplyStamp(token)] if wait else []
     if delay:
@@ -63,14 +61,6 @@ def dispatch(
         result |= _outcome(reply, wait)
     application.close()
     return _print(result, output)
-
-
-def _message(application: Application, message_type: str, body: str) -> object:
-    cls = application.messages.find(message_type)
-    envelope = application.serializer.decode(Encoded(body, {"type": wire_name(cls)}))
-    if isinstance(envelope.message, UndecodableMessage):
-        raise MessageDecodingFailed(envelope.message.reason)
-    return envelope.message
 
 
 def _result(envelope: AnyEnvelope, status: str, error: str | None = None) -> dict[str, Any]:

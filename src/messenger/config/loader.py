@@ -30,6 +30,7 @@ _WORDS = {
     "bool": "true or false",
     " | ": " or ",
 }
+_SECRET = ("signing", "signing.key", "signing.previous_key")  # no error shows what stands there
 _TYPES = re.compile(r"\b(?:object|array|str|int|float|bool)\b| \| ")
 
 
@@ -167,7 +168,7 @@ class _Reader:
             return self._error(key, f"unknown key {unknown[1]!r}; allowed: {', '.join(_keys_at(wanted, path))}")
         if "missing required field" in what:
             return self._error(key, what.replace("Object missing required field", "missing key").replace("`", "'"))
-        found = _shown(_value_at(value, path))
+        found = "a value of another kind" if path in _SECRET else _shown(_value_at(value, path))
         if "enum value" in what:
             return self._error(key, f"found {found}; allowed: {_choices_at(wanted, path)}")
         allowed = what.replace("Expected ", "").replace("`", "").split(", got ")[0]
@@ -219,10 +220,14 @@ def _is_empty(value: Any) -> bool:
 
 def _keys_at(wanted: Any, path: str) -> list[str]:
     """The keys of the struct that `path` leads to."""
-    wanted = _type_at(wanted, path)
+    return [item.encode_name for item in fields(_struct_in(_type_at(wanted, path)))]
+
+
+def _struct_in(wanted: Any) -> Any:
+    """The struct itself, or the one among several types."""
     if get_origin(wanted) in (Union, UnionType):
-        wanted = next(member for member in get_args(wanted) if isinstance(member, type) and issubclass(member, Struct))
-    return [item.encode_name for item in fields(wanted)]
+        return next(member for member in get_args(wanted) if isinstance(member, type) and issubclass(member, Struct))
+    return wanted
 
 
 def _choices_at(wanted: Any, path: str) -> str:
@@ -236,7 +241,7 @@ def _choices_at(wanted: Any, path: str) -> str:
 
 def _type_at(wanted: Any, path: str) -> Any:
     for part in path.split(".") if path else ():
-        for item in fields(wanted):
+        for item in fields(_struct_in(wanted)):
             if item.name == part:
                 wanted = get_args(item.type)[0] if get_origin(item.type) is Annotated else item.type
     return wanted

@@ -138,6 +138,36 @@ class SerializerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     ] = SymfonySerializerConfig()
 
 
+class SigningConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """The key of messages that are sent signed. No error and no command shows it."""
+
+    key: Annotated[
+        str,
+        Meta(
+            description="Signs what is sent, and verifies what is received: 16 characters or more, the same for every "
+            "program that sends or handles signed messages.",
+            examples=["%env(MESSENGER_SIGNING_KEY)%"],
+        ),
+    ]
+    previous_key: Annotated[
+        str | None,
+        Meta(description="Verifies as well, and never signs: the old key while a new one is rolled out. Empty: none."),
+    ] = None
+    algorithm: Annotated[
+        Literal["sha256", "sha384", "sha512"], Meta(description="The hash of the HMAC; Symfony's default is the same.")
+    ] = "sha256"
+    bind_type: Annotated[
+        bool,
+        Meta(
+            description="Refuse a signature that is not bound to the message's type as well. Symfony's is not, so "
+            "`true` is for messages that PHP neither sends nor retries."
+        ),
+    ] = False
+
+    def __repr__(self) -> str:
+        return "SigningConfig(…)"
+
+
 class MessengerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything below `framework: messenger:` or `messenger:`."""
 
@@ -202,3 +232,6 @@ class MessengerConfig(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = None
     serializer: Annotated[SerializerConfig, Meta(description="Symfony's choice of a serializer.")] = SerializerConfig()
+    signing: Annotated[
+        SigningConfig | None, Meta(description="The key of [signed messages](signing.md). Not set: none may be signed.")
+    ] = None

@@ -13,9 +13,10 @@ from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import MessageDecodingFailed
 from messenger.messages import MessageRegistry, wire_name
 from messenger.stamps import ForeignHeadersStamp, MessageIdsStamp, ReplyStamp, SerializedMessageStamp
-from messenger.wire import php_string
+from messenger.wire import php_string, signing
 from messenger.wire.body import BodyCodecs
 from messenger.wire.ids import encode_ids, take_ids
+from messenger.wire.signing import Signing
 from messenger.wire.stamps import decode_stamps, encode_stamps
 
 RAW_HEADER = "X-Messenger-Raw"
@@ -50,10 +51,12 @@ class Serializer:
     """Writes and reads envelopes.
 
     registry: the only classes that are ever created from what was received.
+    signing: which of them are signed; without it none can be.
     """
 
-    def __init__(self, registry: MessageRegistry) -> None:
+    def __init__(self, registry: MessageRegistry, signing: Signing | None = None) -> None:
         self._registry = registry
+        self._signing = signing or Signing()
         self._bodies = BodyCodecs()
 
     def encode(self, envelope: AnyEnvelope) -> Encoded:
@@ -64,7 +67,9 @@ class Serializer:
         else:
             received = envelope.last(SerializedMessageStamp)
             body = received.body if received is not None else self._bodies.encode(message)
-            headers = {"type": wire_name(type(message)), "Content-Type": "application/json"}
+            name = wire_name(type(message))
+            headers = {"type": name, "Content-Type": "application/json"}
+            headers.update(self._signing.sign(type(message), name, body))
         headers.update(encode_stamps(envelope.stamps))
         foreign = envelope.last(ForeignHeadersStamp)
         for name, value in (foreign.headers if foreign is not None else {}).items():
@@ -96,10 +101,17 @@ class Serializer:
             return Envelope(UndecodableMessage(encoded.body, rest, str(error)), stamps)
         rest.pop("type", None)
         rest.pop("Content-Type", None)
+        if self._signing.requires(type(message)):
+            for name in signing.HEADERS:
+                rest.pop(name, None)  # made anew, with the first key, when the message is sent again
         stamps.append(SerializedMessageStamp(encoded.body))
         if rest:
             stamps.append(ForeignHeadersStamp(rest))
         return Envelope(message, stamps)
+
+    def read(self, cls: type, body: str) -> object:
+        """An instance of `cls` from JSON that an operator wrote: nothing is verified. Raises MessageDecodingFailed."""
+        return self._bodies.decode(cls, body)
 
     def _decode_message(self, body: str, headers: dict[str, str]) -> object:
         name = headers.get("type")
@@ -109,6 +121,7 @@ class Serializer:
         if cls is None:
             known = ", ".join(self._registry.names()) or "none"
             raise MessageDecodingFailed(f"no message class here has the wire name {name!r}; known: {known}")
+        self._signing.verify(cls, name, body, headers)
         content_type = headers.get("Content-Type", "application/json")
         if content_type != "application/json":
             raise MessageDecodingFailed(f"the body is {content_type}; only application/json is understood")
