@@ -122,12 +122,13 @@ class Peer:
 class Php(Peer):
     """PHP. Its consumers need names of their own; a new one is made for each worker.
 
-    dsn_options: appended to the DSN of "async".
+    dsn_options: appended to the DSN of "async". sign_key: signs what is sent and must fit what is received.
     """
 
     def __init__(self, server: RedisServer, directory: Path) -> None:
         super().__init__(server, directory)
         self.dsn_options = {"delete_after_ack": "true"}
+        self.sign_key: str | None = None
 
     def dispatch(
         self,
@@ -174,6 +175,7 @@ class Php(Peer):
         order = {
             "call": call,
             "install": INSTALL,
+            "sign_key": self.sign_key,
             "dsn": self._server.url(f"/messages/symfony/{consumer}?{query}"),
             "failed_dsn": self._server.url(f"/failed/symfony/{consumer}?delete_after_ack=true"),
         }
@@ -191,12 +193,14 @@ class Ours(Peer):
     """This package: `messenger consume` as a process, dispatch and looking in this one.
 
     dsn_options: appended to the DSN of "async". max_retries: of "async", the first one after 0 ms.
+    signing: that section of messenger.yaml; the messages are signed when there is one.
     """
 
     def __init__(self, server: RedisServer, directory: Path) -> None:
         super().__init__(server, directory)
         self.dsn_options: dict[str, str] = {}
         self.max_retries = 3
+        self.signing: dict[str, Any] = {}
 
     def dispatch(self, *contents: str, to: str | None = None, delay: int | None = None) -> None:
         """Dispatch SmsNotifications. delay: milliseconds."""
@@ -246,8 +250,10 @@ class Ours(Peer):
 
     def _write_config(self) -> Path:
         query = "&".join(f"{name}={value}" for name, value in self.dsn_options.items())
+        modules = ["sms_application"] + ["sms_signed"] * bool(self.signing)
         config = {
-            "handlers": ["tests.integration.php.sms_application"],
+            "handlers": [f"tests.integration.php.{module}" for module in modules],
+            "signing": self.signing or None,
             "failure_transport": "failed",
             "transports": {
                 "async": {
