@@ -61,7 +61,7 @@ def definitions() -> dict[str, Schema]:
 def _add_shorter_forms(found: dict[str, Schema]) -> None:
     """What the loader takes beyond the model: nothing for an empty map, a DSN for a transport, a name for a route."""
     keys = found["MessengerConfig"]["properties"]
-    for key in ("transports", "routing", "buses", "connections"):
+    for key in ("transports", "routing", "buses", "connections", "rate_limiters"):
         keys[key] |= {"type": ["object", "array", "null"], "maxItems": 0}
     dsn = {"type": "string", "examples": found["TransportConfig"]["properties"]["dsn"]["examples"]}
     for key, before, after in (

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from msgspec import UnsetType
 
@@ -33,6 +33,9 @@ from messenger.transports.base import Sender, Transport, TransportContext
 from messenger.transports.factory import create_transport
 from messenger.wire.serializer import Serializer
 from messenger.wire.signing import Signing
+
+if TYPE_CHECKING:
+    from messenger.rate_limit.factory import NamedRateLimiter
 
 log = logging.getLogger(__name__)
 M = TypeVar("M")
@@ -69,6 +72,7 @@ class Application:
         self._load_modules()
         self.router = Router(self.config.routing)
         self._check_message_transports()
+        self._rate_limiters = self._make_rate_limiters()
         self.serializer = Serializer(self.messages, self._make_signing())
         self.default_bus_name = self.config.default_bus or next(iter(self.config.buses), DEFAULT_BUS)
         self._bus_factory = BusFactory(str(loaded.path), self.handlers, self._arguments, self._senders)
@@ -176,6 +180,11 @@ class Application:
         """How often a message of this transport may be handed out without ever being settled; 0: no limit (R40)."""
         return self._transport_configs[name].max_deliveries
 
+    def rate_limiter(self, transport: str) -> NamedRateLimiter | None:
+        """What limits how often messages of this transport are handled; None: nothing does."""
+        name = self._transport_configs[transport].rate_limiter
+        return self._rate_limiters[name] if name is not None else None
+
     def control(self) -> Control | None:
         """A new connection to the control plane, or None when the configuration names no Redis."""
         from messenger.transports.redis.options import SCHEMES, parse_redis_dsn
@@ -206,6 +215,8 @@ class Application:
         """Let go of connections and event loops."""
         for transport in self._transports.values():
             transport.close()
+        for limiter in self._rate_limiters.values():
+            limiter.close()
         self._bus_factory.close()
 
     # --- wiring ----------------------------------------------------------------------------------------------------
@@ -240,6 +251,16 @@ class Application:
             name: default if isinstance(config.failure_transport, UnsetType) else config.failure_transport
             for name, config in self._transport_configs.items()
         }
+
+    def _make_rate_limiters(self) -> dict[str, NamedRateLimiter]:
+        if not self.config.rate_limiters:
+            return {}
+        from messenger.rate_limit.factory import make_rate_limiters
+
+        control = self.control()
+        if control is None and any(limiter.service is None for limiter in self.config.rate_limiters.values()):
+            self.notes.append("no Redis is named ('control'): rate_limiters count in each worker process for itself")
+        return make_rate_limiters(str(self.loaded.path), self.config.rate_limiters, control)
 
     def _load_modules(self) -> None:
         for name in dict.fromkeys(self.config.handlers):

@@ -35,7 +35,8 @@ ENVIRON = {
 }
 # What a schema cannot know: names that refer to other keys, the environment, and what YAML has and JSON has not.
 ONLY_THE_LOADER = re.compile(
-    r"which is no transport|default_bus: found '|environment variable .* is not set|found %env\("
+    r"which is no (transport|rate limiter)|missing key 'limit'|found other keys beside 'service'"
+    r"|default_bus: found '|environment variable .* is not set|found %env\("
     r"|found 'shop'; allowed: (json|sha256|messenger\.transport|allow_no_handlers)"  # what %env(NAME)% stands for
     r"|found the key \d|found nan"
 )
@@ -134,6 +135,9 @@ MODEL = yaml.safe_load(
             connections: { default: 'sqlite:///x' }
             control: 'redis://h'
             signing: { key: '%env(NAME)%', previous_key: '', algorithm: sha512, bind_type: true }
+            rate_limiters:
+                sms: { limit: 10, interval: 1.0, burst: 10, key: to }
+                own: { service: shop.limits.Mine, key: to }
             serializer: { default_serializer: '%env(SERIALIZER)%', symfony_serializer: { format: json, context: {} } }
             transports:
                 async:
@@ -141,6 +145,7 @@ MODEL = yaml.safe_load(
                     failure_transport: ~
                     max_deliveries: 3
                     max_age: 0.5
+                    rate_limiter: sms
                     serializer: messenger.transport.symfony_serializer
                     options: { stream: high }
                     retry_strategy: { max_retries: 5, delay: 500, multiplier: 3, max_delay: 60000, jitter: 0.2 }
@@ -181,7 +186,7 @@ def test_any_value_in_any_place_is_judged_alike(
 
 
 def test_an_unknown_key_is_refused_at_every_level(editor: Draft202012Validator, tmp_path: Path) -> None:
-    free = {"framework", "options", "context", "transports", "routing", "buses", "connections"}
+    free = {"framework", "options", "context", "transports", "routing", "buses", "connections", "rate_limiters"}
     levels = [path for path in places(MODEL) if isinstance(value_at(path), dict) and not free & set(path[-1:])]
     assert len(levels) >= 8
     for path in levels:

@@ -15,7 +15,14 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from messenger.config.environment import expand, read_environment
-from messenger.config.model import SERIALIZER, BusConfig, MessengerConfig, SendersConfig, TransportConfig
+from messenger.config.model import (
+    SERIALIZER,
+    BusConfig,
+    MessengerConfig,
+    RateLimiterConfig,
+    SendersConfig,
+    TransportConfig,
+)
 from messenger.errors import ConfigError
 
 T = TypeVar("T")
@@ -76,6 +83,9 @@ class _Reader:
         raw["buses"] = {
             name: self._convert({} if _is_empty(value) else value, BusConfig, f"buses.{name}")
             for name, value in self._map(raw, "buses").items()
+        }
+        raw["rate_limiters"] = {
+            name: self._rate_limiter(str(name), value) for name, value in self._map(raw, "rate_limiters").items()
         }
         raw["connections"] = {
             name: self._convert(value, str, f"connections.{name}")
@@ -140,6 +150,15 @@ class _Reader:
             )
         return config
 
+    def _rate_limiter(self, name: str, value: Any) -> RateLimiterConfig:
+        where = f"rate_limiters.{name}"
+        config = self._convert(value, RateLimiterConfig, where)
+        if config.service is None and config.limit == 0:
+            raise self._error(f"{self._root}.{where}", "missing key 'limit', at least 1, or 'service'")
+        if config.service is not None and not value.keys() <= {"service", "key"}:
+            raise self._error(f"{self._root}.{where}", "found other keys beside 'service'; allowed: service, key")
+        return config
+
     def _route(self, key: str, value: Any) -> list[str]:
         where = f"routing.{key}"
         if isinstance(value, str):
@@ -185,6 +204,13 @@ class _Reader:
         for where, name in references:
             if isinstance(name, str) and name not in config.transports:
                 raise self._error(f"{self._root}.{where}", f"found {name!r}, which is no transport; allowed: {known}")
+        limiters = ", ".join(config.rate_limiters) or "none"
+        for transport_name, transport in config.transports.items():
+            if transport.rate_limiter is not None and transport.rate_limiter not in config.rate_limiters:
+                where = f"{self._root}.transports.{transport_name}.rate_limiter"
+                raise self._error(
+                    where, f"found {transport.rate_limiter!r}, which is no rate limiter; allowed: {limiters}"
+                )
         if len(config.buses) > 1 and config.default_bus is None:
             raise self._error(f"{self._root}.default_bus", f"missing; allowed: {', '.join(config.buses)}")
         if config.default_bus is not None and config.buses and config.default_bus not in config.buses:

@@ -72,11 +72,44 @@ class TransportConfig(Struct, frozen=True, forbid_unknown_fields=True):
             "marks the transport LATE and `messenger stats --alarm` fails. Not set: no alarm.",
         ),
     ] = None
+    rate_limiter: Annotated[
+        str | None,
+        Meta(description="The one of `rate_limiters` that says how often messages of this transport are handled."),
+    ] = None
     serializer: Annotated[
         str | None,
         Meta(
             description="Symfony's key; JSON is what is always used, so there is one choice.",
             extra_json_schema={"enum": [SERIALIZER, None]},
+        ),
+    ] = None
+
+
+class RateLimiterConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """How often messages may be handled, by all workers together."""
+
+    limit: Annotated[int, Meta(ge=0, description="Messages in each `interval`; needed unless `service` is set.")] = 0
+    interval: Annotated[float, Meta(ge=0.001, le=31_622_400, description="Seconds.")] = 1.0
+    burst: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="How many may be handled at once after a time without any. 1: evenly spread, and never more "
+            "than `limit` in any interval.",
+        ),
+    ] = 1
+    key: Annotated[
+        str | None,
+        Meta(
+            description="A field of the message, e.g. `to`: each of its values has a limit of its own. Not set: one "
+            "limit for all."
+        ),
+    ] = None
+    service: Annotated[
+        str | None,
+        Meta(
+            description="A class of your own by its dotted name, a [`RateLimiter`](rate-limits.md#your-own), instead "
+            "of `limit`, `interval` and `burst`."
         ),
     ] = None
 
@@ -231,6 +264,10 @@ class MessengerConfig(Struct, frozen=True, forbid_unknown_fields=True):
             "Redis transport's."
         ),
     ] = None
+    rate_limiters: Annotated[
+        dict[str, RateLimiterConfig],
+        Meta(description="Limits by name, for the key `rate_limiter` of transports; [see there](rate-limits.md)."),
+    ] = field(default_factory=dict)
     serializer: Annotated[SerializerConfig, Meta(description="Symfony's choice of a serializer.")] = SerializerConfig()
     signing: Annotated[
         SigningConfig | None, Meta(description="The key of [signed messages](signing.md). Not set: none may be signed.")

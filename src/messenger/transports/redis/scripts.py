@@ -1,4 +1,4 @@
-"""The Lua scripts beside this file, sent by hash. Keys are always passed as KEYS, never built inside."""
+"""Lua scripts, sent by hash. Keys are always passed as KEYS, never built inside."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from messenger.transports.redis.link import Argument, RedisLink, RedisReplyError
 
 
 class Script:
-    """One Lua file; sent by its hash, and whole where the server does not have it yet."""
+    """One Lua file; sent by its hash, and whole where the server does not have it yet.
 
-    def __init__(self, name: str) -> None:
-        self._text = resources.files(__package__).joinpath(f"{name}.lua").read_text()
+    package: the one that the file lies in; by default this one.
+    """
+
+    def __init__(self, name: str, package: str = __package__) -> None:
+        self._text = resources.files(package).joinpath(f"{name}.lua").read_text()
         self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     def command(self, keys: Sequence[Argument], arguments: Sequence[Argument]) -> tuple[Argument, ...]:

@@ -1,0 +1,76 @@
+"""The rate limiters that messenger.yaml names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from messenger.config.model import RateLimiterConfig
+from messenger.control import Control
+from messenger.errors import ConfigError
+from messenger.importing import import_name, one_line
+from messenger.rate_limit.limiter import Rate, RateLimiter
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRateLimiter:
+    """A limiter as messenger.yaml describes it.
+
+    field: the message's field that is its key; None: it has no key.
+    """
+
+    name: str
+    limiter: RateLimiter
+    field: str | None = None
+
+    def key_of(self, message: object) -> str:
+        """The key of a message. Those without the field, or with None in it, share one."""
+        value = getattr(message, self.field, None) if self.field is not None else None
+        return "" if value is None else str(value)
+
+    def close(self) -> None:
+        """Let go of a connection, if the limiter has one."""
+        close = getattr(self.limiter, "close", None)
+        if callable(close):
+            close()
+
+
+def make_rate_limiters(
+    where: str, configs: Mapping[str, RateLimiterConfig], control: Control | None
+) -> dict[str, NamedRateLimiter]:
+    """Each limiter by its name. None of them connects yet.
+
+    where: the configuration file, for errors. control: the Redis they count in; None: each process counts for itself.
+    Raises ConfigError, one line, for a service that cannot be made.
+    """
+    return {
+        name: NamedRateLimiter(name, _make(f"{where}: rate_limiters.{name}", name, config, control), config.key)
+        for name, config in configs.items()
+    }
+
+
+def _make(where: str, name: str, config: RateLimiterConfig, control: Control | None) -> RateLimiter:
+    if config.service is not None:
+        return _make_service(f"{where}.service", config.service)
+    rate = Rate(config.limit, config.interval, config.burst)
+    in_turn = config.key is not None
+    if control is None:
+        from messenger.rate_limit.in_process import InProcessRateLimiter
+
+        return InProcessRateLimiter(rate, in_turn=in_turn)
+    from messenger.rate_limit.in_redis import RedisRateLimiter
+
+    return RedisRateLimiter(control.options, f"{control.name}:rate:{name}", rate, in_turn=in_turn)
+
+
+def _make_service(where: str, service: str) -> RateLimiter:
+    cls = import_name(service, where)
+    if not callable(cls):
+        raise ConfigError(f"{where}: {service!r} is no class; allowed: one with acquire(key) and give_back(key)")
+    try:
+        made = cls()
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{where}: {service} cannot be created: {one_line(error)}") from error
+    if not isinstance(made, RateLimiter):
+        raise ConfigError(f"{where}: {service!r} is no rate limiter: it must have acquire(key) and give_back(key)")
+    return made

@@ -1,0 +1,52 @@
+"""A rate limiter for a fleet: tokens are counted in one Redis, by its clock, in one atomic step."""
+
+from __future__ import annotations
+
+import math
+
+from messenger.rate_limit.limiter import LONGEST_TURN_SECONDS, Rate
+from messenger.transports.redis.link import RedisLink
+from messenger.transports.redis.options import RedisOptions
+from messenger.transports.redis.scripts import Script
+
+_MICROSECONDS = 1_000_000
+
+
+class RedisRateLimiter:
+    """Implements RateLimiter. Connects at first use.
+
+    prefix: of its keys, `<prefix>` or `<prefix>:<key>`; each expires when all of its tokens are back.
+    in_turn: those who are refused are told different times, so that they do not all come back at once (for a limiter
+    with a key).
+    """
+
+    def __init__(self, options: RedisOptions, prefix: str, rate: Rate, *, in_turn: bool = False) -> None:
+        self._link = RedisLink(options)
+        self._prefix = prefix
+        self._spacing = math.ceil(rate.spacing * _MICROSECONDS)
+        self._burst = rate.burst
+        self._in_turn = int(in_turn)
+        self._acquire = Script("acquire", __package__)
+        self._give_back = Script("give_back", __package__)
+        self._taken_at = 0
+
+    def acquire(self, key: str) -> float:
+        """See RateLimiter."""
+        longest = int(LONGEST_TURN_SECONDS * _MICROSECONDS)
+        arguments = (self._spacing, self._burst, self._in_turn, longest)
+        wait, now = self._acquire.run(self._link, (self._key(key),), arguments)
+        if wait:
+            return float(wait) / _MICROSECONDS
+        self._taken_at = now
+        return 0.0
+
+    def give_back(self, key: str) -> None:
+        """See RateLimiter."""
+        self._give_back.run(self._link, (self._key(key),), (self._spacing, self._taken_at))
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._link.close()
+
+    def _key(self, key: str) -> str:
+        return f"{self._prefix}:{key}" if key else self._prefix

@@ -1,0 +1,43 @@
+"""What a rate limiter is, and the rate of the built-in ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+LONGEST_TURN_SECONDS = 60.0
+
+
+@runtime_checkable
+class RateLimiter(Protocol):
+    """Gives out tokens; a message is handled only with one. A third party's implements this and nothing else.
+
+    key: "" where the limiter has no key, else the text of the message's field. Each key has tokens of its own.
+    Both raise TransportUnavailable when the place where tokens are counted is away.
+    """
+
+    def acquire(self, key: str) -> float:
+        """Take a token. 0.0: it is taken. Else none is: seconds after which it is worth asking again."""
+        ...
+
+    def give_back(self, key: str) -> None:
+        """Give back the last token that this object took for this key: there was no message for it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`limit` tokens in each `interval`, evenly spread; up to `burst` of them at once after a time without any.
+
+    interval: seconds. In any interval at most `limit + burst - 1` tokens are given out: with a burst of 1 never more
+    than `limit`.
+    """
+
+    limit: int
+    interval: float
+    burst: int = 1
+
+    @property
+    def spacing(self) -> float:
+        """Seconds in which one token comes."""
+        return self.interval / self.limit
