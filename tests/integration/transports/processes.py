@@ -15,8 +15,13 @@ ROOT = Path(__file__).parents[3]
 
 
 @contextmanager
-def receiver_process(store: Store, worker_id: str, count: int, lease: int = 60) -> Iterator[subprocess.Popen[str]]:
-    """A started receiver that is ready to take `count` messages and keep them; ended at the latest with the block."""
+def receiver_process(
+    store: Store, worker_id: str, count: int, *, limit: int = 1, lease: int = 60
+) -> Iterator[subprocess.Popen[str]]:
+    """A started receiver that is ready to take `count` messages, `limit` at a time, and keep them.
+
+    It is ended at the latest with the block.
+    """
     orders = {
         "factory": store.factory,
         "dsn": store.dsn.format(lease=lease),
@@ -24,6 +29,7 @@ def receiver_process(store: Store, worker_id: str, count: int, lease: int = 60) 
         "state_dir": str(store.state_dir),
         "worker_id": worker_id,
         "count": count,
+        "limit": limit,
     }
     command = [sys.executable, "-m", "tests.integration.transports.receiver"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

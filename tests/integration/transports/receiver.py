@@ -1,4 +1,4 @@
-"""A receiver in a process of its own: takes COUNT messages, keeps them, and prints their numbers.
+"""A receiver in a process of its own: takes COUNT messages, LIMIT at a time, keeps them, and prints their numbers.
 
 Its orders come as one JSON line on the standard input, so that no password is in the process list.
 """
@@ -20,7 +20,7 @@ def main() -> int:
     print("ready", flush=True)
     numbers: list[int] = []
     while len(numbers) < given["count"]:
-        taken = transport.get(30, never)
+        taken = transport.get(30, never, min(given["limit"], given["count"] - len(numbers)))
         if not taken:
             break
         numbers.extend(order_number(envelope) for envelope in taken)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,6 +57,35 @@ def take(transport: Transport) -> AnyEnvelope:
     envelope = look_for(transport, LONG)
     assert envelope is not None, "no message came"
     return envelope
+
+
+def take_several(transport: Transport, count: int) -> list[AnyEnvelope]:
+    """The next `count` messages, asked for together; a transport may give them in several portions."""
+    taken: list[AnyEnvelope] = []
+    deadline = time.monotonic() + LONG
+    while len(taken) < count:
+        assert time.monotonic() < deadline, f"of {count} messages only {len(taken)} came"
+        taken.extend(transport.get(0.25, never, count - len(taken)))
+    assert len(taken) == count
+    return taken
+
+
+@contextmanager
+def kept_alive(transport: Transport, envelope: AnyEnvelope) -> Iterator[None]:
+    """Inside, another thread says again and again that this message is being worked on."""
+    done = threading.Event()
+
+    def keep_alive() -> None:
+        while not done.wait(transport.keepalive_interval):
+            transport.keepalive(envelope)
+
+    with ThreadPoolExecutor(1) as pool:
+        beat = pool.submit(keep_alive)
+        try:
+            yield
+        finally:
+            done.set()
+        beat.result()
 
 
 def message_id(envelope: AnyEnvelope) -> str:

@@ -23,6 +23,7 @@ from tests.integration.transports.stores import (
     Store,
     deliveries,
     find,
+    kept_alive,
     listed,
     look_for,
     message_id,
@@ -152,19 +153,8 @@ def test_a_message_that_is_kept_alive_does_not_come_again(store: Store) -> None:
     busy, other = store.open(lease=1), store.open(lease=1)
     busy.send(number_envelope(1))
     held = take(busy)
-    done = threading.Event()
-
-    def keep_alive() -> None:
-        while not done.wait(busy.keepalive_interval):
-            busy.keepalive(held)
-
-    with ThreadPoolExecutor(1) as pool:
-        beat = pool.submit(keep_alive)
-        try:
-            assert look_for(other, 3) is None
-        finally:
-            done.set()
-        beat.result()
+    with kept_alive(busy, held):
+        assert look_for(other, 3) is None
     assert deliveries(take(other)) == 2, "without keepalive it must come again"
 
 

@@ -21,8 +21,9 @@ from messenger.stamps import DelayStamp, DeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, ListableTransport, QueueTransport, Transport
 from messenger.transports.sql.connection import Database
 from messenger.wire.serializer import UndecodableMessage
-from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer
+from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer, wait_until
 from tests.integration.transports.stores import (
+    LONG,
     Store,
     build,
     context_for,
@@ -90,6 +91,14 @@ def test_delays_keep_their_milliseconds(sql: Store) -> None:
     sql.open().send(number_envelope(1).with_stamps(DelayStamp(1234)))
     created, available = run_sql(sql, "SELECT created_at, available_at FROM messenger_messages")[0]
     assert abs(as_time(available) - as_time(created) - timedelta(seconds=1.234)) <= timedelta(milliseconds=1)
+
+
+def test_messages_taken_together_come_in_the_order_they_were_due(sql: Store) -> None:
+    transport = sql.open()
+    for number, delay in enumerate((300, 200, 100)):
+        transport.send(number_envelope(number).with_stamps(DelayStamp(delay)))
+    wait_until(lambda: transport.depth().ready == 3, LONG, "they did not become due")
+    assert [order_number(envelope) for envelope in transport.get(0, never, 3)] == [2, 1, 0]
 
 
 def test_times_are_utc(sql: Store) -> None:

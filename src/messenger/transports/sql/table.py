@@ -12,7 +12,7 @@ message up to a second later.
     created_at      when it was first stored
     available_at    not to be taken before
     delivered_at    empty: waiting. Else when it was taken, or last reported as still being worked on
-    lease_owner     who took it, different for each delivery: a worker that lost its lease no longer matches (R71)
+    lease_owner     who took it, different each time: a worker that lost its lease no longer matches (R71)
     delivery_count  how often it was taken since it was stored or put back
 """
 
@@ -42,6 +42,7 @@ from sqlalchemy import (
     inspect,
     select,
     text,
+    type_coerce,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateColumn
@@ -148,25 +149,33 @@ class Statements:
         times = {"created_at": utc_after(0.0), "available_at": utc_after(delay)}
         return self._table.insert().values(**row, **times).returning(self._c.id)
 
-    def take(self, lease_owner: str, queues: Sequence[str] = ()) -> Update:
-        """Take the next message that is due and free; gives id, body, headers, delivery_count.
+    def take(self, lease_owner: str, limit: int, queues: Sequence[str] = ()) -> Update:
+        """Take up to `limit` messages that are due and free; gives id, body, headers, delivery_count, and available_at
+        to put them in order by: an UPDATE returns its rows as it finds them.
 
         queues: of these instead of the one queue.
 
-        SKIP LOCKED passes over rows another worker is just taking (R70); SQLite has one writer at a time anyway.
+        SKIP LOCKED passes over rows another worker is just taking (R70); SQLite has one writer at a time anyway. They
+        are chosen in a WITH, which PostgreSQL runs once; of a subquery it may lock the rows of each run.
         """
         queue = self._c.queue_name.in_(queues) if queues else self._queue
         free = select(self._c.id).where(queue, self._due, self._free)
-        first = free.order_by(self._c.available_at, self._c.id).limit(1).with_for_update(skip_locked=True)
+        first = free.order_by(self._c.available_at, self._c.id).limit(limit).with_for_update(skip_locked=True)
         return (
             self._table.update()
-            .where(self._c.id == first.scalar_subquery())
+            .where(self._c.id.in_(select(first.cte("first").c.id)))
             .values(
                 delivered_at=utc_after(0.0),
                 lease_owner=lease_owner,
                 delivery_count=func.coalesce(self._c.delivery_count, 0) + 1,
             )
-            .returning(self._c.id, self._c.body, self._c.headers, self._c.delivery_count)
+            .returning(
+                self._c.id,
+                self._c.body,
+                self._c.headers,
+                self._c.delivery_count,
+                type_coerce(self._c.available_at, Text).label("available_at"),  # unread: it may be no time in SQLite
+            )
         )
 
     def renew(self, row_id: int, lease_owner: str) -> Update:

@@ -66,12 +66,12 @@ class SqlTransport:
         return envelope.with_stamps(TransportMessageIdStamp(str(row_id)))
 
     def get(self, wait: float, stop: Callable[[], bool], limit: int = 1) -> Sequence[AnyEnvelope]:
-        """Take the oldest message that is due and free, looking again until `wait` seconds are over."""
+        """Take the oldest messages that are due and free, looking again until `wait` seconds are over."""
         deadline = time.monotonic() + wait
         while not stop():
-            taken = self._take()
-            if taken is not None:
-                return [taken]
+            taken = self._take(limit)
+            if taken:
+                return taken
             if time.monotonic() >= deadline:
                 break
             _pause(min(deadline, time.monotonic() + _POLL_SECONDS), stop)
@@ -149,12 +149,14 @@ class SqlTransport:
         """Close the connections; the next call opens new ones."""
         self._database.close()
 
-    def _take(self) -> AnyEnvelope | None:
+    def _take(self, limit: int) -> list[AnyEnvelope]:
         lease = f"{self._worker_id}/{secrets.token_hex(8)}"
-        row = self._write(lambda connection: connection.execute(self._sql.take(lease, self._queues)).one_or_none())
-        if row is None:
-            return None
-        return self._envelope(row).with_stamps(DeliveryStamp(row.delivery_count), SqlLeaseStamp(lease))
+        statement = self._sql.take(lease, limit, self._queues)
+        rows = self._write(lambda connection: connection.execute(statement).all())
+        return [
+            self._envelope(row).with_stamps(DeliveryStamp(row.delivery_count), SqlLeaseStamp(lease))
+            for row in sorted(rows, key=lambda row: (row.available_at, row.id))
+        ]
 
     def _envelope(self, row: Row[Any]) -> AnyEnvelope:
         return read_row(self._serializer, row.body, row.headers).with_stamps(TransportMessageIdStamp(str(row.id)))
