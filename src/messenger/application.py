@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from msgspec import UnsetType
 
+from messenger.batch import Batches
 from messenger.bus import MessageBus
 from messenger.bus_factory import BusFactory
 from messenger.config import LoadedConfig, load_config
 from messenger.config.model import BusConfig, TransportConfig
 from messenger.control import Control, this_host
 from messenger.envelope import AnyEnvelope, Envelope
-from messenger.errors import ConfigError, HandlerDefinitionError
+from messenger.errors import ConfigError, HandlerDefinitionError, InfrastructureError, TransportUnavailable
+from messenger.events import EventDispatcher
 from messenger.handler_arguments import HandlerArguments
 from messenger.handlers import HandlerRegistry, collect_handlers
 from messenger.importing import import_name, one_line
 from messenger.messages import MessageRegistry, is_message_class, message_options
-from messenger.retry import MultiplierRetryStrategy, RetryStrategy
+from messenger.retry import RetryStrategy, make_retry_strategy
 from messenger.routing import Router
 from messenger.signed_messages import make_signing
 from messenger.stamps import BusNameStamp, Stamp
@@ -52,6 +54,7 @@ class Application:
 
     Transports connect at first use. An application is for one thread; fork before the first dispatch, not after.
 
+    events: an application's own listeners for what workers tell (messenger.events); add them in `setup`.
     notes: what was assumed because the file does not say it; a command shows them once.
     create: makes the transports, at first use; messenger.testing gives another one.
     """
@@ -62,6 +65,8 @@ class Application:
         self.notes: list[str] = []
         self.host = this_host(loaded.environment)
         self.worker_id = f"{self.host}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.events = EventDispatcher()
+        self.reset_hooks: list[Callable[[], None]] = []
         self.handlers = HandlerRegistry()
         self._arguments = HandlerArguments(self.handlers)
         self.messages = MessageRegistry()
@@ -75,7 +80,9 @@ class Application:
         self._rate_limiters = self._make_rate_limiters()
         self.serializer = Serializer(self.messages, self._make_signing())
         self.default_bus_name = self.config.default_bus or next(iter(self.config.buses), DEFAULT_BUS)
-        self._bus_factory = BusFactory(str(loaded.path), self.handlers, self._arguments, self._senders)
+        self._bus_factory = BusFactory(
+            str(loaded.path), self.handlers, self._arguments, self._senders, self.config.handler_timeout
+        )
         self.buses = {
             name: self._bus_factory.make(name, bus)
             for name, bus in (self.config.buses or {self.default_bus_name: BusConfig()}).items()
@@ -111,8 +118,13 @@ class Application:
         """Dispatch on the default bus; see MessageBus.dispatch."""
         return self.bus.dispatch(message, stamps)
 
-    def dispatch_received(self, envelope: AnyEnvelope) -> AnyEnvelope:
-        """Handle what a transport gave, on the bus its BusNameStamp names; an unknown name means the default (R81)."""
+    def dispatch_received(self, envelope: AnyEnvelope, bus_name: str | None = None) -> AnyEnvelope:
+        """Handle what a transport gave, on the bus its BusNameStamp names; an unknown name means the default (R81).
+
+        bus_name: on this bus instead.
+        """
+        if bus_name is not None:
+            return self.buses[bus_name].dispatch(envelope)
         stamp = envelope.last(BusNameStamp)
         bus = self.buses.get(stamp.bus_name) if stamp is not None else self.bus
         if bus is None:
@@ -129,6 +141,27 @@ class Application:
         Raises ConfigError when that class is provided already, or a message was handled before.
         """
         self._arguments.provide(thing, annotation)
+
+    def on_reset(self, hook: Callable[[], None]) -> None:
+        """Call `hook` in a worker after each message: to drop what one message must not leave to the next, or to see
+        that a connection still works. While it raises, the worker takes no message and tries again (R61).
+        """
+        self.reset_hooks.append(hook)
+
+    def reset(self) -> Exception | None:
+        """Call every reset hook. Returns what the first of them raised that failed, or None."""
+        failed: Exception | None = None
+        for hook in self.reset_hooks:
+            try:
+                hook()
+            except Exception as error:
+                failed = failed or error
+        return failed
+
+    @property
+    def batches(self) -> Batches:
+        """The messages that wait for batch handlers."""
+        return self._bus_factory.batches
 
     def check_handlers(self) -> None:
         """See that each handler can be given what it asks for; done before the first message is handled at the latest.
@@ -163,14 +196,24 @@ class Application:
         return tuple({name: None for name in self.failure_transports.values() if name is not None})
 
     def retry_strategies(self) -> dict[str, RetryStrategy]:
-        """The retry strategy of each transport."""
-        strategies: dict[str, RetryStrategy] = {}
-        for name, transport in self._transport_configs.items():
-            retry = transport.retry_strategy
-            strategies[name] = MultiplierRetryStrategy(
-                retry.max_retries, retry.delay, retry.multiplier, retry.max_delay, retry.jitter
+        """The retry strategy of each transport. Raises ConfigError for a `service` that is none."""
+        return {
+            name: make_retry_strategy(
+                transport.retry_strategy, f"{self.loaded.path}: transports.{name}.retry_strategy.service"
             )
-        return strategies
+            for name, transport in self._transport_configs.items()
+        }
+
+    def infrastructure_errors(self) -> tuple[type[Exception], ...]:
+        """The errors that say that something handlers need is away (R61). Raises ConfigError for one that is none."""
+        found: list[type[Exception]] = [InfrastructureError, TransportUnavailable]
+        for name in self.config.infrastructure_errors:
+            where = f"{self.loaded.path}: infrastructure_errors"
+            cls = import_name(name, where)
+            if not (isinstance(cls, type) and issubclass(cls, Exception)):
+                raise ConfigError(f"{where}: {name!r} is no Exception class")
+            found.append(cls)
+        return tuple(found)
 
     def transport_config(self, name: str) -> TransportConfig:
         """What messenger.yaml says of a transport; also of the assumed failure transport."""
@@ -184,6 +227,10 @@ class Application:
         """What limits how often messages of this transport are handled; None: nothing does."""
         name = self._transport_configs[transport].rate_limiter
         return self._rate_limiters[name] if name is not None else None
+
+    def weight(self, name: str) -> int:
+        """The share of this transport among several that are served by weight."""
+        return self._transport_configs[name].weight
 
     def control(self) -> Control | None:
         """A new connection to the control plane, or None when the configuration names no Redis."""

@@ -6,11 +6,13 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
+from messenger.batch import Batches
 from messenger.bus import MessageBus
 from messenger.config.model import BusConfig, DefaultMiddlewareConfig
 from messenger.envelope import AnyEnvelope
 from messenger.errors import ConfigError
 from messenger.handler_arguments import HandlerArguments
+from messenger.handler_call import HandlerCaller
 from messenger.handlers import HandlerRegistry
 from messenger.importing import import_name, one_line
 from messenger.middleware import (
@@ -30,6 +32,8 @@ class BusFactory:
     """Makes the buses of one application.
 
     where: the configuration file, for errors. senders_for: the senders of an envelope, by transport name, in order.
+    handler_timeout: seconds, for handlers without a timeout of their own.
+    batches: the messages that wait for batch handlers of any of the buses.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class BusFactory:
         handlers: HandlerRegistry,
         arguments: HandlerArguments,
         senders_for: Callable[[AnyEnvelope], Sequence[tuple[str, Sender]]],
+        handler_timeout: float | None = None,
     ) -> None:
         self._where = where
         self._handlers = handlers
@@ -45,7 +50,8 @@ class BusFactory:
         self._senders_for = senders_for
         self._ids = AddMessageIds()
         self._after_current = DispatchAfterCurrentBus()
-        self._handle_steps: list[HandleMessage] = []
+        self._caller = HandlerCaller(handler_timeout)
+        self.batches = Batches(self._caller, arguments)
 
     def make(self, name: str, config: BusConfig) -> MessageBus:
         """A bus, in Symfony's order (spec section 3): the first built-in steps, the named ones, send, handle.
@@ -64,8 +70,9 @@ class BusFactory:
             bus_name=name,
             allow_no_handlers=checks.allow_no_handlers,
             arguments=self._arguments,
+            caller=self._caller,
+            batches=self.batches,
         )
-        self._handle_steps.append(handle)
         chain: list[Middleware] = [
             AddBusName(name),
             self._ids,
@@ -79,9 +86,8 @@ class BusFactory:
         return MessageBus(chain, name=name)
 
     def close(self) -> None:
-        """Close the event loops of async handlers."""
-        for step in self._handle_steps:
-            step.close()
+        """Close the event loop of async handlers."""
+        self._caller.close()
 
     def _make_named(self, item: str | Mapping[str, Any], where: str) -> Middleware:
         name, arguments = (item, []) if isinstance(item, str) else next(iter(item.items()))

@@ -9,6 +9,8 @@
     ├── MessageEncodingFailed
     ├── MessageDecodingFailed
     ├── HandlerFailed               one or more handlers of a message raised
+    ├── HandlerTimedOut             a handler took longer than its timeout
+    ├── InfrastructureError         raised by a handler: what it needs is away; the worker waits, no attempt is used up
     ├── DelayedMessageHandlingFailed  messages that were to follow a handled one failed
     ├── TransportError
     │   └── TransportUnavailable    the server cannot be reached: wait and try again
@@ -89,6 +91,14 @@ class UnrecoverableError(MessengerError):
 
 class MessageKillsWorkers(UnrecoverableError):
     """This message was handed out again and again and no worker ever settled it: it seems to end them."""
+
+
+class HandlerTimedOut(MessengerError):
+    """The handler took longer than its timeout."""
+
+
+class InfrastructureError(MessengerError):
+    """Something that handlers need cannot be reached: the message goes back as it was, and the worker waits (R61)."""
 
 
 class StopWorker(MessengerError):

@@ -43,6 +43,7 @@ class WorkerMessageFailed:
     """A message failed, and is now waiting for its retry or in the failure transport.
 
     failure_transport: where it is when it is not retried; None: it is retried, or was discarded as configured.
+    delay: milliseconds until its next try.
     """
 
     envelope: AnyEnvelope
@@ -50,6 +51,7 @@ class WorkerMessageFailed:
     error: Exception
     will_retry: bool
     failure_transport: str | None
+    delay: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,13 @@ class WorkerStopped:
 
 
 class EventDispatcher:
-    """Calls listeners by the class of the event, in the order they were added."""
+    """Calls listeners by the class of the event, in the order they were added.
 
-    def __init__(self) -> None:
+    also: its listeners are called after the own ones.
+    """
+
+    def __init__(self, also: EventDispatcher | None = None) -> None:
+        self._also = also
         self._listeners: dict[type, list[Callable[[Any], None]]] = {}
 
     def listen(self, event_type: type[E], listener: Callable[[E], None]) -> None:
@@ -83,3 +89,5 @@ class EventDispatcher:
         """Tell the listeners of this event's class."""
         for listener in self._listeners.get(type(event), ()):
             listener(event)
+        if self._also is not None:
+            self._also.dispatch(event)

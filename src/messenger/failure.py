@@ -27,20 +27,28 @@ log = logging.getLogger(__name__)
 _HISTORY = 10
 _MAX_TEXT = 2000
 _LONGEST_PARKING = 3_600_000
+_INFRASTRUCTURE_DELAY = 1000  # ms: short, for the worker itself waits until what is away has come back
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was decided. failure_transport: where the message is now; None: retried, or discarded as configured."""
+    """What was decided.
+
+    delay: milliseconds until the next try.
+    failure_transport: where the message is now; None: retried, or discarded as configured.
+    is_attempt: whether a try was used up; not when something that handlers need was away (R61).
+    """
 
     will_retry: bool
     delay: int = 0
     failure_transport: str | None = None
+    is_attempt: bool = True
 
 
 class FailureHandling:
     """Decides and carries out; one object for a worker.
 
+    infrastructure_errors: see Application.infrastructure_errors.
     strategies: by transport name. failure_transports: the name for each transport, None where the operator wrote
     `failure_transport: null`. transport: a transport by name.
     """
@@ -50,10 +58,12 @@ class FailureHandling:
         strategies: Mapping[str, RetryStrategy],
         failure_transports: Mapping[str, str | None],
         transport: Callable[[str], Transport],
+        infrastructure_errors: tuple[type[Exception], ...] = (),
     ) -> None:
         self._strategies = strategies
         self._failure_transports = failure_transports
         self._transport = transport
+        self._infrastructure_errors = infrastructure_errors
 
     def settle(self, source: Transport, received: AnyEnvelope, error: Exception) -> Outcome:
         """Retry the message or put it aside. Raises TransportUnavailable with nothing changed: call again.
@@ -63,6 +73,10 @@ class FailureHandling:
         # After DelayedMessageHandlingFailed the handlers run again: they alone can dispatch what has failed once more.
         failed = error.envelope if isinstance(error, HandlerFailed) else received
         failed = _with_error(failed, error)
+        if any(isinstance(cause, self._infrastructure_errors) for cause in causes(error)):
+            stamped = failed.without_all(DelayStamp).with_stamps(DelayStamp(_INFRASTRUCTURE_DELAY))
+            source.requeue(received, stamped)
+            return Outcome(will_retry=True, delay=_INFRASTRUCTURE_DELAY, is_attempt=False)
         strategy = self._strategies[source.name]
         if received.last(SentToFailureTransportStamp) is not None and self._rests_here(source.name):
             return self._keep(source, received, failed, strategy.waiting_time(failed, error))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from messenger.acknowledger import Acknowledger
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import ConfigError
 from messenger.handlers import Handler, HandlerRegistry, definition_error
@@ -18,10 +19,10 @@ _COLLECTING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """The arguments of one handler. envelope: the parameters that get the envelope."""
+    """The arguments of one handler. of_message: the parameters that get the envelope, or a batch's acknowledger."""
 
     fixed: Mapping[str, object] = field(default_factory=dict)
-    envelope: tuple[str, ...] = ()
+    of_message: tuple[str, ...] = ()
 
 
 class HandlerArguments:
@@ -54,14 +55,17 @@ class HandlerArguments:
         if self._plans is None:
             self._plans = {item.name: self._plan(item) for item in self._registry.handlers}
 
-    def of(self, handler: Handler, envelope: AnyEnvelope) -> dict[str, object]:
-        """The arguments of `handler` after the message, by name."""
+    def of(self, handler: Handler, of_message: AnyEnvelope | Acknowledger[Any]) -> dict[str, object]:
+        """The arguments of `handler` after the message, by name.
+
+        of_message: the envelope; for a batch handler its acknowledger.
+        """
         self.check()
         assert self._plans is not None
         plan = self._plans.get(handler.name)
         if plan is None:  # registered after the first message
             plan = self._plans[handler.name] = self._plan(handler)
-        return {**plan.fixed, **dict.fromkeys(plan.envelope, envelope)}
+        return {**plan.fixed, **dict.fromkeys(plan.of_message, of_message)}
 
     def _plan(self, handler: Handler) -> _Plan:
         parameters = [p for p in _parameters(handler.call)[1:] if p.kind not in _COLLECTING]
@@ -69,25 +73,28 @@ class HandlerArguments:
             return _Plan()
         hints = _hints(handler.call)
         fixed: dict[str, object] = {}
-        envelope: list[str] = []
+        of_message: list[str] = []
+        given = Envelope if handler.options.batch is None else Acknowledger
         for parameter in parameters:
             annotation = hints.get(parameter.name)
             cls = typing.get_origin(annotation) or annotation
             by_name = parameter.kind is not inspect.Parameter.POSITIONAL_ONLY
-            if cls is Envelope and by_name:
-                envelope.append(parameter.name)
+            if cls is given and by_name:
+                of_message.append(parameter.name)
             elif inspect.isclass(cls) and cls in self._provided and by_name:
                 fixed[parameter.name] = self._provided[cls]
             elif parameter.default is inspect.Parameter.empty:
-                raise definition_error(_defined(handler.call), self._why_not(parameter, annotation))
-        return _Plan(fixed, tuple(envelope))
+                raise definition_error(_defined(handler.call), self._why_not(parameter, annotation, given))
+        return _Plan(fixed, tuple(of_message))
 
-    def _why_not(self, parameter: inspect.Parameter, annotation: Any) -> str:
+    def _why_not(self, parameter: inspect.Parameter, annotation: Any, given: type) -> str:
         if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
             return f"parameter {parameter.name!r} is positional-only: only the message is given by position"
         if annotation is None:
-            return f"parameter {parameter.name!r} has no annotation: annotate it with Envelope or a provided class"
-        known = ", ".join(sorted(map(_name, (Envelope, *self._provided))))
+            return (
+                f"parameter {parameter.name!r} has no annotation: annotate it with {given.__name__} or a provided class"
+            )
+        known = ", ".join(sorted(map(_name, (given, *self._provided))))
         return (
             f"parameter {parameter.name!r}: nothing provides {_name(annotation)}; provided: {known}; add it with "
             "Application.provide, in the function that 'setup' in messenger.yaml names"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
@@ -14,6 +14,20 @@ from messenger.errors import HandlerDefinitionError
 F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE = "__messenger_handler__"
 ANY_MESSAGE = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """When a batch handler is called: whatever comes first, and always when its worker stops (spec 17, R56).
+
+    size: as soon as so many messages are there.
+    max_wait: seconds after the first of them came.
+    max_idle: seconds after the last of them came.
+    """
+
+    size: int = 10
+    max_wait: float = 10.0
+    max_idle: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +40,8 @@ class HandlerOptions:
     priority: int = 0
     alias: str | None = None
     sign: bool = False
+    timeout: float | None = None
+    batch: Batch | None = None
 
 
 @overload
@@ -41,6 +57,8 @@ def handler(
     priority: int = 0,
     alias: str | None = None,
     sign: bool = False,
+    timeout: float | None = None,
+    batch: Batch | None = None,
 ) -> Callable[[F], F]: ...
 
 
@@ -54,6 +72,8 @@ def handler(
     priority: int = 0,
     alias: str | None = None,
     sign: bool = False,
+    timeout: float | None = None,
+    batch: Batch | None = None,
 ) -> Any:
     """Mark a function, or a class with ``__call__``, as a message handler.
 
@@ -67,19 +87,29 @@ def handler(
     priority: higher runs first among the handlers of one type.
     alias: tells two registrations of one function apart.
     sign: take these messages only signed with the key of messenger.yaml, and send them so (docs/signing.md).
+    timeout: seconds after which it is interrupted and counts as failed; None: `handler_timeout` of messenger.yaml.
+    batch: it takes several messages at once: its first parameter is a ``list`` of them.
 
     Raises HandlerDefinitionError, naming file and line, for a missing or unusable annotation.
     """
 
     def decorate(thing: F) -> F:
-        wanted = (handles,) if handles is not None else _annotated_types(thing)
-        setattr(thing, _ATTRIBUTE, HandlerOptions(wanted, bus, from_transport, priority, alias, sign))
+        _check_numbers(thing, timeout, batch)
+        wanted = (handles,) if handles is not None else _annotated_types(thing, is_batch=batch is not None)
+        setattr(thing, _ATTRIBUTE, HandlerOptions(wanted, bus, from_transport, priority, alias, sign, timeout, batch))
         return thing
 
     return decorate if target is None else decorate(target)
 
 
-def _annotated_types(thing: Callable[..., Any]) -> tuple[type, ...]:
+def _check_numbers(thing: Callable[..., Any], timeout: float | None, batch: Batch | None) -> None:
+    if timeout is not None and not timeout > 0:
+        raise definition_error(thing, f"timeout is {timeout!r}; allowed: seconds, more than 0")
+    if batch is not None and not (batch.size >= 1 and batch.max_wait > 0 and batch.max_idle > 0):
+        raise definition_error(thing, f"{batch!r}: size is at least 1, max_wait and max_idle are seconds, more than 0")
+
+
+def _annotated_types(thing: Callable[..., Any], *, is_batch: bool) -> tuple[type, ...]:
     function = thing.__call__ if inspect.isclass(thing) else thing
     parameters = list(inspect.signature(function).parameters.values()) if callable(function) else []
     if inspect.isclass(thing):
@@ -98,7 +128,15 @@ def _annotated_types(thing: Callable[..., Any]) -> tuple[type, ...]:
             thing,
             f"the annotation of {first.name!r} cannot be read ({error}): import the class at module level",
         ) from error
+    if is_batch:
+        annotation = _item_type(thing, first.name, annotation)
     return tuple(_message_type(thing, member) for member in _union_members(annotation))
+
+
+def _item_type(thing: Callable[..., Any], name: str, annotation: Any) -> Any:
+    if typing.get_origin(annotation) not in (list, Sequence) or len(typing.get_args(annotation)) != 1:
+        raise definition_error(thing, f"a batch handler takes a list of messages: write {name}: list[YourMessage]")
+    return typing.get_args(annotation)[0]
 
 
 def _union_members(annotation: Any) -> tuple[Any, ...]:

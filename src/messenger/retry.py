@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import random
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
+from messenger.config.model import RetryStrategyConfig
 from messenger.envelope import AnyEnvelope
-from messenger.errors import RecoverableError, UnrecoverableError, causes
+from messenger.errors import ConfigError, RecoverableError, UnrecoverableError, causes
+from messenger.importing import import_name, one_line
 from messenger.stamps import RedeliveryStamp
 
 
@@ -56,6 +59,28 @@ class MultiplierRetryStrategy:
             return float(self.multiplier) ** retries  # a float overflows; an int would grow for hours
         except OverflowError:
             return 2.0**53
+
+
+def make_retry_strategy(config: RetryStrategyConfig, where: str) -> RetryStrategy:
+    """The strategy that messenger.yaml describes, or the one of the application that `service` names.
+
+    where: file and key, for errors. Raises ConfigError.
+    """
+    if config.service is None:
+        return MultiplierRetryStrategy(
+            config.max_retries, config.delay, config.multiplier, config.max_delay, config.jitter
+        )
+    found = import_name(config.service, where)
+    try:
+        strategy = found() if inspect.isclass(found) else found
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{where}: {config.service} cannot be created: {one_line(error)}") from error
+    if not all(callable(getattr(strategy, name, None)) for name in ("is_retryable", "waiting_time")):
+        raise ConfigError(
+            f"{where}: {config.service!r} is no retry strategy: it needs is_retryable(envelope, error) and "
+            "waiting_time(envelope, error)"
+        )
+    return cast(RetryStrategy, strategy)
 
 
 def retry_count(envelope: AnyEnvelope) -> int:

@@ -6,7 +6,7 @@ A `LocalStamp` is about this process only and is never written to a transport no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -101,6 +101,19 @@ class DispatchAfterCurrentBusStamp(LocalStamp, frozen=True):
 
     Outside a handler it has no effect.
     """
+
+
+class AckStamp(LocalStamp, frozen=True):
+    """The worker can settle this message later, so a batch handler may keep it for a while.
+
+    settle: to be called once, with None or with what went wrong.
+    """
+
+    settle: Callable[[Exception | None], None]
+
+
+class NoAutoAckStamp(LocalStamp, frozen=True):
+    """A batch handler has the message; it is settled by its AckStamp."""
 
 
 class SentStamp(LocalStamp, frozen=True):

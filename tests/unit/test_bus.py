@@ -19,6 +19,7 @@ from messenger import (
     TransportError,
 )
 from messenger.envelope import AnyEnvelope
+from messenger.handler_call import HandlerCaller
 from messenger.handlers import Handler, HandlerOptions, HandlerRegistry
 from messenger.middleware import AddBusName, HandleMessage, Next, SendMessage
 from messenger.stamps import BusNameStamp, HandledStamp, ReceivedStamp, SentStamp, TransportMessageIdStamp
@@ -47,8 +48,10 @@ class Recorder:
         return Handler(name, call, HandlerOptions((Note,), **options), is_async=False)
 
 
-def handling(*handlers: Handler, bus: str = "b", allow_no_handlers: bool = False) -> HandleMessage:
-    return HandleMessage(HandlerRegistry(handlers), bus_name=bus, allow_no_handlers=allow_no_handlers)
+def handling(
+    *handlers: Handler, bus: str = "b", allow_no_handlers: bool = False, caller: HandlerCaller | None = None
+) -> HandleMessage:
+    return HandleMessage(HandlerRegistry(handlers), bus_name=bus, allow_no_handlers=allow_no_handlers, caller=caller)
 
 
 def senders(*transports: MemoryTransport) -> Callable[[AnyEnvelope], Sequence[tuple[str, Sender]]]:
@@ -226,14 +229,15 @@ def test_an_async_handler_is_run_to_its_end_on_one_loop() -> None:
         loops.append(asyncio.get_running_loop())
         return message.text
 
-    step = handling(asynchronous("a", call))
+    caller = HandlerCaller()
+    step = handling(asynchronous("a", call), caller=caller)
     bus = MessageBus([step])
     assert bus.dispatch(Note("x")).last(HandledStamp) == HandledStamp("a", "x")
     bus.dispatch(Note())
     assert loops[0] is loops[1], "a client kept between messages must stay usable"
-    step.close()
+    caller.close()
     assert bus.dispatch(Note("again")).last(HandledStamp) == HandledStamp("a", "again")
-    step.close()
+    caller.close()
 
 
 def test_exit_in_an_async_handler_leaves_the_loop_usable() -> None:
@@ -242,12 +246,13 @@ def test_exit_in_an_async_handler_leaves_the_loop_usable() -> None:
             raise SystemExit(1)
         return message.text
 
-    step = handling(asynchronous("a", call))
+    caller = HandlerCaller()
+    step = handling(asynchronous("a", call), caller=caller)
     bus = MessageBus([step])
     with pytest.raises(HandlerFailed, match=r"exit\(1\)"):
         bus.dispatch(Note("exit"))
     assert bus.dispatch(Note("next")).last(HandledStamp) == HandledStamp("a", "next")
-    step.close()
+    caller.close()
 
 
 def test_a_cancelled_async_handler_is_a_failure_of_that_handler() -> None:
@@ -257,11 +262,12 @@ def test_a_cancelled_async_handler_is_a_failure_of_that_handler() -> None:
         await task
 
     recorder = Recorder()
-    step = handling(asynchronous("a", call), recorder.handler("b"))
+    caller = HandlerCaller()
+    step = handling(asynchronous("a", call), recorder.handler("b"), caller=caller)
     with pytest.raises(HandlerFailed, match="a failed: RuntimeError: .*cancelled"):
         MessageBus([step]).dispatch(Note())
     assert recorder.ran == ["b"]
-    step.close()
+    caller.close()
 
 
 # --- sending ------------------------------------------------------------------------------------------------------

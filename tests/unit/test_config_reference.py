@@ -127,6 +127,8 @@ MODEL = yaml.safe_load(
             name: shop
             handlers: [shop.handlers]
             setup: shop.setup.setup
+            handler_timeout: 30
+            infrastructure_errors: [shop.Away]
             failure_transport: async
             default_bus: async
             buses:
@@ -146,10 +148,11 @@ MODEL = yaml.safe_load(
                     max_deliveries: 3
                     max_age: 0.5
                     rate_limiter: sms
+                    weight: 3
                     serializer: messenger.transport.symfony_serializer
                     options: { stream: high }
                     retry_strategy: { max_retries: 5, delay: 500, multiplier: 3, max_delay: 60000, jitter: 0.2 }
-                sync: 'sync://'
+                sync: { dsn: 'sync://', retry_strategy: { service: shop.Retry } }
             routing: { a: async, b: [async, sync], c: { senders: [async] } }
     when@test: ~
     """

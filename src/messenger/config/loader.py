@@ -20,6 +20,7 @@ from messenger.config.model import (
     BusConfig,
     MessengerConfig,
     RateLimiterConfig,
+    RetryStrategyConfig,
     SendersConfig,
     TransportConfig,
 )
@@ -147,6 +148,11 @@ class _Reader:
             raise self._error(
                 f"{self._root}.{where}.serializer",
                 f"found {config.serializer!r}; allowed: {SERIALIZER} (JSON; PHP's serialize() is never read here)",
+            )
+        retry = config.retry_strategy
+        if retry.service is not None and retry != RetryStrategyConfig(service=retry.service):
+            raise self._error(
+                f"{self._root}.{where}.retry_strategy", "found other keys beside 'service'; allowed: 'service' alone"
             )
         return config
 

@@ -26,6 +26,13 @@ class RetryStrategyConfig(Struct, frozen=True, forbid_unknown_fields=True):
     jitter: Annotated[
         float, Meta(ge=0, le=1, description="The part of the delay that is random: 0.1 is plus or minus 10 %.")
     ] = 0.1
+    service: Annotated[
+        str | None,
+        Meta(
+            description="A class of the application, by its dotted name, with `is_retryable(envelope, error)` and "
+            "`waiting_time(envelope, error)`; it decides instead of the keys above, which must then be absent."
+        ),
+    ] = None
 
 
 class TransportConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,6 +83,9 @@ class TransportConfig(Struct, frozen=True, forbid_unknown_fields=True):
         str | None,
         Meta(description="The one of `rate_limiters` that says how often messages of this transport are handled."),
     ] = None
+    weight: Annotated[
+        int, Meta(ge=1, description="Its share when `consume --order=weighted` serves several transports.")
+    ] = 1
     serializer: Annotated[
         str | None,
         Meta(
@@ -268,6 +278,17 @@ class MessengerConfig(Struct, frozen=True, forbid_unknown_fields=True):
         dict[str, RateLimiterConfig],
         Meta(description="Limits by name, for the key `rate_limiter` of transports; [see there](rate-limits.md)."),
     ] = field(default_factory=dict)
+    handler_timeout: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="Seconds after which a handler without a `timeout` of its own is interrupted."),
+    ] = None
+    infrastructure_errors: Annotated[
+        list[str],
+        Meta(
+            description="Exceptions, by their dotted names, that say that something handlers need is away, such as "
+            "`sqlalchemy.exc.OperationalError`: the message goes back without using up a try, and the worker waits."
+        ),
+    ] = field(default_factory=list)
     serializer: Annotated[SerializerConfig, Meta(description="Symfony's choice of a serializer.")] = SerializerConfig()
     signing: Annotated[
         SigningConfig | None, Meta(description="The key of [signed messages](signing.md). Not set: none may be signed.")

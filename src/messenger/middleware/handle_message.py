@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
+from messenger.batch import Batches, Unsettled
 from messenger.envelope import AnyEnvelope
 from messenger.errors import HandlerFailed, NoHandlerForMessage
 from messenger.handler_arguments import HandlerArguments
+from messenger.handler_call import HandlerCaller
 from messenger.handlers import Handler, HandlerRegistry
 from messenger.messages import wire_name
 from messenger.middleware.base import Next
-from messenger.stamps import HandledStamp, ReceivedStamp
+from messenger.stamps import AckStamp, HandledStamp, NoAutoAckStamp, ReceivedStamp
 
 
 class HandleMessage:
     """The last step: every handler is called, one that fails does not stop the others.
 
-    An ``async def`` handler is run to completion on an event loop that this object owns and keeps.
+    A batch handler keeps the message when the worker can settle it later; else it gets it as a batch of one.
 
     arguments: what handlers get besides the message; without it, the envelope at most.
+    caller, batches: shared by the buses of an application.
     """
 
     def __init__(
@@ -29,15 +31,18 @@ class HandleMessage:
         bus_name: str,
         allow_no_handlers: bool = False,
         arguments: HandlerArguments | None = None,
+        caller: HandlerCaller | None = None,
+        batches: Batches | None = None,
     ) -> None:
         self._registry = registry
         self._arguments = arguments or HandlerArguments(registry)
         self._bus_name = bus_name
         self._allow_no_handlers = allow_no_handlers
-        self._runner: asyncio.Runner | None = None
+        self._caller = caller or HandlerCaller()
+        self._batches = batches or Batches(self._caller, self._arguments)
 
     def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
-        """Call the handlers that have not succeeded yet.
+        """Call the handlers that have not succeeded yet. A NoAutoAckStamp on the result: a batch handler has it.
 
         Raises HandlerFailed, NoHandlerForMessage; HandlerDefinitionError when a handler asks for what nothing provides.
         """
@@ -50,19 +55,21 @@ class HandleMessage:
             )
         done = {stamp.handler_name for stamp in envelope.all(HandledStamp)}
         errors: dict[str, Exception] = {}
+        waiting: list[Handler] = []
+        ack = envelope.last(AckStamp)
         for handler in handlers:
             if handler.name in done:
                 continue
-            try:
-                result = self._call(handler, envelope)
-            except Exception as error:
+            if handler.options.batch is not None and ack is not None:
+                waiting.append(handler)
+                continue
+            result, error = self._call(handler, envelope)
+            if error is not None:
                 errors[handler.name] = error
-            except SystemExit as error:  # a library's sys.exit() must not take the worker and its message with it
-                errors[handler.name] = RuntimeError(f"the handler called exit({error.code!r})")
-            except asyncio.CancelledError:  # something the handler awaited was cancelled; no reason to stop the worker
-                errors[handler.name] = RuntimeError("the handler was cancelled")
             else:
                 envelope = envelope.with_stamps(HandledStamp(handler.name, result))
+        if waiting and ack is not None:
+            return following(self._leave(envelope, waiting, Unsettled(envelope, errors, ack.settle)))
         if errors:
             raise HandlerFailed(envelope, errors) from next(iter(errors.values()))
         return following(envelope)
@@ -76,16 +83,14 @@ class HandleMessage:
             and (received is None or handler.options.from_transport in (None, received.transport_name))
         ]
 
-    def _call(self, handler: Handler, envelope: AnyEnvelope) -> object:
-        arguments = self._arguments.of(handler, envelope)
-        if not handler.is_async:
-            return handler.call(envelope.message, **arguments)
-        if self._runner is None:
-            self._runner = asyncio.Runner()
-        return self._runner.run(handler.call(envelope.message, **arguments))
+    def _call(self, handler: Handler, envelope: AnyEnvelope) -> tuple[object, Exception | None]:
+        if handler.options.batch is None:
+            return self._caller.call(handler, envelope.message, self._arguments.of(handler, envelope))
+        outcomes: list[tuple[object, Exception | None]] = []
+        self._batches.call(handler, [(envelope, lambda result, error: outcomes.append((result, error)))])
+        return outcomes[0]
 
-    def close(self) -> None:
-        """Close the event loop, if an async handler needed one."""
-        if self._runner is not None:
-            self._runner.close()
-            self._runner = None
+    def _leave(self, envelope: AnyEnvelope, handlers: Sequence[Handler], unsettled: Unsettled) -> AnyEnvelope:
+        for handler in handlers:
+            self._batches.add(handler, envelope, unsettled.wait_for(handler.name))
+        return envelope.with_stamps(NoAutoAckStamp())

@@ -12,7 +12,7 @@ from messenger.errors import causes
 from messenger.failure import FailureHandling, Outcome
 from messenger.testing.describe import describe
 from messenger.transports.base import Transport
-from messenger.worker.loop import run_handlers, stop_asked_for
+from messenger.worker.settle import Handled, run_handlers, stop_asked_for
 
 log = logging.getLogger(__name__)
 _ENDLESS = 10_000
@@ -47,32 +47,47 @@ class Processing:
     def __init__(self, application: Application) -> None:
         self._application = application
         self._failures = FailureHandling(
-            application.retry_strategies(), application.failure_transports, application.transport
+            application.retry_strategies(),
+            application.failure_transports,
+            application.transport,
+            application.infrastructure_errors(),
         )
+        self._settled: list[Failure] = []
 
     def run(self, names: Sequence[str], count: int | None, on_failure: Callable[[Failure], None]) -> int:
         """Handle up to `count` messages, or all that are due; an earlier transport is served first. Returns how many.
 
-        A handler that raises StopWorker ends it after its message.
+        Batch handlers are called when a batch is full, and at the end. A handler that raises StopWorker ends it after
+        its message.
         """
         done = 0
         while count is None or done < count:
             taken = self._take(names)
             if taken is None:
+                if self._application.batches.flush(force=True) and not self._tell(on_failure):
+                    continue  # a batch handler may have dispatched more
                 break
             done += 1
-            failure = self._handle(*taken)
-            if failure is not None:
-                log.warning("message_failed %s", failure, exc_info=failure.cause)
-                on_failure(failure)
-                if stop_asked_for(failure.error) is not None:
-                    break
+            self._handle(*taken)
+            self._application.batches.flush()
+            if self._tell(on_failure):
+                break
             if count is None and done >= _ENDLESS:
                 raise AssertionError(
                     f"{done} messages were handled and more are due: does a handler dispatch its own message again?\n"
                     f"the last one: {describe(taken[1])}"
                 )
+        self._application.batches.flush(force=True)
+        self._tell(on_failure)
         return done
+
+    def _tell(self, on_failure: Callable[[Failure], None]) -> bool:
+        """Report what has failed. Whether a handler asked to stop."""
+        failures, self._settled = self._settled, []
+        for failure in failures:
+            log.warning("message_failed %s", failure, exc_info=failure.cause)
+            on_failure(failure)
+        return any(stop_asked_for(failure.error) is not None for failure in failures)
 
     def _take(self, names: Sequence[str]) -> tuple[Transport, AnyEnvelope] | None:
         for transport in map(self._application.transport, names):
@@ -80,9 +95,14 @@ class Processing:
                 return transport, envelope
         return None
 
-    def _handle(self, transport: Transport, envelope: AnyEnvelope) -> Failure | None:
-        error = run_handlers(self._application, transport, envelope)
-        if error is None:
-            transport.ack(envelope)
-            return None
-        return Failure(transport.name, envelope, error, self._failures.settle(transport, envelope, error))
+    def _handle(self, transport: Transport, envelope: AnyEnvelope) -> None:
+        def settle(error: Exception | None) -> None:
+            if error is None:
+                transport.ack(envelope)
+                return
+            outcome = self._failures.settle(transport, envelope, error)
+            self._settled.append(Failure(transport.name, envelope, error, outcome))
+
+        outcome = run_handlers(self._application, transport, envelope, settle)
+        if outcome is not Handled.LATER:
+            settle(outcome)

@@ -2,7 +2,7 @@
 
 A message whose handlers are done is acknowledged, retried or put aside. When the store that must confirm this does not
 answer, the message stays pending and its lease is renewed; meanwhile the worker goes on with its other transports, and
-takes nothing more from this one, so that at most one message a transport is kept.
+takes nothing more from this one, so that no more than what it has in hand is kept.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LAST_TRIES_SECONDS = 5.0
 _LAST_PAUSE_SECONDS = 0.2
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Open:
     held: Held
     action: Callable[[], None]
@@ -32,11 +32,11 @@ class _Open:
 
 
 class Handovers:
-    """The messages in hand that are not settled yet, at most one a transport."""
+    """The messages in hand whose settlement was not confirmed yet."""
 
     def __init__(self, status: WorkerStatus) -> None:
         self._status = status
-        self._open: dict[str, _Open] = {}
+        self._open: list[_Open] = []
 
     def settle(self, held: Held, action: Callable[[], None], then: Callable[[], None]) -> None:
         """Do `action`, and `then` once it was confirmed; when a store is away, later.
@@ -47,23 +47,22 @@ class Handovers:
 
     def try_due(self) -> None:
         """Try those again whose wait is over."""
-        for item in list(self._open.values()):
+        for item in list(self._open):
             if item.next_try <= time.monotonic():
                 self._try(item)
 
     def is_open(self, transport: str) -> bool:
         """Whether a message of this transport is still in hand."""
-        return transport in self._open
+        return any(item.held.transport.name == transport for item in self._open)
 
     @property
     def waiting_for(self) -> str | None:
         """What the oldest of them waits for."""
-        return next((item.error for item in self._open.values()), None)
+        return next((item.error for item in self._open), None)
 
     def next_try(self, transport: str) -> float:
-        """Monotonic seconds at which this transport's message is tried again; 0 when it has none."""
-        item = self._open.get(transport)
-        return item.next_try if item is not None else 0.0
+        """Monotonic seconds at which a message of this transport is tried again; 0 when it has none."""
+        return min((item.next_try for item in self._open if item.held.transport.name == transport), default=0.0)
 
     def finish(self) -> bool:
         """The last tries of a worker that stops. False when something is left: it stays pending, and is handed out
@@ -71,11 +70,11 @@ class Handovers:
         """
         deadline = time.monotonic() + _LAST_TRIES_SECONDS
         while self._open and time.monotonic() < deadline:
-            for item in list(self._open.values()):
+            for item in list(self._open):
                 self._try(item)
             if self._open:
                 time.sleep(_LAST_PAUSE_SECONDS)
-        for item in self._open.values():
+        for item in self._open:
             log.error("left_pending transport=%s id=%s: %s", item.held.transport.name, item.held.id, item.error)
         return not self._open
 
@@ -89,9 +88,11 @@ class Handovers:
                 log.warning("not_settled transport=%s id=%s: %s: trying again", name, item.held.id, error)
             item.error = str(error)
             item.next_try = time.monotonic() + seconds
-            self._open[name] = item
+            if item not in self._open:
+                self._open.append(item)
             return
-        if self._open.pop(name, None) is not None:
+        if item in self._open:
+            self._open.remove(item)
             log.info("settled_late transport=%s id=%s", name, item.held.id)
         self._status.put_down(item.held)
         item.then()

@@ -30,7 +30,7 @@ class Limits:
         """Watch a worker and stop it when a limit is reached."""
         if self.messages is not None:
             limit = self.messages
-            _watch(events, stop, lambda: status.handled + status.failed >= limit, f"limit of {limit} messages")
+            _watch(events, stop, lambda: status.taken >= limit, f"limit of {limit} messages")
         if self.memory is not None:
             memory = self.memory
             _watch(events, stop, lambda: status.memory_bytes > memory, f"memory limit of {memory} bytes")

@@ -27,7 +27,10 @@ class Held:
 
 @dataclass(slots=True)
 class WorkerStatus:
-    """One worker's state. Each field is assigned whole, so the beat always sees a consistent value."""
+    """One worker's state. Each field is assigned whole, so the beat always sees a consistent value.
+
+    held: every message in hand. current: the one whose handler runs.
+    """
 
     worker_id: str
     host: str
@@ -38,6 +41,7 @@ class WorkerStatus:
     state: str = "starting"
     waiting_for: str | None = None
     held: tuple[Held, ...] = ()
+    current: Held | None = None
     handled: int = 0
     failed: int = 0
     memory_bytes: int = 0
@@ -52,6 +56,11 @@ class WorkerStatus:
     def put_down(self, held: Held) -> None:
         """A message is settled."""
         self.held = tuple(item for item in self.held if item is not held)
+
+    @property
+    def taken(self) -> int:
+        """How many messages were taken so far, those in hand included."""
+        return self.handled + self.failed + len(self.held)
 
     @property
     def uptime(self) -> float:
@@ -70,7 +79,7 @@ class WorkerStatus:
 
     def snapshot(self) -> WorkerInfo:
         """What the registry shows."""
-        held = next(reversed(self.held), None)
+        held = self.current or next(iter(self.held), None)
         seconds = round(time.monotonic() - held.since, 1) if held is not None else 0.0
         return WorkerInfo(
             id=self.worker_id,

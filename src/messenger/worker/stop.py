@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 import time
+from collections.abc import Sequence
 from types import FrameType
 
 _SLICE_SECONDS = 0.05
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+
+def readable(fds: Sequence[int], seconds: float) -> bool:
+    """Wait until one of these file descriptors can be read, for `seconds` at most. Whether one can."""
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return bool(poll.poll(max(0.0, seconds) * 1000))
+
+
+class Flag:
+    """Set once, by any thread or signal handler; whoever waits on its file descriptor wakes."""
+
+    def __init__(self) -> None:
+        self.fd, self._writer = os.pipe()
+
+    def set(self) -> None:
+        """Wake them, now and whenever they wait again."""
+        os.write(self._writer, b"x")
+
+    def __del__(self) -> None:
+        os.close(self.fd)
+        os.close(self._writer)
 
 
 class StopRequest:
@@ -19,11 +45,20 @@ class StopRequest:
     def __init__(self) -> None:
         self.reason: str | None = None
         self.signals = 0
+        self.requested_at = float("inf")
+        self._flag = Flag()
 
     def request(self, reason: str) -> None:
         """Stop after the current message."""
         if self.reason is None:
+            self.requested_at = time.monotonic()
             self.reason = reason
+            self._flag.set()
+
+    @property
+    def fd(self) -> int:
+        """A file descriptor that is readable once a stop was requested."""
+        return self._flag.fd
 
     @property
     def requested(self) -> bool:

@@ -1,0 +1,104 @@
+"""Batch handlers: several messages in one call, each with its own lease, acknowledgement and retry (spec 17, R56)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from messenger.acknowledger import Acknowledger
+from messenger.envelope import AnyEnvelope
+from messenger.errors import HandlerFailed
+from messenger.handler_arguments import HandlerArguments
+from messenger.handler_call import HandlerCaller
+from messenger.handlers import Handler
+from messenger.stamps import HandledStamp
+
+Done = Callable[[object, Exception | None], None]
+
+
+@dataclass(slots=True)
+class _Buffer:
+    """The messages that wait for one handler. first, last: monotonic seconds when those came."""
+
+    handler: Handler
+    items: list[tuple[AnyEnvelope, Done]] = field(default_factory=list)
+    first: float = 0.0
+    last: float = 0.0
+
+    def due_at(self) -> float:
+        """When the handler is to be called: at once when the batch is full."""
+        batch = self.handler.options.batch
+        if batch is None or len(self.items) >= batch.size:
+            return 0.0
+        return min(self.first + batch.max_wait, self.last + batch.max_idle)
+
+
+class Batches:
+    """The messages that wait for their batch handlers, in this process. They stay in flight on their transports."""
+
+    def __init__(self, caller: HandlerCaller, arguments: HandlerArguments) -> None:
+        self._caller = caller
+        self._arguments = arguments
+        self._buffers: dict[str, _Buffer] = {}
+
+    def add(self, handler: Handler, envelope: AnyEnvelope, done: Done) -> None:
+        """Keep a message until `flush` finds its batch due; `done` is called with the result or the error."""
+        buffer = self._buffers.setdefault(handler.name, _Buffer(handler))
+        buffer.last = time.monotonic()
+        if not buffer.items:
+            buffer.first = buffer.last
+        buffer.items.append((envelope, done))
+
+    @property
+    def next_due(self) -> float | None:
+        """Monotonic seconds at which the next batch is due; None when no message waits."""
+        return min((buffer.due_at() for buffer in self._buffers.values()), default=None)
+
+    def flush(self, *, force: bool = False) -> bool:
+        """Call the handlers whose batch is due; with `force` all that have messages. Whether there was one."""
+        now = time.monotonic()
+        due = [name for name, buffer in self._buffers.items() if force or buffer.due_at() <= now]
+        for name in due:
+            buffer = self._buffers.pop(name)
+            self.call(buffer.handler, buffer.items)
+        return bool(due)
+
+    def call(self, handler: Handler, items: Sequence[tuple[AnyEnvelope, Done]]) -> None:
+        """Give these messages to a batch handler in one call, then tell each one's outcome."""
+        acknowledger: Acknowledger[Any] = Acknowledger([envelope for envelope, _ in items])
+        arguments = self._arguments.of(handler, acknowledger)
+        _, error = self._caller.call(handler, [envelope.message for envelope, _ in items], arguments)
+        for envelope, done in items:
+            done(*acknowledger.outcome(envelope.message, error))
+
+
+class Unsettled:
+    """A message that one or more batch handlers still have; it is settled when the last of them is done.
+
+    errors: what its other handlers raised, by name. settle: gets None, or HandlerFailed with all errors.
+    """
+
+    def __init__(
+        self, envelope: AnyEnvelope, errors: dict[str, Exception], settle: Callable[[Exception | None], None]
+    ) -> None:
+        self._envelope = envelope
+        self._errors = errors
+        self._settle = settle
+        self._waiting: set[str] = set()
+
+    def wait_for(self, name: str) -> Done:
+        """One more batch handler has the message. Returns what to call when it is done."""
+        self._waiting.add(name)
+        return partial(self._done, name)
+
+    def _done(self, name: str, result: object, error: Exception | None) -> None:
+        self._waiting.discard(name)
+        if error is not None:
+            self._errors[name] = error
+        else:
+            self._envelope = self._envelope.with_stamps(HandledStamp(name, result))
+        if not self._waiting:
+            self._settle(HandlerFailed(self._envelope, self._errors) if self._errors else None)

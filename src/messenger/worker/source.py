@@ -1,0 +1,76 @@
+"""One transport as a worker consumes it: when it may be asked, and what is done when its server is away."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from messenger.envelope import AnyEnvelope
+from messenger.errors import TransportError
+from messenger.transports.base import Transport, Waiting, WakingTransport
+from messenger.worker.backoff import Backoff
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Source:
+    """A transport that is asked for messages. While its server is away it is left alone for a growing time.
+
+    away: what is wrong with it, None while it answers.
+    not_before: monotonic seconds; it is not asked until then.
+    asked_at: monotonic seconds of the last time it was asked.
+    weight: its share when transports are served by weight.
+    """
+
+    def __init__(self, transport: Transport, weight: int = 1) -> None:
+        self.transport = transport
+        self.name = transport.name
+        self.weight = weight
+        self.away: str | None = None
+        self.not_before = 0.0
+        self.asked_at = time.monotonic()
+        self._backoff = Backoff()
+
+    def may_be_asked(self) -> bool:
+        """Whether it is time to."""
+        return self.not_before <= time.monotonic()
+
+    def take(self, wait: float, stop: Callable[[], bool], limit: int) -> Sequence[AnyEnvelope]:
+        """Up to `limit` messages; none while its server is away. See Transport.get."""
+        self.asked_at = time.monotonic()
+        return self._guarded(lambda: self.transport.get(wait, stop, limit)) or ()
+
+    @property
+    def can_wake(self) -> bool:
+        """Whether its server tells when a message comes."""
+        return isinstance(self.transport, WakingTransport)
+
+    def begin_wait(self, seconds: float, limit: int) -> Waiting | None:
+        """See WakingTransport; None when its server is away."""
+        transport = self.transport
+        assert isinstance(transport, WakingTransport)
+        return self._guarded(lambda: transport.begin_wait(seconds, limit))
+
+    def end_wait(self) -> Sequence[AnyEnvelope]:
+        """See WakingTransport."""
+        transport = self.transport
+        assert isinstance(transport, WakingTransport)
+        return self._guarded(transport.end_wait) or ()
+
+    def _guarded(self, ask: Callable[[], T]) -> T | None:
+        try:
+            answer = ask()
+        except TransportError as error:
+            seconds = self._backoff.next()
+            self.not_before = time.monotonic() + seconds
+            self.away = str(error)
+            log.warning("waiting_for %s: next try in %.1f s", error, seconds)
+            return None
+        if self.away is not None:
+            self.away = None
+            self._backoff.reset()
+            log.info("back transport=%s", self.name)
+        return answer
