@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from messenger.acknowledger import Acknowledger
 from messenger.bus import MessageBus
 from messenger.envelope import Envelope
 from messenger.errors import (
@@ -11,6 +12,8 @@ from messenger.errors import (
     DelayedMessageHandlingFailed,
     HandlerDefinitionError,
     HandlerFailed,
+    HandlerTimedOut,
+    InfrastructureError,
     MessageDecodingFailed,
     MessageEncodingFailed,
     MessengerError,
@@ -23,7 +26,7 @@ from messenger.errors import (
     TransportUnavailable,
     UnrecoverableError,
 )
-from messenger.handlers import handler
+from messenger.handlers import Batch, handler
 from messenger.messages import message
 from messenger.middleware.base import Middleware, Next
 from messenger.query import ask
@@ -33,7 +36,9 @@ if TYPE_CHECKING:
     from messenger.application import Application
 
 __all__ = [
+    "Acknowledger",
     "Application",
+    "Batch",
     "ConfigError",
     "DelayStamp",
     "DelayedMessageHandlingFailed",
@@ -41,6 +46,8 @@ __all__ = [
     "Envelope",
     "HandlerDefinitionError",
     "HandlerFailed",
+    "HandlerTimedOut",
+    "InfrastructureError",
     "MessageBus",
     "MessageDecodingFailed",
     "MessageEncodingFailed",

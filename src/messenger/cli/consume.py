@@ -20,6 +20,8 @@ from messenger.worker.limits import Limits
 log = logging.getLogger("messenger.consume")
 # With startsecs=0 Supervisor starts a program again at once, however often it fails: this pause is then the only one.
 _PAUSE_BEFORE_FAILING_SECONDS = 2.0
+_COUNT = click.IntRange(min=1)
+_SECONDS = click.FloatRange(min=0, min_open=True)
 
 
 class _Command(click.Command):
@@ -36,48 +38,96 @@ class _Command(click.Command):
 
 @click.command(cls=_Command, short_help="The worker: handle messages.")
 @click.argument("transports", nargs=-1, metavar="[TRANSPORT]...")
-@click.option("-l", "--limit", type=click.IntRange(min=1), help="Stop after this many messages, failed ones included.")
-@click.option("-f", "--failure-limit", type=click.IntRange(min=1), help="Stop after this many failed attempts.")
-@click.option("-m", "--memory-limit", type=SizeType(), help="Stop when more memory is resident, e.g. 128M.")
-@click.option("-t", "--time-limit", type=click.FloatRange(min=0, min_open=True), help="Stop after this many seconds.")
-@click.option("--sleep", type=click.FloatRange(min=0), default=1.0, show_default=True, help="Longest wait for a message before limits are looked at, in seconds.")  # fmt: skip # noqa: E501
+@click.option("-l", "--limit", "messages", type=_COUNT, help="Stop after this many messages, failed ones included.")
+@click.option("-f", "--failure-limit", "failures", type=_COUNT, help="Stop after this many failed attempts.")
+@click.option("-m", "--memory-limit", "memory", type=SizeType(), help="Stop when more memory is resident, e.g. 128M.")
+@click.option("-t", "--time-limit", "seconds", type=_SECONDS, help="Stop after this many seconds.")
+@click.option(
+    "--sleep",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Longest wait for a message before limits are looked at, in seconds.",
+)
+@click.option("-b", "--bus", "bus_name", metavar="BUS", help="Handle everything on this bus, whichever dispatched it.")
 @click.option("--queues", multiple=True, metavar="QUEUE", help="Only these queues (transports that have queues).")
-@click.option("--all", "all_transports", is_flag=True, help="Every transport but the failure transports, in the order of messenger.yaml.")  # fmt: skip # noqa: E501
-@click.option("--min-uptime", type=click.FloatRange(min=0), default=0.0, help="Live at least this many seconds before leaving by a limit or stop-workers: more than Supervisor's startsecs.")  # fmt: skip # noqa: E501
+@click.option(
+    "--all",
+    "all_transports",
+    is_flag=True,
+    help="Every transport but the failure transports, in the order of messenger.yaml.",
+)
+@click.option("--exclude", multiple=True, metavar="TRANSPORT", help="With --all: but not this one.")
+@click.option(
+    "--order",
+    type=click.Choice(["strict", "weighted", "round-robin"]),
+    default="strict",
+    show_default=True,
+    help="Which of several transports is served: an earlier one always first; by their weight; in turn.",
+)
+@click.option(
+    "--fetch-size",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="Take up to this many messages at once from a transport.",
+)
+@click.option(
+    "--keepalive",
+    type=click.FloatRange(min=0.5),
+    help="Seconds between two renewals of a lease at most. Default: a quarter of redeliver_timeout.",
+)
+@click.option("--no-reset", is_flag=True, help="Do not call the application's reset hooks between messages.")
+@click.option(
+    "--stop-deadline",
+    type=_SECONDS,
+    help="When a handler still runs this many seconds after a stop was asked for: hand its message back and end with "
+    "code 75. Less than Supervisor's stopwaitsecs.",
+)
+@click.option(
+    "--exit-on-limit",
+    type=click.IntRange(0, 255),
+    default=0,
+    show_default=True,
+    help="The exit code when a limit ended the worker.",
+)
+@click.option(
+    "--min-uptime",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Live at least this many seconds before leaving by a limit or stop-workers: more than Supervisor's startsecs.",
+)
 @click.option("-v", "--verbose", count=True, help="Also log what is only of interest when searching for a fault.")
 @click.option("-q", "--quiet", is_flag=True, help="Log warnings and errors only.")
 @click.pass_context
 def consume(
     context: click.Context,
+    /,
     transports: tuple[str, ...],
-    limit: int | None,
-    failure_limit: int | None,
-    memory_limit: int | None,
-    time_limit: float | None,
-    sleep: float,
-    queues: tuple[str, ...],
     all_transports: bool,
-    min_uptime: float,
+    exclude: tuple[str, ...],
+    queues: tuple[str, ...],
     verbose: int,
     quiet: bool,
+    **options: Any,
 ) -> int:
-    """Handle messages from the named TRANSPORTs; an earlier one is always served first.
+    """Handle messages from the named TRANSPORTs.
 
     SIGTERM, SIGINT and SIGQUIT let the current message finish. The worker waits for a server that is away and says so.
 
-    Exit codes: 0 a limit, a signal or stop-workers; 1 a message was left pending because its store stayed away;
-    64 wrong usage; 78 the configuration or the application cannot be loaded.
+    Exit codes: 0 a signal or stop-workers, and a limit unless --exit-on-limit says another; 1 a message was left
+    pending because its store stayed away; 64 wrong usage; 75 --stop-deadline was over; 78 the configuration or the
+    application cannot be loaded.
     """
     _log_to_stderr(verbose, quiet)
     try:
         application = load(context)
         for note in application.notes:
             log.warning(note)
-        names = _transport_names(application, transports, all_transports)
+        names = _transport_names(application, transports, all_transports, exclude)
         _choose_queues(application, names, queues)
-        options = WorkerOptions(Limits(limit, failure_limit, memory_limit, time_limit), sleep, min_uptime)
         process = os.environ.get("SUPERVISOR_PROCESS_NAME", "")
-        return Worker(application, names, options, pool=_pool(), process=process).run()
+        return Worker(application, names, _options(application, options), pool=_pool(), process=process).run()
     except (ConfigError, click.UsageError):
         _pause_under_supervisor()
         raise
@@ -87,6 +137,14 @@ def consume(
         return 1
 
 
+def _options(application: Application, given: dict[str, Any]) -> WorkerOptions:
+    bus_name = given["bus_name"]
+    if bus_name is not None and bus_name not in application.buses:
+        raise click.UsageError(f"no bus is called {bus_name!r}; allowed: {', '.join(application.buses)}")
+    limits = Limits(**{name: given.pop(name) for name in ("messages", "failures", "memory", "seconds")})
+    return WorkerOptions(limits, reset=not given.pop("no_reset"), **given)
+
+
 def _log_to_stderr(verbose: int, quiet: bool) -> None:
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
     logging.basicConfig(
@@ -94,21 +152,26 @@ def _log_to_stderr(verbose: int, quiet: bool) -> None:
     )
 
 
-def _transport_names(application: Application, given: tuple[str, ...], all_transports: bool) -> tuple[str, ...]:
+def _transport_names(
+    application: Application, given: tuple[str, ...], all_transports: bool, exclude: tuple[str, ...]
+) -> tuple[str, ...]:
     usual = tuple(name for name in application.transport_names if name not in application.failure_transport_names)
     if given and all_transports:
         raise click.UsageError("give transports or --all, not both")
+    if exclude and not all_transports:
+        raise click.UsageError("--exclude goes with --all")
+    unknown = [name for name in (*given, *exclude) if name not in application.transport_names]
+    if unknown:
+        raise click.UsageError(
+            f"no transport is called {unknown[0]!r}; allowed: {', '.join(application.transport_names)}"
+        )
     if given:
-        unknown = [name for name in given if name not in application.transport_names]
-        if unknown:
-            raise click.UsageError(
-                f"no transport is called {unknown[0]!r}; allowed: {', '.join(application.transport_names)}"
-            )
         return tuple(dict.fromkeys(given))
     if all_transports or len(usual) == 1:
-        if not usual:
-            raise click.UsageError("messenger.yaml has no transports to consume")
-        return usual
+        left = tuple(name for name in usual if name not in exclude)
+        if not left:
+            raise click.UsageError("no transport is left to consume")
+        return left
     raise click.UsageError(f"which transport? Allowed: {', '.join(application.transport_names)}, or --all")
 
 

@@ -42,7 +42,7 @@ class Limits:
 
             def on_failure(_: WorkerMessageFailed) -> None:
                 if status.failed >= failures:
-                    stop.request(f"limit of {failures} failures")
+                    stop.request(f"limit of {failures} failures", is_limit=True)
 
             events.listen(WorkerMessageFailed, on_failure)
 
@@ -50,6 +50,6 @@ class Limits:
 def _watch(events: EventDispatcher, stop: StopRequest, reached: Callable[[], bool], reason: str) -> None:
     def on_running(_: WorkerRunning) -> None:
         if reached():
-            stop.request(reason)
+            stop.request(reason, is_limit=True)
 
     events.listen(WorkerRunning, on_running)

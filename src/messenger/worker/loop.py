@@ -36,6 +36,7 @@ class WorkerOptions:
     bus_name: handle everything on this bus. reset: whether to call the application's reset hooks.
     keepalive: seconds between two renewals of a lease at most; None: as often as the transport asks for.
     stop_deadline: seconds after a stop request until the messages in hand are handed back; None: never.
+    exit_on_limit: the exit code when one of the limits ended the worker (R52).
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -47,6 +48,7 @@ class WorkerOptions:
     reset: bool = True
     keepalive: float | None = None
     stop_deadline: float | None = None
+    exit_on_limit: int = 0
 
 
 class Worker:
@@ -96,7 +98,7 @@ class Worker:
     # --- life ------------------------------------------------------------------------------------------------------
 
     def run(self) -> int:
-        """Work until a limit, a signal or stop-workers. Returns the exit code: 0, or 1 when a message was left behind.
+        """Work until a limit, a signal or stop-workers. Returns the exit code, 1 when a message was left behind.
 
         A message that was begun is finished and settled first.
         """
@@ -132,7 +134,9 @@ class Worker:
         self.stop.pause(self._options.min_uptime - self.status.uptime, only_for_signals=True)
         self.events.dispatch(WorkerStopped(reason))
         log.info("worker_stopped reason=%r handled=%d failed=%d", reason, self.status.handled, self.status.failed)
-        return 0 if all_settled else 1
+        if not all_settled:
+            return 1
+        return self._options.exit_on_limit if self.stop.is_limit else 0
 
     def _hand_back(self) -> None:
         """What was taken and not begun is free again at once; the beat has ended, so its connections may be used."""

@@ -44,13 +44,15 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.reason: str | None = None
+        self.is_limit = False
         self.signals = 0
         self.requested_at = float("inf")
         self._flag = Flag()
 
-    def request(self, reason: str) -> None:
-        """Stop after the current message."""
+    def request(self, reason: str, *, is_limit: bool = False) -> None:
+        """Stop after the current message. is_limit: because a limit of the worker's own was reached."""
         if self.reason is None:
+            self.is_limit = is_limit
             self.requested_at = time.monotonic()
             self.reason = reason
             self._flag.set()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.integration.worker.project import Project
+import signal
+
+from tests.integration.worker.project import TASKS, Project
 
 
 def test_an_earlier_transport_is_served_first(project: Project) -> None:
@@ -15,6 +17,62 @@ def test_an_earlier_transport_is_served_first(project: Project) -> None:
     project.go("gate")
     assert worker.code() == 0
     assert project.events("done") == ["done gate", "done high0", "done high1", "done low0", "done low1"]
+
+
+def test_transports_are_served_in_turn(project: Project) -> None:
+    for number in range(3):
+        project.send(f"low{number}")
+        project.send(f"high{number}", stream="high")
+    assert project.worker("high", "async", "--order", "round-robin", "--limit", "6").code() == 0
+    assert [e[-5:-1] for e in project.events("done")] == ["high", " low"] * 3
+
+
+def test_transports_are_served_by_weight(project: Project) -> None:
+    text = (project.directory / "messenger.yaml").read_text()
+    project.write("messenger.yaml", text.replace("options: {stream: high}", "options: {stream: high}\n      weight: 3"))
+    for number in range(9):
+        project.send(f"low{number}")
+        project.send(f"high{number}", stream="high")
+    assert project.worker("high", "async", "--order", "weighted", "--limit", "8").code() == 0
+    assert sum("high" in e for e in project.events("done")) == 6
+
+
+def test_one_wait_is_ended_by_either_transport(project: Project) -> None:
+    worker = project.worker("high", "async", "--sleep", "600")
+    project.send("a")
+    project.wait_for_event("done a")
+    project.send("b", stream="high")
+    project.wait_for_event("done b")
+    worker.signal(signal.SIGTERM)
+    assert worker.code() == 0
+
+
+def test_a_bus_may_be_forced(project: Project) -> None:
+    text = (project.directory / "messenger.yaml").read_text() + "  default_bus: one\n  buses: {one: {}, two: {}}\n"
+    project.write("messenger.yaml", text)
+    project.write("tasks.py", TASKS.replace("@handler\ndef on_task", '@handler(bus="two")\ndef on_task'))
+    project.send("a")
+    assert project.worker("async", "--bus", "two", "--limit", "1").code() == 0
+    assert project.events("done") == ["done a"]
+    assert (
+        "no bus is called 'three'; allowed: one, two" in project.run("consume", "async", "-b", "three", code=64).stderr
+    )
+
+
+def test_all_but_an_excluded_one(project: Project) -> None:
+    project.send("a", stream="high")
+    project.send("b")
+    worker = project.worker("--all", "--exclude", "high", "--limit", "1")
+    assert worker.code() == 0
+    assert project.events("done") == ["done b"]
+
+
+def test_a_limit_may_have_its_own_exit_code(project: Project) -> None:
+    project.send("a")
+    assert project.worker("async", "--limit", "1", "--exit-on-limit", "9").code() == 9
+    worker = project.worker("async", "--limit", "1", "--exit-on-limit", "9")
+    worker.signal(signal.SIGTERM)
+    assert worker.code() == 0
 
 
 def test_all_means_every_transport_but_the_failure_transports(project: Project) -> None:
