@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     from messenger.envelope import Envelope
 
 
+def printable_line(text: str, limit: int) -> str:
+    """A text that may hold what came from elsewhere, made fit for one line of a log: at most `limit` characters."""
+    line = " ".join(text.split())
+    line = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
 class MessengerError(Exception):
     """Something went wrong in messenger."""
 

@@ -41,6 +41,11 @@ def section(text: str) -> str:
     return f"messenger: {{failure_transport: failed, transports: {{{TRANSPORTS}}}, {text}}}"
 
 
+# Each list is the one before it, ten times.
+LAUGHS = "messenger:\n  l0: &l0 [x]\n" + "".join(
+    f"  l{n}: &l{n} [{', '.join(10 * [f'*l{n - 1}'])}]\n" for n in range(1, 30)
+)
+
 MISTAKES: list[tuple[str | bytes, str, str, str]] = [
     ("", ": ", "found no map", "'framework: messenger: …' or 'messenger: …'"),
     ("- a", ": ", "found no map", "'framework: messenger: …' or 'messenger: …'"),
@@ -205,6 +210,14 @@ MISTAKES: list[tuple[str | bytes, str, str, str]] = [
     ("messenger: {? [a] : c}", ":1: ", "not YAML", "a key is a list or a map"),
     ("messenger: !!python/object/apply:os.system ['true']", ":1: ", "not YAML", "constructor"),
     ("messenger: &a {x: *a}", ": messenger: ", "found an alias inside its own anchor", ""),
+    ("messenger:\n  name: !!int //", ":2: ", "not YAML", "a value that is no !!int"),
+    ("messenger: {name: !!int ''}", ":1: ", "not YAML", "a value that is no !!int"),
+    ("messenger: {name: !!bool x}", ":1: ", "not YAML", "a value that is no !!bool"),
+    ("messenger: {name: !!timestamp x}", ":1: ", "not YAML", "a value that is no !!timestamp"),
+    ("messenger: {name: 2001-99-99}", ":1: ", "not YAML", "a value that is no !!timestamp"),
+    ("messenger: " + 2000 * "[", ": ", "not YAML", "nested too deeply"),
+    (LAUGHS, ":7: ", "not YAML", "unfolds to more than 100000 values"),
+    (section(r'"two\nlines\e": x'), ": messenger: ", "unknown key 'two\\nlines", ""),
     (b"messenger: {name: \xff}", ": ", "is not UTF-8 text", ""),
     (section("handlers: [no_such_module]"), ": handlers: ", "cannot import 'no_such_module'", "No module named"),
     (section("handlers: ['']"), ": handlers: ", "cannot import ''", ""),

@@ -24,11 +24,12 @@ from messenger.config.model import (
     SendersConfig,
     TransportConfig,
 )
-from messenger.errors import ConfigError
+from messenger.config.strict_yaml import load_yaml
+from messenger.errors import ConfigError, printable_line
 
 T = TypeVar("T")
 _LOCATION = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _WORDS = {
     "object": "a map",
     "array": "a list",
@@ -39,6 +40,7 @@ _WORDS = {
     " | ": " or ",
 }
 _SECRET = ("signing", "signing.key", "signing.previous_key")  # no error shows what stands there
+_LONGEST = 2000  # characters of an error
 _TYPES = re.compile(r"\b(?:object|array|str|int|float|bool)\b| \| ")
 
 
@@ -99,7 +101,7 @@ class _Reader:
 
     def _parse(self) -> Any:
         try:
-            return yaml.load(self._path.read_text(encoding="utf-8"), Loader=_Loader)
+            return load_yaml(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ConfigError(f"{self._path}: no such file; name it with --config or MESSENGER_CONFIG") from None
         except OSError as error:
@@ -225,24 +227,7 @@ class _Reader:
             )
 
     def _error(self, key: str, reason: str) -> ConfigError:
-        return ConfigError(f"{self._path}: {key}: {reason}")
-
-
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses a key that is written twice, which YAML forbids and PyYAML lets pass."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key is a list or a map", key_node.start_mark)
-            key = key_node.value
-            if key_node.tag != "tag:yaml.org,2002:merge" and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is there twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
+        return ConfigError(printable_line(f"{self._path}: {key}: {reason}", limit=_LONGEST))
 
 
 def _is_empty(value: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from messenger.envelope import AnyEnvelope, Envelope
-from messenger.errors import MessageDecodingFailed
+from messenger.errors import MessageDecodingFailed, printable_line
 from messenger.messages import MessageRegistry, wire_name
 from messenger.stamps import ForeignHeadersStamp, MessageIdsStamp, ReplyStamp, SerializedMessageStamp
 from messenger.wire import php_string, signing
@@ -23,6 +23,7 @@ RAW_HEADER = "X-Messenger-Raw"
 REPLY_HEADER = "X-Messenger-Reply"
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 _PHP_NATIVE = re.compile(r"\s*O:\d+:")
+_LONGEST_REASON = 500  # characters
 _IGBINARY = b"\x00\x00\x00"
 
 
@@ -39,12 +40,16 @@ class UndecodableMessage:
     """Stands in an envelope for what could not be read. Nothing of it is lost: it is sent on as it came.
 
     body, headers: as received (without the stamps, which the envelope has).
-    reason: why it could not be read, a sentence for the operator.
+    reason: why it could not be read, a sentence for the operator: one printable line, at most 500 characters, whatever
+    was received.
     """
 
     body: str
     headers: dict[str, str] = field(default_factory=dict)
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", printable_line(self.reason, limit=_LONGEST_REASON))
 
 
 class Serializer:

@@ -102,6 +102,7 @@ def test_database_urls_of_symfony_and_sqlalchemy(given: str, expected: str) -> N
         ("no url s3cr3t", "not a database URL"),
         ("postgresql://u:x:s3cr3t@h:port/db", "not a database URL"),
         ("", "not a database URL"),
+        ("postgresql://u:s3cr3t@h/db?sslmode=\udcff", "not a database URL"),
         ("postgresql://u:s3cr3t@h/db?sslmod=require", "unknown parameter 'sslmod'; allowed: the parameters of libpq"),
         ("sqlite://", "SQLite needs a file"),
         ("sqlite:///:memory:", "in-memory://"),

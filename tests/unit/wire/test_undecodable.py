@@ -222,3 +222,31 @@ def test_a_message_json_cannot_carry_is_not_sent() -> None:
     for content in ("\ud800", object(), cyclic):
         with pytest.raises(MessageEncodingFailed, match="SmsNotification cannot be written as JSON"):
             serializer().encode(Envelope(SmsNotification(content)))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Fussy:
+    """Its own check speaks in several lines."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        raise ValueError("one\ntwo\x1b[31m three \udcff")
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"type": TYPE, "Content-Type": "text/\nplain\x1b[2J\u2028end"}, "the body is text/ plain�[2J end; only"),
+        ({"type": TYPE, "Content-Type": "x" * 5000}, "the body is xxx"),
+        ({"type": f"{Fussy.__module__}.{Fussy.__qualname__}"}, "one two�[31m three �"),
+    ],
+)
+def test_a_reason_is_one_short_printable_line_whatever_came(headers: dict[str, str], expected: str) -> None:
+    registry = MessageRegistry([SmsNotification, Fussy])
+    message = Serializer(registry).decode(Encoded('{"text": ""}', headers)).message
+    assert isinstance(message, UndecodableMessage)
+    assert expected in message.reason
+    assert message.reason.isprintable()
+    assert len(message.reason) <= 500
+    assert message.headers == headers

@@ -105,6 +105,7 @@ def _find_url(transport: str, name: str, connections: Mapping[str, str], state_d
 def _read_url(connection: str, text: str, state_dir: Path) -> URL:
     """A connection's URL with the driver used here. No error shows the URL: it has a password in it."""
     try:
+        text.encode()  # a surrogate, from a byte that is no UTF-8, is a ValueError here and trouble later on
         url = make_url(text)
     except (ArgumentError, ValueError):
         raise ConfigError(
