@@ -30,7 +30,23 @@ from messenger.handlers import Batch, handler
 from messenger.messages import message
 from messenger.middleware.base import Middleware, Next
 from messenger.query import ask
-from messenger.stamps import DelayStamp, DispatchAfterCurrentBusStamp, MessageIdsStamp, Stamp, TransportNamesStamp
+from messenger.retry import MultiplierRetryStrategy, RetryStrategy
+from messenger.stamps import (
+    BusNameStamp,
+    DelayStamp,
+    DeliveryStamp,
+    DispatchAfterCurrentBusStamp,
+    ErrorDetailsStamp,
+    HandledStamp,
+    LocalStamp,
+    MessageIdsStamp,
+    ReceivedStamp,
+    RedeliveryStamp,
+    SentStamp,
+    SentToFailureTransportStamp,
+    Stamp,
+    TransportNamesStamp,
+)
 
 if TYPE_CHECKING:
     from messenger.application import Application
@@ -38,45 +54,4 @@ if TYPE_CHECKING:
 __all__ = [
     "Acknowledger",
     "Application",
-    "Batch",
-    "ConfigError",
-    "DelayStamp",
-    "DelayedMessageHandlingFailed",
-    "DispatchAfterCurrentBusStamp",
-    "Envelope",
-    "HandlerDefinitionError",
-    "HandlerFailed",
-    "HandlerTimedOut",
-    "InfrastructureError",
-    "MessageBus",
-    "MessageDecodingFailed",
-    "MessageEncodingFailed",
-    "MessageIdsStamp",
-    "MessengerError",
-    "Middleware",
-    "Next",
-    "NoHandlerForMessage",
-    "NoSenderForMessage",
-    "NotOneResult",
-    "RecoverableError",
-    "Stamp",
-    "StopWorker",
-    "TransportError",
-    "TransportNamesStamp",
-    "TransportUnavailable",
-    "UnrecoverableError",
-    "ask",
-    "handler",
-    "message",
-]
-
-
-def __getattr__(name: str) -> Any:
-    """`Application` is imported when it is asked for: it brings the configuration and the Redis client with it, and a
-    module of messages or handlers needs neither.
-    """
-    if name == "Application":
-        from messenger.application import Application
-
-        return Application
-    raise AttributeError(f"module 'messenger' has no attribute {name!r}")
+    "LocalStamp",
