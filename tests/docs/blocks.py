@@ -1,6 +1,7 @@
 """The code blocks of a documentation page. What a page shows is what its tests run.
 
-A line `# shop/messages.py` at the start of a block, or after an empty line in it, names the file that follows.
+A line `# shop/messages.py`, or `# shop/messages.py: a remark`, at the start of a block or after an empty line in it
+names the file that follows.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 _BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_NAME = re.compile(r"(?:\A|(?<=\n\n))# ([\w./-]+\.(?:py|yaml|ini|toml|env))\n")
+_NAME = re.compile(r"(?:\A|(?<=\n\n))# ([\w./-]+\.(?:py|yaml|ini|toml|env))(?::[^\n]*)?\n")
 
 
 class Block(NamedTuple):

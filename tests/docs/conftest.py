@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.docs.blocks import ROOT, write
 from tests.integration.servers import RedisServer
+from tests.integration.worker.forker import Forker
 
 SECONDS = 60
 
@@ -19,9 +20,10 @@ SECONDS = 60
 class Guide:
     """The project of one page, and its commands."""
 
-    def __init__(self, directory: Path, server: RedisServer) -> None:
+    def __init__(self, directory: Path, server: RedisServer, forker: Forker) -> None:
         self.directory = directory
         self.server = server
+        self._forker = forker
         passed_on = ("PATH", "HOME", "LANG", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
         self.environment = {name: os.environ[name] for name in passed_on if name in os.environ}
         paths = (str(directory), self.environment.get("PYTHONPATH"))
@@ -30,29 +32,30 @@ class Guide:
             "MESSENGER_TRANSPORT_DSN": server.url("messages"),
         }
 
-    def run(self, *command: str, code: int = 0, with_log: bool = False) -> str:
-        """Run a Python command here; what it wrote, with what went to stderr if so wanted."""
+    def python(self, *arguments: str) -> str:
+        """Run Python here; what it wrote."""
         ran = subprocess.run(
-            [sys.executable, *command],
+            [sys.executable, *arguments],
             cwd=self.directory,
             env=self.environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if with_log else subprocess.PIPE,
+            capture_output=True,
             text=True,
             timeout=SECONDS,
             check=False,
         )
-        assert ran.returncode == code, f"{ran.stdout}{ran.stderr or ''}"
+        assert ran.returncode == 0, ran.stdout + ran.stderr
         return ran.stdout
 
-    def messenger(self, *arguments: str, code: int = 0) -> str:
-        """Run a `messenger` command to its end; what it wrote, its log included."""
-        return self.run("-m", "messenger.cli", *arguments, code=code, with_log=True)
+    def messenger(self, *arguments: str) -> str:
+        """Run a `messenger` command here to its end; what it wrote, its log included."""
+        code, out, log = self._forker.run(arguments, self.directory, self.environment)
+        assert code == 0, out + log
+        return out + log
 
     def pytest(self) -> str:
         """Run the tests that the page shows, with the package's plugin as an installation has it."""
-        return self.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "messenger_pytest")
+        return self.python("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "messenger_pytest")
 
     def waiting(self) -> int:
         """How many messages lie in the stream."""
@@ -60,12 +63,19 @@ class Guide:
             return int(client.xlen("messages"))
 
 
+@pytest.fixture(scope="session")
+def _forker() -> Iterator[Forker]:
+    forker = Forker()
+    yield forker
+    forker.close()
+
+
 @pytest.fixture
-def guide(tmp_path: Path, redis_server: RedisServer) -> Callable[[str], Guide]:
-    """Makes the project of a page below docs/."""
+def guide(tmp_path: Path, redis_server: RedisServer, _forker: Forker) -> Callable[[str], Guide]:
+    """Makes the project of a page, by its path from the root."""
 
     def make(page: str) -> Guide:
-        write(ROOT / "docs" / page, tmp_path)
-        return Guide(tmp_path, redis_server)
+        write(ROOT / page, tmp_path)
+        return Guide(tmp_path, redis_server, _forker)
 
     return make

@@ -9,8 +9,8 @@ from tests.unit.wire.recorded import recorded
 
 
 def test_celery(guide: Callable[[str], Guide]) -> None:
-    project = guide("guides/from-celery.md")
-    assert project.run("upload.py") == ""
+    project = guide("docs/guides/from-celery.md")
+    assert project.python("upload.py") == ""
     worker = project.messenger("consume", "images", "--limit", "3")
     assert "cat.jpg is 800 wide" in worker
     assert "dog.jpg is 800 wide" in worker
@@ -18,9 +18,9 @@ def test_celery(guide: Callable[[str], Guide]) -> None:
 
 
 def test_rq(guide: Callable[[str], Guide]) -> None:
-    project = guide("guides/from-rq.md")
+    project = guide("docs/guides/from-rq.md")
     project.environment["REDIS_URL"] = project.server.url()
-    assert project.run("nightly.py") == ""
+    assert project.python("nightly.py") == ""
     worker = project.messenger("consume", "high", "low", "--limit", "4")
     handled = [line for line in worker.splitlines() if line.startswith("report of")]
     assert sorted(handled) == [
@@ -32,10 +32,10 @@ def test_rq(guide: Callable[[str], Guide]) -> None:
 
 
 def test_symfony(guide: Callable[[str], Guide]) -> None:
-    project = guide("guides/from-symfony.md")
+    project = guide("docs/guides/from-symfony.md")
     with project.server.client() as client:
         client.xadd("messages", {"message": recorded("7.2", "bare")})  # as a real PHP wrote it
-    assert project.run("send.py") == ""
+    assert project.python("send.py") == ""
     worker = project.messenger("consume", "async", "--limit", "3")
     handled = [line for line in worker.splitlines() if line.startswith("sms: ")]
     assert handled == ["sms: Look! I created a message!", "sms: now", "sms: later"]

@@ -43,28 +43,28 @@ print(list(Order.objects.values_list("id", "receipt_sent")))
 @pytest.fixture
 def shop(guide: Callable[[str], Guide]) -> Guide:
     """The page's project with its table, as its web server runs it."""
-    project = guide("guides/django.md")
+    project = guide("docs/guides/django.md")
     project.environment["DJANGO_SETTINGS_MODULE"] = "shop.settings"
-    project.run("-c", SET_UP)
+    project.python("-c", SET_UP)
     return project
 
 
 def test_what_is_committed_is_sent_and_handled(shop: Guide) -> None:
-    assert shop.run("-c", PLACE_AN_ORDER, "good") == "202 1\n"
+    assert shop.python("-c", PLACE_AN_ORDER, "good") == "202 1\n"
     assert shop.waiting() == 1
     del shop.environment["DJANGO_SETTINGS_MODULE"]  # the worker finds its settings by itself
     assert "receipt of order 1 sent to ada@example.com" in shop.messenger("consume", "async", "--limit", "1")
     shop.environment["DJANGO_SETTINGS_MODULE"] = "shop.settings"
-    assert shop.run("-c", SENT_RECEIPTS) == "[(1, True)]\n"
+    assert shop.python("-c", SENT_RECEIPTS) == "[(1, True)]\n"
     assert shop.waiting() == 0
 
 
 def test_what_is_rolled_back_is_not_sent(shop: Guide) -> None:
-    assert shop.run("-c", PLACE_AN_ORDER, "stolen") == "500 0\n"
+    assert shop.python("-c", PLACE_AN_ORDER, "stolen") == "500 0\n"
     assert shop.waiting() == 0
 
 
 def test_a_message_that_comes_twice_sends_one_receipt(shop: Guide) -> None:
-    shop.run("-c", PLACE_AN_ORDER, "good")
+    shop.python("-c", PLACE_AN_ORDER, "good")
     shop.messenger("dispatch", "SendReceipt", '{"order_id": 1}')
     assert shop.messenger("consume", "async", "--limit", "2").count("receipt of order 1 sent") == 1

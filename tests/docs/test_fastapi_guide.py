@@ -18,8 +18,8 @@ with TestClient(web) as client:
 
 
 def test_an_order_is_placed_and_handled_by_a_worker(guide: Callable[[str], Guide]) -> None:
-    project = guide("guides/fastapi.md")
-    answer = project.run("-c", PLACE_AN_ORDER)
+    project = guide("docs/guides/fastapi.md")
+    answer = project.python("-c", PLACE_AN_ORDER)
     assert answer.startswith("202 {'message_id': '")
     assert project.waiting() == 1
     worker = project.messenger("consume", "async", "--limit", "1")
@@ -29,10 +29,10 @@ def test_an_order_is_placed_and_handled_by_a_worker(guide: Callable[[str], Guide
 
 
 def test_without_redis_the_client_is_told_to_try_again(guide: Callable[[str], Guide]) -> None:
-    project = guide("guides/fastapi.md")
+    project = guide("docs/guides/fastapi.md")
     project.server.stop()
-    assert project.run("-c", PLACE_AN_ORDER) == "503 {'detail': 'try again later'} 5\n"
+    assert project.python("-c", PLACE_AN_ORDER) == "503 {'detail': 'try again later'} 5\n"
 
 
 def test_its_own_test_passes(guide: Callable[[str], Guide]) -> None:
-    assert "1 passed" in guide("guides/fastapi.md").pytest()
+    assert "1 passed" in guide("docs/guides/fastapi.md").pytest()
