@@ -54,4 +54,56 @@ if TYPE_CHECKING:
 __all__ = [
     "Acknowledger",
     "Application",
+    "Batch",
+    "BusNameStamp",
+    "ConfigError",
+    "DelayStamp",
+    "DelayedMessageHandlingFailed",
+    "DeliveryStamp",
+    "DispatchAfterCurrentBusStamp",
+    "Envelope",
+    "ErrorDetailsStamp",
+    "HandledStamp",
+    "HandlerDefinitionError",
+    "HandlerFailed",
+    "HandlerTimedOut",
+    "InfrastructureError",
     "LocalStamp",
+    "MessageBus",
+    "MessageDecodingFailed",
+    "MessageEncodingFailed",
+    "MessageIdsStamp",
+    "MessengerError",
+    "Middleware",
+    "MultiplierRetryStrategy",
+    "Next",
+    "NoHandlerForMessage",
+    "NoSenderForMessage",
+    "NotOneResult",
+    "ReceivedStamp",
+    "RecoverableError",
+    "RedeliveryStamp",
+    "RetryStrategy",
+    "SentStamp",
+    "SentToFailureTransportStamp",
+    "Stamp",
+    "StopWorker",
+    "TransportError",
+    "TransportNamesStamp",
+    "TransportUnavailable",
+    "UnrecoverableError",
+    "ask",
+    "handler",
+    "message",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """`Application` is imported when it is asked for: it brings the configuration and the Redis client with it, and a
+    module of messages or handlers needs neither.
+    """
+    if name == "Application":
+        from messenger.application import Application
+
+        return Application
+    raise AttributeError(f"module 'messenger' has no attribute {name!r}")
