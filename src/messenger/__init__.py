@@ -30,7 +30,6 @@ from messenger.handlers import Batch, handler
 from messenger.messages import message
 from messenger.middleware.base import Middleware, Next
 from messenger.query import ask
-from messenger.retry import MultiplierRetryStrategy, RetryStrategy
 from messenger.stamps import (
     BusNameStamp,
     DelayStamp,
@@ -75,7 +74,6 @@ __all__ = [
     "MessageIdsStamp",
     "MessengerError",
     "Middleware",
-    "MultiplierRetryStrategy",
     "Next",
     "NoHandlerForMessage",
     "NoSenderForMessage",
@@ -83,7 +81,6 @@ __all__ = [
     "ReceivedStamp",
     "RecoverableError",
     "RedeliveryStamp",
-    "RetryStrategy",
     "SentStamp",
     "SentToFailureTransportStamp",
     "Stamp",
