@@ -2,10 +2,11 @@
 #   PYTHON=python3.12        another interpreter for .venv
 #   ARGS='-e key=value -K'   more arguments for ansible-playbook (deploy, undeploy) or pytest (unit, integration, templates)
 #   SCENARIO=plain           one scenario only (molecule)
+#   SECONDS=600              how long, in all (fuzz)
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deploy undeploy sandbox sandbox-clean test lint types unit integration templates molecule clean
+.PHONY: help deploy undeploy sandbox sandbox-clean test lint types unit fuzz integration templates molecule clean
 
 PYTHON ?= python3
 export PYTHON
@@ -14,6 +15,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 PLAYBOOK = ANSIBLE_CONFIG=ansible.cfg ansible-playbook
 SCENARIOS = default plain rollback
 SCENARIO ?= $(SCENARIOS)
+SECONDS ?= 600
 
 help: ## list these commands
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -42,8 +44,11 @@ lint: .dev ## ruff, yamllint, ansible-lint, shellcheck, syntax of every playbook
 types: .dev ## mypy --strict
 	@mypy
 
-unit: .dev ## tests of the package alone
-	@pytest tests/unit $(ARGS)
+unit: .dev ## tests of the package alone, and a short piece of fuzzing
+	@pytest tests/unit tests/fuzz $(ARGS)
+
+fuzz: .dev ## coverage-guided fuzzing for SECONDS=600 in all; what is found is kept in .fuzz/
+	@python -m tests.fuzz $(SECONDS)
 
 integration: .dev .packages ## tests against redis-server, supervisord, PostgreSQL and PHP that they start themselves; the docs' examples
 	@pytest tests/integration tests/docs $(ARGS)

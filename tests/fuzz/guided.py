@@ -11,7 +11,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import atheris
+try:
+    import atheris
+except ImportError as error:
+    sys.exit(f"fuzzing needs the package atheris ({error}); install it with: scripts/venv.sh requirements-dev.lock")
 
 with atheris.instrument_imports(include=["messenger", "yaml", "dotenv"]):
     from tests.fuzz.targets import targets

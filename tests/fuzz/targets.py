@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.fuzz import config_targets, wire_targets
 
 NAMES = ("value", "headers", "row", "php_string", "dsn", "redis", "doctrine", "yaml", "env")
+PLANTED = "planted"  # a bug for the harness's own test
 CORPUS = Path(__file__).with_name("corpus")
 
 
@@ -28,9 +29,14 @@ def targets(directory: Path) -> dict[str, Callable[[bytes], None]]:
         "doctrine": config_targets.check_doctrine,
         "yaml": partial(config_targets.check_yaml, directory),
         "env": partial(config_targets.check_env, directory),
+        PLANTED: _check_planted,
     }
 
 
 def corpus(name: str) -> list[bytes]:
     """The inputs that are kept for a target: good ones to start from, and those that once found a bug."""
     return [path.read_bytes() for path in sorted((CORPUS / name).iterdir())]
+
+
+def _check_planted(data: bytes) -> None:
+    assert data != b"bug", "the planted bug"
