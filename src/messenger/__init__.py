@@ -26,6 +26,14 @@ from messenger.errors import (
     TransportUnavailable,
     UnrecoverableError,
 )
+from messenger.events import (
+    WorkerMessageFailed,
+    WorkerMessageHandled,
+    WorkerMessageReceived,
+    WorkerRunning,
+    WorkerStarted,
+    WorkerStopped,
+)
 from messenger.handlers import Batch, handler
 from messenger.messages import message
 from messenger.middleware.base import Middleware, Next
@@ -89,6 +97,12 @@ __all__ = [
     "TransportNamesStamp",
     "TransportUnavailable",
     "UnrecoverableError",
+    "WorkerMessageFailed",
+    "WorkerMessageHandled",
+    "WorkerMessageReceived",
+    "WorkerRunning",
+    "WorkerStarted",
+    "WorkerStopped",
     "ask",
     "handler",
     "message",

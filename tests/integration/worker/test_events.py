@@ -10,7 +10,7 @@ SETUP = """
 import os
 from pathlib import Path
 
-from messenger import events
+import messenger
 
 HERE = Path(os.environ["TEST_DIRECTORY"])
 TOLD = ("WorkerStarted", "WorkerMessageReceived", "WorkerMessageHandled", "WorkerMessageFailed", "WorkerStopped")
@@ -29,7 +29,7 @@ def what(event):
 
 def setup(application):
     for name in TOLD:
-        application.events.listen(getattr(events, name), write)
+        application.events.listen(getattr(messenger, name), write)
 """
 
 
