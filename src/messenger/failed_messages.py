@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from msgspec import UnsetType
 
 from messenger.application import Application
 from messenger.envelope import AnyEnvelope
-from messenger.errors import MessageDecodingFailed, TransportError
+from messenger.errors import HandlerFailed, MessageDecodingFailed, MessengerError, TransportError, TransportUnavailable
+from messenger.failure import redelivery, with_error
+from messenger.messages import wire_name
+from messenger.retry import retry_count
 from messenger.stamps import (
     DelayStamp,
     DeliveryStamp,
+    ErrorDetailsStamp,
+    HandledStamp,
     ReceivedStamp,
     RedeliveryStamp,
     SentToFailureTransportStamp,
@@ -18,7 +27,61 @@ from messenger.stamps import (
 from messenger.transports.base import ListableTransport
 from messenger.wire.serializer import UndecodableMessage
 
-_PAGE = 1000
+EVERYTHING = 2**63 - 1  # a limit that is none
+
+
+class NotRemoved(TransportUnavailable):
+    """A failed message is where it shall be, but its store was away before it could be removed there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which failed messages are meant; a part that is None does not matter.
+
+    types: wire names. since, until: when they failed, both included.
+    """
+
+    types: frozenset[str] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether every message is meant."""
+        return self == Selection()
+
+    def matches(self, envelope: AnyEnvelope) -> bool:
+        """Whether this message is meant. One that does not say when it failed is at no time."""
+        if self.types is not None and message_type(envelope) not in self.types:
+            return False
+        if self.since is None and self.until is None:
+            return True
+        moment = failed_at(envelope)
+        if moment is None:
+            return False
+        return (self.since is None or self.since <= moment) and (self.until is None or moment <= self.until)
+
+
+def message_type(envelope: AnyEnvelope) -> str:
+    """The wire name of a message; also of one that cannot be decoded, if it has one."""
+    message = envelope.message
+    if isinstance(message, UndecodableMessage):
+        return message.headers.get("type") or "undecodable"
+    return wire_name(type(message))
+
+
+def failed_at(envelope: AnyEnvelope) -> datetime | None:
+    """When a message failed last."""
+    stamp = envelope.last(RedeliveryStamp)
+    return stamp.redelivered_at if stamp is not None else None
+
+
+def default_failure_transport(application: Application) -> str | None:
+    """The failure transport that is meant when none is named: the only one, or the global one."""
+    names = application.failure_transport_names
+    configured = application.config.failure_transport
+    default = "failed" if isinstance(configured, UnsetType) else configured
+    return names[0] if len(names) == 1 else default if default in names else None
 
 
 class FailedMessages:
@@ -32,20 +95,15 @@ class FailedMessages:
             raise TransportError(f"the transport {name!r} cannot list its messages")
         self._list: ListableTransport = self._transport
 
-    def all(self, limit: int) -> Sequence[AnyEnvelope]:
+    def all(self, limit: int = EVERYTHING) -> Sequence[AnyEnvelope]:
         """Up to `limit` messages, oldest first."""
         return self._list.all(limit)
 
-    def everything(self) -> Iterator[AnyEnvelope]:
-        """All that are there now, page by page; the caller takes each out, or it is not listed again."""
-        seen: set[str | None] = set()
-        while True:
-            fresh = [e for e in self._list.all(_PAGE + len(seen)) if e.id not in seen]
-            if not fresh:
-                return
-            for envelope in fresh:
-                seen.add(envelope.id)
-                yield envelope
+    def select(self, selection: Selection, limit: int = EVERYTHING) -> Sequence[AnyEnvelope]:
+        """Up to `limit` of the messages that are meant, oldest first. To filter, all of them are read."""
+        if selection.is_everything:
+            return self.all(limit)
+        return [envelope for envelope in self._list.all(EVERYTHING) if selection.matches(envelope)][:limit]
 
     def find(self, message_id: str) -> AnyEnvelope | None:
         """The message with this id."""
@@ -62,27 +120,59 @@ class FailedMessages:
         for kind in (SentToFailureTransportStamp, DelayStamp, RedeliveryStamp, TransportMessageIdStamp, DeliveryStamp):
             fresh = fresh.without_all(kind)
         self._application.transport(target).send(fresh)
-        self._transport.reject(envelope)
+        self._forget(envelope, f"sent to {target!r}")
         return target
 
-    def handle(self, envelope: AnyEnvelope) -> str:
-        """Handle a message in this process and remove it when that succeeded; it stays when it did not.
+    def handle(self, envelope: AnyEnvelope) -> None:
+        """Handle a message in this process and remove it when that succeeded; it stays when it did not (R31).
 
-        Raises HandlerFailed, NoHandlerForMessage, MessageDecodingFailed.
+        Raises HandlerFailed, NoHandlerForMessage, MessageDecodingFailed; MessengerError for what else was raised.
         """
         if isinstance(envelope.message, UndecodableMessage):
-            raise MessageDecodingFailed(envelope.message.reason)
-        target = self._origin(envelope)
-        self._application.dispatch_received(envelope.with_stamps(ReceivedStamp(self.name)))
-        self._transport.reject(envelope)
-        return target
+            raise MessageDecodingFailed(
+                f"it cannot be read here ({envelope.message.reason}); deploy a release that can read it, or retry "
+                "it without --now: then its bytes go back to its transport as they came"
+            )
+        try:
+            self._application.dispatch_received(envelope.with_stamps(ReceivedStamp(self.name)))
+        except Exception as error:
+            self._keep(envelope, error)
+            if isinstance(error, MessengerError):
+                raise
+            raise MessengerError(f"{type(error).__name__}: {error}") from error
+        self._forget(envelope, "handled")
 
     def remove(self, envelope: AnyEnvelope) -> None:
         """Remove a message for good."""
         self._transport.reject(envelope)
 
+    def _keep(self, envelope: AnyEnvelope, error: Exception) -> None:
+        """Write down which handlers have succeeded, so that they are not run again, and the error if it is another.
+
+        Nothing new: the message is not touched, so that it keeps its id in a store whose entries cannot be changed.
+        """
+        failed = with_error(error.envelope if isinstance(error, HandlerFailed) else envelope, error)
+        if _known(failed) != _known(envelope):
+            self._transport.requeue(envelope, redelivery(failed, 0, retry_count(failed) + 1))
+
+    def _forget(self, envelope: AnyEnvelope, done: str) -> None:
+        try:
+            self._transport.reject(envelope)
+        except TransportError as error:
+            raise NotRemoved(
+                f"it was {done}, but could not be removed from {self.name!r}; remove it there, or it is handled again: "
+                f"{error}"
+            ) from error
+
     def _origin(self, envelope: AnyEnvelope) -> str:
         stamp = envelope.last(SentToFailureTransportStamp)
         if stamp is None:
-            raise TransportError("it does not say which transport it came from; remove it, or dispatch it again")
+            raise TransportError("it does not say which transport it came from; use --now, or remove it")
         return stamp.original_receiver_name
+
+
+def _known(envelope: AnyEnvelope) -> tuple[object, ...]:
+    """What is known of a failure: the handlers that succeeded, and the error."""
+    error = envelope.last(ErrorDetailsStamp)
+    what = (error.exception_class, error.exception_code, error.exception_message) if error is not None else None
+    return (what, *(stamp.handler_name for stamp in envelope.all(HandledStamp)))

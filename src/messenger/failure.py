@@ -72,7 +72,7 @@ class FailureHandling:
         """
         # After DelayedMessageHandlingFailed the handlers run again: they alone can dispatch what has failed once more.
         failed = error.envelope if isinstance(error, HandlerFailed) else received
-        failed = _with_error(failed, error)
+        failed = with_error(failed, error)
         if any(isinstance(cause, self._infrastructure_errors) for cause in causes(error)):
             stamped = failed.without_all(DelayStamp).with_stamps(DelayStamp(_INFRASTRUCTURE_DELAY))
             source.requeue(received, stamped)
@@ -82,7 +82,7 @@ class FailureHandling:
             return self._keep(source, received, failed, strategy.waiting_time(failed, error))
         if not isinstance(failed.message, UndecodableMessage) and should_retry(failed, error, strategy):
             delay = retry_delay(failed, error, strategy)
-            source.requeue(received, _redelivery(failed, delay, retry_count(failed) + 1))
+            source.requeue(received, redelivery(failed, delay, retry_count(failed) + 1))
             return Outcome(will_retry=True, delay=delay)
         return self._put_aside(source, received, failed)
 
@@ -92,7 +92,7 @@ class FailureHandling:
     def _keep(self, source: Transport, received: AnyEnvelope, failed: AnyEnvelope, delay: int) -> Outcome:
         """A message in a failure transport leaves it by success or by an operator's command only (R31)."""
         delay = min(max(delay, 1000), _LONGEST_PARKING)
-        source.requeue(received, _redelivery(failed, delay, retry_count(failed) + 1))
+        source.requeue(received, redelivery(failed, delay, retry_count(failed) + 1))
         return Outcome(will_retry=False, delay=delay, failure_transport=source.name)
 
     def _put_aside(self, source: Transport, received: AnyEnvelope, failed: AnyEnvelope) -> Outcome:
@@ -101,12 +101,12 @@ class FailureHandling:
             source.reject(received)
             return Outcome(will_retry=False)
         origin = SentToFailureTransportStamp(source.name)
-        self._transport(target).send(_redelivery(failed.with_stamps(origin), 0, 0))
+        self._transport(target).send(redelivery(failed.with_stamps(origin), 0, 0))
         source.reject(received)
         return Outcome(will_retry=False, failure_transport=target)
 
 
-def _redelivery(envelope: AnyEnvelope, delay: int, count: int) -> AnyEnvelope:
+def redelivery(envelope: AnyEnvelope, delay: int, count: int) -> AnyEnvelope:
     """The envelope with one more delay and redelivery; of each kind the first and the newest nine are kept."""
     envelope = envelope.with_stamps(DelayStamp(delay), RedeliveryStamp(count))
     for kind in (DelayStamp, RedeliveryStamp):
@@ -117,7 +117,7 @@ def _redelivery(envelope: AnyEnvelope, delay: int, count: int) -> AnyEnvelope:
     return envelope
 
 
-def _with_error(envelope: AnyEnvelope, error: Exception) -> AnyEnvelope:
+def with_error(envelope: AnyEnvelope, error: Exception) -> AnyEnvelope:
     """The envelope with what was raised, the last error only, so that it never grows with attempts (R35)."""
     cause = causes(error)[0]
     code = getattr(cause, "code", 0)

@@ -21,6 +21,7 @@ EXIT_CONFIG = 78
 @click.group(
     cls=LazyGroup,
     commands_from={
+        "completion": "messenger.cli.completion:completion",
         "consume": "messenger.cli.consume:consume",
         "debug": "messenger.cli.debug:debug",
         "dispatch": "messenger.cli.dispatch:dispatch",

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from messenger.application import Application
+from messenger.cli.terminal import printable
 from messenger.config.environment import read_environment
 from messenger.control import Control
 from messenger.errors import ConfigError
@@ -63,13 +64,13 @@ def need_control(application: Application) -> Control:
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on stdout."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    """One JSON document on stdout, in UTF-8 whatever the terminal; half a surrogate pair comes as its JSON escape."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace"))
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Columns padded to their widest cell; no wrapping, so that it can be cut and grepped."""
-    texts = [[str(cell) for cell in row] for row in (head, *rows)]
+    texts = [[printable(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[i]) for row in texts) for i in range(len(head))]
     for row in texts:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -219,6 +219,12 @@ class Project:
         assert "Traceback" not in stderr, stderr
         return Output(stdout, stderr)
 
+    def work(self, count: int, transport: str = "async") -> None:
+        """Have a worker take so many messages. Quicker than `worker`, which is a process of its own."""
+        arguments = ("consume", transport, "--limit", str(count))
+        found, _, log = self._forker.run(arguments, self.directory, self.environment)
+        assert found == 0, log
+
     def json(self, *arguments: str, code: int = 0, **environment: str) -> Any:
         """The JSON that `messenger … --format json` prints."""
         return json.loads(self.run(*arguments, "--format", "json", code=code, **environment).stdout)

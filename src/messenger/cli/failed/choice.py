@@ -1,0 +1,92 @@
+"""Which failed messages an operator means: the failure transport, IDs or all, and filters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import wraps
+from typing import Any
+
+import click
+
+from messenger.application import Application
+from messenger.cli import complete
+from messenger.cli.moment import MomentType
+from messenger.cli.terminal import choose, is_asked
+from messenger.errors import ConfigError
+from messenger.failed_messages import FailedMessages, Selection, default_failure_transport
+from messenger.messages import dotted_name, message_options, wire_name
+
+Command = Callable[..., Any]
+
+transport_option = click.option(
+    "--transport",
+    metavar="NAME",
+    shell_complete=complete.failure_transports,
+    help="Which failure transport. Default: the global one.",
+)
+ids_argument = click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=complete.failed_ids)
+
+
+def selection_options(command: Command) -> Command:
+    """--class-filter, --since and --until; the command gets `filters`, to be given to `selection`."""
+
+    @click.option("--class-filter", metavar="NAME", help="Only this message: wire name or Python class.")
+    @click.option("--since", type=MomentType(), help="Only what failed since then: 2h, 7d, 2026-11-24T08:00.")
+    @click.option("--until", type=MomentType(), help="Only what failed until then.")
+    @wraps(command)
+    def with_filters(
+        *args: Any, class_filter: str | None, since: datetime | None, until: datetime | None, **options: Any
+    ) -> Any:
+        return command(*args, filters=(class_filter, since, until), **options)
+
+    return with_filters
+
+
+def selection(
+    application: Application, filters: tuple[str | None, datetime | None, datetime | None], ids: Sequence[str]
+) -> Selection:
+    """What the filters mean. UsageError when there are IDs as well."""
+    class_filter, since, until = filters
+    if ids and any(part is not None for part in filters):
+        raise click.UsageError("give IDs, or --class-filter, --since and --until, not both")
+    return Selection(None if class_filter is None else _types(application, class_filter), since, until)
+
+
+def _types(application: Application, name: str) -> frozenset[str]:
+    """The wire names a message class is and was known by; a name this release does not know stands for itself."""
+    found = [
+        cls
+        for cls in application.messages.classes
+        if name in (wire_name(cls), dotted_name(cls), cls.__name__, *message_options(cls).aliases)
+    ]
+    if len(found) > 1:
+        raise click.UsageError(f"{name!r} is more than one message: {', '.join(map(wire_name, found))}")
+    return frozenset((name, *(n for cls in found for n in (wire_name(cls), *message_options(cls).aliases))))
+
+
+def open_store(application: Application, name: str | None) -> FailedMessages:
+    """The failure transport of --transport, else the global one, else the one that is chosen at the terminal."""
+    names = application.failure_transport_names
+    if name is not None and name not in names:
+        raise click.UsageError(f"{name!r} is no failure transport; allowed: {', '.join(names) or 'none'}")
+    if not names:
+        raise ConfigError("no failure transport: messenger.yaml says 'failure_transport: null'")
+    return FailedMessages(application, name or _of_several(application, names))
+
+
+def _of_several(application: Application, names: Sequence[str]) -> str:
+    default = default_failure_transport(application)
+    if len(names) > 1 and is_asked():
+        return choose("Which failure transport?", names, default)
+    if default is None:
+        raise click.UsageError(f"which failure transport? Allowed for --transport: {', '.join(names)}")
+    if len(names) > 1:
+        others = ", ".join(repr(name) for name in names if name != default)
+        click.echo(f"using the default failure transport {default!r}; others, for --transport: {others}", err=True)
+    return default
+
+
+def choose_ids(store: FailedMessages, ids: Sequence[str], wanted: Selection) -> list[str]:
+    """The IDs given, each once, or those of all messages that are meant: what is there now, and not what comes."""
+    return list(dict.fromkeys(ids)) or [envelope.id or "" for envelope in store.select(wanted)]

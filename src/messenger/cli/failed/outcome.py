@@ -1,0 +1,126 @@
+"""Going through failed messages one after the other, and what is said in the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import click
+
+from messenger.cli.common import print_json
+from messenger.cli.terminal import Progress
+from messenger.envelope import AnyEnvelope
+from messenger.errors import MessengerError, TransportUnavailable
+from messenger.failed_messages import FailedMessages, NotRemoved
+
+Work = Callable[[AnyEnvelope], str]
+"""Does it, and says what was done: "sent to 'async'". Raises MessengerError with the message still there, or Enough."""
+
+
+class Enough(Exception):
+    """The operator wants to see no more of them."""
+
+
+@dataclass
+class Outcome:
+    """What became of the messages.
+
+    done: what was done, by id. problems: what went wrong, by id; those messages stay. gone: somebody else was quicker.
+    left: never tried, because the work ended early; by_choice: because the operator said so.
+    """
+
+    done: dict[str, str] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    by_choice: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 1 when a message is not as it was meant to be."""
+        return 1 if self.problems or (self.left and not self.by_choice) else 0
+
+
+@dataclass
+class Round:
+    """One way through a list of messages.
+
+    work: what is done to each. undone: what is said when that failed: "not retried".
+    named: the operator gave the ids; then one that is not there is a problem.
+    quiet: say nothing of each message that went well.
+    """
+
+    store: FailedMessages
+    work: Work
+    undone: str
+    named: bool
+    quiet: bool
+
+    def go(self, ids: Sequence[str], label: str = "") -> Outcome:
+        """Go through the messages. A server that is away, or Ctrl-C, ends it; what was done stays done.
+
+        label: of the progress bar; "" for none.
+        """
+        outcome = Outcome(left=list(reversed(ids)))
+        with Progress(len(ids), label) as progress:
+            try:
+                go_on = True
+                while outcome.left and go_on:
+                    go_on = self._one(outcome.left[-1], outcome, progress)
+                    outcome.left.pop()
+                    progress.step()
+            except Enough:
+                outcome.by_choice = True
+            except KeyboardInterrupt:
+                progress.line("interrupted", err=True)
+        outcome.left.reverse()
+        return outcome
+
+    def _one(self, message_id: str, outcome: Outcome, progress: Progress) -> bool:
+        """False when there is no point in going on."""
+        try:
+            envelope = self.store.find(message_id)
+            if envelope is not None:
+                outcome.done[message_id] = done = self.work(envelope)
+                if not self.quiet:
+                    progress.line(f"{message_id}: {done}")
+            elif self.named:
+                problem = f"no message {message_id!r} in {self.store.name!r}; `messenger failed show` lists them"
+                self._problem(message_id, problem, outcome, progress)
+            else:
+                outcome.gone.append(message_id)
+        except NotRemoved as error:
+            self._problem(message_id, str(error), outcome, progress)
+        except MessengerError as error:
+            self._problem(message_id, f"{self.undone}, it stays in {self.store.name!r}: {error}", outcome, progress)
+            return not isinstance(error, TransportUnavailable)
+        return True
+
+    def _problem(self, message_id: str, text: str, outcome: Outcome, progress: Progress) -> None:
+        outcome.problems[message_id] = text
+        progress.line(f"{message_id}: {text}", err=True)
+
+
+def print_outcome(store: FailedMessages, outcome: Outcome, output: str, *, with_totals: bool) -> int:
+    """Say what became of them; returns the exit code."""
+    if output == "json":
+        print_json(
+            {
+                "transport": store.name,
+                "done": outcome.done,
+                "problems": outcome.problems,
+                "gone": outcome.gone,
+                "left": outcome.left,
+            }
+        )
+        return outcome.exit_code
+    if with_totals:
+        for done, count in Counter(outcome.done.values()).items():
+            click.echo(f"{count} {done}")
+        if not outcome.done and not outcome.problems and not outcome.left:
+            click.echo(f"nothing to do in {store.name!r}")
+    for ids, text in ((outcome.gone, "meanwhile gone from"), (outcome.left, "not tried; still in")):
+        if ids:
+            click.echo(f"{len(ids)} {text} {store.name!r}", err=True)
+    return outcome.exit_code

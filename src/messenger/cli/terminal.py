@@ -1,0 +1,71 @@
+"""Talking to a person at a terminal: asking, showing progress, and text that cannot do harm there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import click
+
+
+def is_asked() -> bool:
+    """Whether somebody sits at stdin who can answer."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def choose(question: str, choices: Sequence[str], default: str | None = None) -> str:
+    """One of the choices, asked on stderr until it is one. Raises click.Abort at the end of the input."""
+    answer: str = click.prompt(question, type=click.Choice(list(choices)), default=default, err=True)
+    return answer
+
+
+def confirm(question: str, *, default: bool) -> None:
+    """Ask on stderr. Raises click.ClickException unless the answer is yes; also where nobody can answer."""
+    try:
+        agreed = click.confirm(question, default=default, err=True)
+    except click.Abort:
+        click.echo(err=True)
+        agreed = False
+    if not agreed:
+        raise click.ClickException("nothing was done; --force does not ask")
+
+
+def printable(text: object) -> str:
+    """The text on one line, control characters escaped: what came from outside must not steer a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+class Progress:
+    """A bar on stderr while long work goes on; nothing when stderr is no terminal, or without a label.
+
+    with Progress(len(ids), "Sending") as progress: … progress.step(); progress.line("text")
+    """
+
+    def __init__(self, length: int, label: str) -> None:
+        self._bar: Any = None
+        if label and length > 1 and sys.stderr is not None and sys.stderr.isatty():
+            self._bar = click.progressbar(length=length, label=label, file=sys.stderr, show_pos=True)
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(kind, error, trace)
+
+    def step(self) -> None:
+        """One more is done."""
+        if self._bar is not None:
+            self._bar.update(1)
+
+    def line(self, text: str, *, err: bool = False) -> None:
+        """Print a line in the place of the bar; the next step draws the bar below it."""
+        if self._bar is not None:
+            click.echo("\r\x1b[K", nl=False, err=True)
+        click.echo(printable(text), err=err)
