@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from messenger.application import Application
+from messenger.cli import complete
 from messenger.cli.common import SizeType, load
 from messenger.errors import ConfigError
 from messenger.transports.base import QueueTransport
@@ -37,7 +38,7 @@ class _Command(click.Command):
 
 
 @click.command(cls=_Command, short_help="The worker: handle messages.")
-@click.argument("transports", nargs=-1, metavar="[TRANSPORT]...")
+@click.argument("transports", nargs=-1, metavar="[TRANSPORT]...", shell_complete=complete.transports)
 @click.option("-l", "--limit", "messages", type=_COUNT, help="Stop after this many messages, failed ones included.")
 @click.option("-f", "--failure-limit", "failures", type=_COUNT, help="Stop after this many failed attempts.")
 @click.option("-m", "--memory-limit", "memory", type=SizeType(), help="Stop when more memory is resident, e.g. 128M.")

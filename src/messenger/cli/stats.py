@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from messenger.application import Application
+from messenger.cli import complete
 from messenger.cli.common import format_option, load, print_json, print_table, seconds_text
 from messenger.errors import ConfigError, TransportError
 from messenger.transports.base import ConsumerTransport, Transport
 
 
 @click.command(short_help="How many messages wait where.")
-@click.argument("names", nargs=-1, metavar="[TRANSPORT]...")
+@click.argument("names", nargs=-1, metavar="[TRANSPORT]...", shell_complete=complete.transports)
 @click.option("--alarm", is_flag=True, help="Exit with 1 when a transport is LATE; for cron and monitoring.")
 @click.option("-v", "--verbose", is_flag=True, help="Also show which consumers hold messages.")
 @format_option
