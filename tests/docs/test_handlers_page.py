@@ -27,6 +27,10 @@ class PlaceOrder:
 class OrderPlaced:
     id: int
 
+@dataclass
+class Reading:
+    value: int
+
 class Gateway:
     def send(self, text):
         print("sms:", text)
@@ -36,7 +40,7 @@ class HttpGateway(Gateway): ...
 class Settings: ...
 """
 IMPORTS = """
-from messenger import DispatchAfterCurrentBusStamp, Envelope, MessageBus, handler
+from messenger import Acknowledger, Batch, DispatchAfterCurrentBusStamp, Envelope, MessageBus, handler
 from shop.messages import *
 
 def charge(order):
@@ -59,6 +63,7 @@ from shop.messages import *
 application = Application.load("messenger.yaml")
 application.dispatch(SmsNotification("hello"))
 application.dispatch(PlaceOrder(7))
+application.dispatch(Reading(3))
 try:
     application.dispatch(PlaceOrder(13))
 except HandlerFailed as error:
@@ -76,7 +81,10 @@ def test_its_pieces_work_together(guide: Callable[[str], Guide]) -> None:
     project = guide("docs/handlers.md")
     parts = {
         "shop/messages.py": MESSAGES,
-        "shop/handlers.py": IMPORTS + block_with("def send_sms(") + block_with("def place_order("),
+        "shop/handlers.py": IMPORTS
+        + block_with("def send_sms(")
+        + block_with("def place_order(")
+        + block_with("Batch("),
         "shop/setup.py": "from shop.messages import *\n" + block_with("def setup("),
         "messenger.yaml": block_with("setup: shop.setup.setup"),
         "program.py": PROGRAM + block_with("price = ask(") + "print('price:', price)\n",
@@ -88,6 +96,7 @@ def test_its_pieces_work_together(guide: Callable[[str], Guide]) -> None:
     assert project.python("program.py").splitlines() == [
         "sms: hello",
         "placed: 7",
+        "stored: [3]",
         "shop.handlers.place_order failed: ValueError: the card was refused",
         "price: 7",
     ]
