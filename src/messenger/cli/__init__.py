@@ -21,6 +21,7 @@ EXIT_CONFIG = 78
 @click.group(
     cls=LazyGroup,
     commands_from={
+        "check": "messenger.cli.check:check",
         "completion": "messenger.cli.completion:completion",
         "consume": "messenger.cli.consume:consume",
         "debug": "messenger.cli.debug:debug",

@@ -1,0 +1,47 @@
+"""What a check says: how bad it is, where, what was found, and what to change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `messenger check`. None of its texts has a secret in it.
+
+    check: which check it is from, e.g. ``redis-eviction``; it stays the same between versions.
+    change: what to change to; None for what is well.
+    """
+
+    level: Level
+    check: str
+    where: str
+    found: str
+    change: str | None = None
+
+    def __str__(self) -> str:
+        change = f" -> {self.change}" if self.change else ""
+        return f"{self.level:<4}  {self.where}: {self.found}{change}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Makes the findings of one check about one thing."""
+
+    check: str
+    where: str
+
+    def ok(self, found: str) -> Finding:
+        """This is well."""
+        return Finding("ok", self.check, self.where, found)
+
+    def warn(self, found: str, change: str) -> Finding:
+        """This works now, and will hurt."""
+        return Finding("warn", self.check, self.where, found, change)
+
+    def fail(self, found: str, change: str) -> Finding:
+        """This does not work, or loses messages."""
+        return Finding("fail", self.check, self.where, found, change)

@@ -1,0 +1,77 @@
+"""The checks of one Redis transport, and of the Redis that holds the control plane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from messenger.checks.clock import check_clock
+from messenger.checks.finding import Finding
+from messenger.checks.redis_groups import check_groups
+from messenger.checks.redis_persistence import check_persistence
+from messenger.checks.redis_reach import check_reach
+from messenger.checks.redis_rights import check_rights
+from messenger.checks.redis_server import check_server, server_facts
+from messenger.transports.redis.commands import Needed, control_commands, transport_commands
+from messenger.transports.redis.link import RedisLink, RedisReplyError
+from messenger.transports.redis.options import RedisOptions
+
+_SECONDS = 3.0
+Step = Callable[[RedisLink], Iterable[Finding]]
+
+
+def check_redis_transport(name: str, options: RedisOptions) -> Iterator[Finding]:
+    """Whether the server can be reached, keeps what it is given, and lets this user do what the transport does."""
+    where = f"transport {name}"
+    steps: list[Step] = [lambda link: check_groups(link, where, options)]
+    yield from _check(where, options, transport_commands(options), steps)
+
+
+def check_control(name: str, options: RedisOptions) -> Iterator[Finding]:
+    """The same for the control plane. name: of the application."""
+    yield from _check("control plane", options, control_commands(name), [])
+
+
+def _check(where: str, options: RedisOptions, needed: Sequence[Needed], more: Sequence[Step]) -> Iterator[Finding]:
+    link = RedisLink(_impatient(options))
+    steps: list[Step] = [_check_server(options), *more]
+    try:
+        reached = check_reach(link, options)
+        yield reached
+        if reached.level == "fail":
+            return
+        yield from check_rights(link, where, options, needed)
+        for step in steps:
+            try:
+                yield from step(link)
+            except RedisReplyError as error:
+                if error.code != "NOPERM":  # which right is missing was said already
+                    raise
+    finally:
+        link.close()
+
+
+def _check_server(options: RedisOptions) -> Step:
+    def step(link: RedisLink) -> Iterator[Finding]:
+        yield check_clock(options.address, lambda: _server_time(link))
+        facts = server_facts(link)
+        yield from check_server(options, facts)
+        if facts:
+            yield from check_persistence(link, options.address, facts)
+
+    return step
+
+
+def _server_time(link: RedisLink) -> float:
+    seconds, microseconds = link.call("TIME")
+    return int(seconds) + int(microseconds) / 1e6
+
+
+def _impatient(options: RedisOptions) -> RedisOptions:
+    """The same server, given up on after a few seconds."""
+    return replace(
+        options,
+        timeout=min(options.timeout or _SECONDS, _SECONDS),
+        read_timeout=min(options.read_timeout or _SECONDS, _SECONDS),
+        retry_interval=0,
+    )

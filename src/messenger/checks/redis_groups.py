@@ -1,0 +1,75 @@
+"""The groups of a stream and their consumers, against what the transport's options say (R16)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from messenger.checks.finding import Finding, Place
+from messenger.transports.redis.link import RedisLink, RedisReplyError
+from messenger.transports.redis.options import RedisOptions
+
+# Our consumers are called <host>-<pid>-<6 hexadecimal digits>.
+_OURS = re.compile(r".+-\d+-[0-9a-f]{6}")
+_RECENT_MS = 3_600_000
+_PHP_TIMEOUT = 3600
+
+
+def check_groups(link: RedisLink, where: str, options: RedisOptions) -> Iterator[Finding]:
+    """Reads XINFO GROUPS and XINFO CONSUMERS."""
+    place = Place("redis-groups", f"{where} (stream {options.stream})")
+    yield from _check_deleting(place, options)
+    names = [group["name"].decode(errors="replace") for group in _info(link, "GROUPS", options.stream)]
+    deletes = options.delete_after_ack or options.delete_after_reject
+    if options.group not in names and not options.auto_setup:
+        yield place.fail(f"there is no group {options.group!r}, and auto_setup is off", "messenger setup-transports")
+    elif len({*names, options.group}) > 1 and deletes:
+        yield place.fail(
+            f"the stream has the groups {', '.join(names)}, this transport is {options.group!r}, and a message deleted "
+            "after one group's ack is lost to the others",
+            "delete_after_ack=false and delete_after_reject=false in every group, or one group",
+        )
+    elif options.group not in names:
+        yield place.ok(f"group {options.group!r} is not there yet; the first use creates it")
+    else:
+        yield place.ok(f"group {options.group!r} is there")
+        yield from _check_consumers(link, place, options)
+
+
+def _check_deleting(place: Place, options: RedisOptions) -> Iterator[Finding]:
+    if not options.delete_after_ack and not options.stream_max_entries:
+        yield place.warn("handled messages stay in the stream for ever", "stream_max_entries, or delete_after_ack=true")
+    if options.delete_after_ack and not options.delete_after_reject:
+        yield place.warn("rejected messages stay in the stream for ever", "delete_after_reject=true")
+    if options.delete_after_ack and options.stream_max_entries:
+        yield place.warn(
+            "stream_max_entries says nothing while delete_after_ack is on", "leave stream_max_entries away"
+        )
+
+
+def _check_consumers(link: RedisLink, place: Place, options: RedisOptions) -> Iterator[Finding]:
+    """PHP workers renew no leases unless run with --keepalive: what they work on for long runs twice (R4)."""
+    foreign = [
+        name
+        for consumer in _info(link, "CONSUMERS", options.stream, options.group)
+        if not _OURS.fullmatch(name := consumer["name"].decode(errors="replace"))
+        and name != options.consumer
+        and (consumer["pending"] or consumer["idle"] < _RECENT_MS)
+    ]
+    if foreign and options.redeliver_timeout < _PHP_TIMEOUT:
+        yield place.warn(
+            f"consumers that are not ours, such as {foreign[0]!r}, may renew no leases: a message they work on for "
+            f"longer than redeliver_timeout, {options.redeliver_timeout} s, is handled twice",
+            f"redeliver_timeout={_PHP_TIMEOUT} on both sides, or longer than the slowest PHP handler",
+        )
+
+
+def _info(link: RedisLink, *words: str) -> list[dict[str, Any]]:
+    try:
+        replies = link.call("XINFO", *words)
+    except RedisReplyError as error:
+        if error.code == "NOPERM":
+            raise
+        return []  # no such stream or group
+    return [{key.decode(): value for key, value in zip(flat[::2], flat[1::2], strict=True)} for flat in replies]

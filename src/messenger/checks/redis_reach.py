@@ -1,0 +1,57 @@
+"""Whether a Redis answers, and if not, which part of the DSN to look at (R15)."""
+
+from __future__ import annotations
+
+from messenger.checks.finding import Finding, Place
+from messenger.errors import TransportError
+from messenger.transports.redis.link import RedisLink, RedisReplyError
+from messenger.transports.redis.options import RedisOptions
+
+_ADVICE = (
+    (("password or user was refused", "wrongpass", "noauth"),
+     "correct user and password in the DSN, special characters percent-encoded; ACL LIST shows the server's users"),
+    (("no permissions", "noperm"), "ACL SETUSER {user} +client|setname +select"),
+    (("db index is out of range", "invalid db index"),
+     "take a smaller dbindex in the DSN, or raise `databases` in redis.conf"),
+    (("certificate verify failed", "certificate_verify_failed"),
+     "name the authority of the server's certificate: ssl[cafile]=FILE; it must have the host of the DSN"),
+    (("wrong version number", "wrong_version_number", "record layer failure", "packet length too long"),
+     "this port speaks no TLS: write redis:// instead of rediss://, or its TLS port"),
+    (("connection closed by server", "connection reset"),
+     "if this port speaks TLS, write rediss:// instead of redis://; else look at the server's log"),
+    (("connection refused",), "start Redis there, or correct host and port in the DSN"),
+    (("no such file",), "start Redis there, or correct the socket's path in the DSN"),
+    (("permission denied",), "add this user to the group of the socket"),
+    (("name or service not known", "name resolution", "nodename"), "correct the host in the DSN, or its DNS entry"),
+    (("timeout", "timed out", "no route", "unreachable"), "correct host and port in the DSN, or open the firewall"),
+    (("no master found", "not found"), "correct sentinel_master and the sentinels in the DSN"),
+    (("loading",), "wait until Redis has read its data"),
+)  # fmt: skip
+
+
+def check_reach(link: RedisLink, options: RedisOptions) -> Finding:
+    """Connect, log in, choose the database, and get one answer."""
+    place = Place("redis-reach", options.address)
+    try:
+        link.call("TIME")
+    except RedisReplyError as error:
+        if error.code != "NOPERM":
+            return _failed(place, options, str(error))
+    except TransportError as error:
+        return _failed(place, options, str(error))
+    return place.ok(f"answers ({_how(options)})")
+
+
+def _failed(place: Place, options: RedisOptions, error: str) -> Finding:
+    reason = error.removeprefix(f"{options.address}: ")
+    lower = reason.lower()
+    advice = next((text for needles, text in _ADVICE if any(needle in lower for needle in needles)), None)
+    change = (advice or "look at the server's log").format(user=options.user or "default")
+    return place.fail(f"cannot be used ({_how(options)}): {reason}", change)
+
+
+def _how(options: RedisOptions) -> str:
+    """How it was tried; never the password."""
+    tls = "with TLS" if options.tls else "without TLS"
+    password = "with a password" if options.password else "without a password"
+    return f"{tls}, as user {options.user or 'default'!r} {password}"

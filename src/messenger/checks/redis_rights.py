@@ -1,0 +1,62 @@
+"""Whether the user may run every command that the transport sends, on every key it uses.
+
+Each command is tried inside a transaction that is thrown away: Redis looks at the rights when a command is queued, and
+runs it at EXEC, which never comes. That works for every user and version. ACL DRYRUN and ACL GETUSER, which tell the
+same, are for administrators only, and the user of an application is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from messenger.checks.finding import Finding, Place
+from messenger.transports.redis.commands import Needed
+from messenger.transports.redis.link import RedisLink, RedisReplyError
+from messenger.transports.redis.options import RedisOptions
+
+_ONLY_OUTSIDE = ("multi", "exec")
+
+
+def check_rights(link: RedisLink, where: str, options: RedisOptions, needed: Sequence[Needed]) -> Iterator[Finding]:
+    """One finding: what is missing and the rule that gives it, or that nothing is."""
+    place = Place("redis-rights", f"{where} ({options.address})")
+    user = options.user or "default"
+    # EXEC outside of a transaction is an error that does nothing.
+    on_exec, on_multi = link.exchange([("EXEC",), ("MULTI",)])
+    link.close()  # ends what MULTI began
+    if _is_denied(on_multi):
+        yield place.fail(f"user {user!r} may not run multi, so nothing else was tried", f"ACL SETUSER {user} +multi")
+        return
+    commands, keys = _denied(link, [each for each in needed if each.name not in _ONLY_OUTSIDE])
+    if _is_denied(on_exec) and any(each.name == "exec" for each in needed):
+        commands.append("exec")
+    if not commands and not keys:
+        yield place.ok(f"user {user!r} may run every command it needs")
+        return
+    found = [f"run {', '.join(commands)}"] * bool(commands) + [f"use {_and(keys)}"] * bool(keys)
+    rules = [f"+{command}" for command in commands] + [f"~{key}" for key in keys]
+    yield place.fail(f"user {user!r} may not {' and not '.join(found)}", f"ACL SETUSER {user} {' '.join(rules)}")
+
+
+def _denied(link: RedisLink, needed: Sequence[Needed]) -> tuple[list[str], list[str]]:
+    """The names of the commands, and the keys, that are refused."""
+    replies = link.exchange([("MULTI",), *(each.words for each in needed), ("DISCARD",)])[1:-1]
+    link.close()  # where DISCARD is refused, this is what throws the transaction away
+    commands: dict[str, None] = {}
+    keys: dict[str, None] = {}
+    for each, reply in zip(needed, replies, strict=True):
+        if _is_denied(reply):
+            if "to run the" in str(reply) or each.key is None:
+                commands[each.name] = None
+            else:
+                keys[each.key] = None
+    return list(commands), list(keys)
+
+
+def _is_denied(reply: object) -> bool:
+    # A refused EXEC is an EXECABORT that has NOPERM inside.
+    return isinstance(reply, RedisReplyError) and (reply.code == "NOPERM" or "no permissions to run" in str(reply))
+
+
+def _and(keys: Sequence[str]) -> str:
+    return f"the key{'s' * (len(keys) > 1)} {', '.join(keys)}"

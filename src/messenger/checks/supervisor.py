@@ -1,0 +1,122 @@
+"""Supervisor's settings of the workers against what their handlers need (R52 to R55)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from messenger.application import Application
+from messenger.checks.finding import Finding, Place
+from messenger.checks.supervisor_conf import ConfUnreadable, Program, read_programs
+from messenger.checks.timeouts import longest_message
+
+# For what comes after the handler: the store confirms, connections are closed.
+_MARGIN_SECONDS = 5
+_GRACEFUL = ("TERM", "INT", "QUIT")
+
+
+def check_supervisor(application: Application, path: Path) -> Iterator[Finding]:
+    """path: a file with [program:] sections."""
+    place = Place("supervisor", str(path))
+    try:
+        programs = read_programs(path)
+    except ConfUnreadable as error:
+        yield place.fail(str(error), "mend it; `supervisorctl reread` must take it")
+        return
+    if not programs:
+        yield place.warn("no program in it runs `messenger consume`", "--supervisor-conf with the file that has them")
+    for program in programs:
+        yield from _check_program(application, Place("supervisor", f"{path} [program:{program.name}]"), program)
+
+
+def _check_program(application: Application, place: Place, program: Program) -> Iterator[Finding]:
+    problems = [*_check_life(place, program)]
+    try:
+        options = _consume_options(program)
+    except click.ClickException as error:
+        yield from problems
+        yield place.fail(f"its command ends with wrong usage: {error.format_message()}", "messenger consume --help")
+        return
+    names = options["transports"] or application.transport_names
+    unknown = [name for name in names if name not in application.transport_names]
+    if unknown:
+        known = ", ".join(application.transport_names)
+        problems.append(place.fail(f"it consumes {unknown[0]!r}, which is no transport", f"one of {known}"))
+    problems += _check_start(place, program, options["min_uptime"])
+    problems += _check_stop(place, program, options.get("stop_deadline"))
+    longest = longest_message(application, names)
+    if longest is not None and program.stopwaitsecs <= longest + _MARGIN_SECONDS:
+        problems.append(
+            place.warn(
+                f"stopwaitsecs is {program.stopwaitsecs} and handlers may take {longest:g} s: Supervisor kills a "
+                "worker in the middle of its message, which is then handled again",
+                f"stopwaitsecs={int(longest) + 2 * _MARGIN_SECONDS}",
+            )
+        )
+    yield from problems
+    if not problems:
+        yield place.ok(_summary(program, longest))
+
+
+def _consume_options(program: Program) -> dict[str, Any]:
+    """What the command line says, read as the command itself reads it. Raises click.ClickException."""
+    from messenger.cli.consume import consume
+
+    try:
+        return consume.make_context("consume", list(program.arguments)).params
+    except click.exceptions.Exit:  # --help
+        raise click.UsageError("it does not run a worker") from None
+
+
+def _check_life(place: Place, program: Program) -> Iterator[Finding]:
+    expected = program.autorestart == "unexpected" and 0 in program.exitcodes
+    if expected or program.autorestart in ("false", "no", "off", "0"):
+        yield place.fail(
+            f"autorestart is {program.autorestart}: a worker that left by a limit or by stop-workers stays away",
+            "autorestart=true",
+        )
+    if program.stopsignal not in _GRACEFUL:
+        yield place.fail(
+            f"stopsignal {program.stopsignal} ends a worker in the middle of its message", "stopsignal=TERM"
+        )
+    if program.behind_shell and not program.stopasgroup:
+        yield place.fail(
+            "the stop signal goes to a shell, and the worker never sees it", "`exec messenger consume …` as the command"
+        )
+    if not program.killasgroup:
+        yield place.warn(
+            "killasgroup is not set: what a handler has started outlives a killed worker", "killasgroup=true"
+        )
+
+
+def _check_start(place: Place, program: Program, min_uptime: float) -> Iterator[Finding]:
+    if program.startsecs == 0:
+        yield place.warn(
+            "startsecs is 0: a worker that cannot start is started again without pause or limit, and shown as RUNNING",
+            "startsecs=5, and --min-uptime 6 in its command",
+        )
+    elif min_uptime <= program.startsecs:
+        yield place.warn(
+            f"--min-uptime is {min_uptime:g} and startsecs {program.startsecs}: a worker that leaves sooner, by a "
+            "limit or by stop-workers, counts as a failed start",
+            f"--min-uptime {program.startsecs + 1}",
+        )
+
+
+def _check_stop(place: Place, program: Program, deadline: float | None) -> Iterator[Finding]:
+    if deadline is not None and deadline >= program.stopwaitsecs:
+        yield place.warn(
+            f"--stop-deadline is {deadline:g} and stopwaitsecs {program.stopwaitsecs}: the worker is killed before it "
+            "can hand its message back",
+            f"--stop-deadline {max(1, program.stopwaitsecs - _MARGIN_SECONDS)}",
+        )
+
+
+def _summary(program: Program, longest: float | None) -> str:
+    text = f"stopwaitsecs is {program.stopwaitsecs}, startsecs {program.startsecs}"
+    if longest is None:
+        return f"{text}; not every handler has a timeout, so what takes longer than stopwaitsecs is killed at a stop"
+    return f"{text}, and handlers take at most {longest:g} s"

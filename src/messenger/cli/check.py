@@ -1,0 +1,81 @@
+"""messenger check: whether servers, rights, timeouts and Supervisor fit together, and what to change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from messenger.application import Application
+from messenger.checks.application import check_application
+from messenger.checks.finding import Finding, Place
+from messenger.checks.redis import check_control, check_redis_transport
+from messenger.checks.run import Task, run_tasks
+from messenger.checks.supervisor import check_supervisor
+from messenger.cli.common import format_option, load, print_json
+from messenger.transports.redis.options import RedisOptions
+from messenger.transports.redis.transport import RedisTransport
+
+Check = Callable[[], Iterable[Finding]]
+DEFAULT_CONF = Path("/etc/supervisor/conf.d/messenger-worker.conf")
+
+
+@click.command(short_help="Whether everything around the workers is set up well.")
+@click.option(
+    "--supervisor-conf",
+    "confs",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help=f"Supervisor's configuration of the workers. Default: {DEFAULT_CONF}, when it is there.",
+)
+@click.option("--strict", is_flag=True, help="Warnings fail, too.")
+@format_option
+@click.pass_context
+def check(context: click.Context, confs: tuple[Path, ...], strict: bool, output: str) -> int:
+    """Look at Redis (rights, persistence, eviction, clock), timeouts and Supervisor, and say what to change.
+
+    It changes nothing anywhere and takes a few seconds. Run it as the application's user.
+
+    Exit codes: 0 nothing failed; 1 something did (with --strict also a warning); 64 wrong usage; 78 the configuration
+    or the application cannot be loaded.
+    """
+    application = load(context)
+    files = confs or ((DEFAULT_CONF,) if DEFAULT_CONF.exists() else ())
+    findings = run_tasks(_tasks(application, files))
+    counts = {level: sum(finding.level == level for finding in findings) for level in ("ok", "warn", "fail")}
+    if output == "json":
+        print_json({"findings": [asdict(finding) for finding in findings], "counts": counts})
+    else:
+        for finding in findings:
+            click.echo(str(finding))
+        click.echo(f"\n{counts['ok']} ok, {counts['warn']} to be looked at, {counts['fail']} failed")
+    return 1 if counts["fail"] or (strict and counts["warn"]) else 0
+
+
+def _tasks(application: Application, confs: Iterable[Path]) -> list[Task]:
+    tasks = [Task("application", str(application.loaded.path), lambda: check_application(application))]
+    for name in application.transport_names:
+        transport = application.transport(name)
+        if isinstance(transport, RedisTransport):
+            tasks.append(Task("transport", f"transport {name}", _redis_check(name, transport.options)))
+    tasks.append(Task("control", "control plane", lambda: _check_control(application)))
+    tasks += [Task("supervisor", str(path), _supervisor_check(application, path)) for path in confs]
+    return tasks
+
+
+def _check_control(application: Application) -> Iterable[Finding]:
+    control = application.control()
+    if control is None:
+        return [Place("control", "control plane").ok("no Redis is configured, so Supervisor alone stops workers")]
+    return check_control(control.name, control.options)
+
+
+def _redis_check(name: str, options: RedisOptions) -> Check:
+    return lambda: check_redis_transport(name, options)
+
+
+def _supervisor_check(application: Application, path: Path) -> Check:
+    return lambda: check_supervisor(application, path)

@@ -1,0 +1,115 @@
+"""Every command that the transport and the control plane send to Redis: the rights their user needs.
+
+The one list of them: `messenger check` tries each (see messenger.checks.redis_rights), and
+tests/integration/cli/test_check.py runs an application as a user that may do nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from messenger.transports.redis.link import Argument
+from messenger.transports.redis.options import RedisOptions
+
+_CONTAINERS = frozenset(("CLIENT", "XGROUP", "XINFO"))
+# An argument that makes Redis refuse the command when it runs, after it has looked at the rights.
+_BAD = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """A command that must be allowed, and as an example a call that would do nothing, or be refused as nonsense.
+
+    key: the one key of the example.
+    """
+
+    words: tuple[Argument, ...]
+    key: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As ACL SETUSER takes it: xadd, xgroup|create."""
+        words = [str(word).lower() for word in self.words[:2]]
+        return "|".join(words) if self.words[0] in _CONTAINERS else words[0]
+
+
+def transport_commands(options: RedisOptions) -> list[Needed]:
+    """What a transport needs: to send, to receive, to look, and to keep its consumer name."""
+    needed = [*_connection(options), *_stream(options.stream, options.group), *_delayed(f"{options.stream}__queue")]
+    if options.consumer is not None:
+        needed += _consumer_lock(f"{options.stream}__consumer:{options.group}:{options.consumer}")
+    return needed
+
+
+def control_commands(name: str) -> list[Needed]:
+    """What the control plane needs: stop signal, registry of workers, replies.
+
+    name: of the application, in messenger.yaml.
+    """
+    return [
+        _on(f"{name}:stop", "HMGET", "all"),
+        _on(f"{name}:stop", "HINCRBY", "all", _BAD),
+        _on(f"{name}:workers", "ZADD", _BAD, ""),
+        _on(f"{name}:workers", "ZREM", ""),
+        _on(f"{name}:workers", "ZREMRANGEBYSCORE", _BAD, _BAD),
+        _on(f"{name}:workers", "ZRANGE", 0, 0),
+        _on(f"{name}:worker:check", "SET", "", "NX", "XX"),
+        _on(f"{name}:worker:check", "DEL"),
+        _on(f"{name}:worker:check", "MGET"),
+        _on(f"{name}:reply:check", "RPUSH", ""),
+        _on(f"{name}:reply:check", "EXPIRE", _BAD),
+        _on(f"{name}:reply:check", "BLPOP", _BAD),
+        Needed(("TIME",)),
+        Needed(("CLIENT", "ID")),
+        Needed(("CLIENT", "UNBLOCK", 0)),
+        Needed(("MULTI",)),
+        Needed(("EXEC",)),
+    ]
+
+
+def _connection(options: RedisOptions) -> Iterator[Needed]:
+    yield Needed(("CLIENT", "SETNAME", "messenger"))
+    yield Needed(("CLIENT", "ID"))
+    yield Needed(("CLIENT", "UNBLOCK", 0))  # no client has this id
+    yield Needed(("TIME",))
+    if options.dbindex:
+        yield Needed(("SELECT", options.dbindex))
+
+
+def _stream(stream: str, group: str) -> Iterator[Needed]:
+    yield _on(stream, ("XGROUP", "CREATE"), group, _BAD)
+    yield _on(stream, ("XGROUP", "DELCONSUMER"), group, "")
+    yield _on(stream, ("XINFO", "GROUPS"))
+    yield _on(stream, ("XINFO", "CONSUMERS"), group)
+    yield _on(stream, "XADD", _BAD, "message", "")
+    yield Needed(("XREADGROUP", "GROUP", group, "check", "STREAMS", stream, _BAD), stream)
+    yield _on(stream, "XAUTOCLAIM", group, "check", _BAD, "0-0")
+    yield _on(stream, "XCLAIM", group, "check", _BAD, "0-0")
+    yield _on(stream, "XPENDING", group)
+    yield _on(stream, "XACK", group, "0-0")  # no entry has this id
+    yield _on(stream, "XDEL", "0-0")
+    yield _on(stream, "XRANGE", "-", "-")
+    yield _on(stream, "XLEN")
+    yield Needed(("EVALSHA", "0" * 40, 1, stream), stream)
+    yield Needed(("EVAL", "return 1", 1, stream), stream)
+
+
+def _delayed(queue: str) -> Iterator[Needed]:
+    yield _on(queue, "ZADD", _BAD, "")
+    yield _on(queue, "ZREM", "")
+    yield _on(queue, "ZCARD")
+    yield _on(queue, "ZRANGE", 0, 0)
+    yield _on(queue, "ZRANGEBYSCORE", _BAD, _BAD)
+
+
+def _consumer_lock(lock: str) -> Iterator[Needed]:
+    yield _on(lock, "SET", "", "NX", "XX")
+    yield _on(lock, "GET")
+    yield _on(lock, "PEXPIRE", _BAD)
+    yield _on(lock, "DEL")
+
+
+def _on(key: str, command: str | Sequence[str], *arguments: Argument) -> Needed:
+    words = (command,) if isinstance(command, str) else tuple(command)
+    return Needed((*words, key, *arguments), key)
