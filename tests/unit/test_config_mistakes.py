@@ -215,7 +215,8 @@ MISTAKES: list[tuple[str | bytes, str, str, str]] = [
     ("messenger: {name: !!bool x}", ":1: ", "not YAML", "a value that is no !!bool"),
     ("messenger: {name: !!timestamp x}", ":1: ", "not YAML", "a value that is no !!timestamp"),
     ("messenger: {name: 2001-99-99}", ":1: ", "not YAML", "a value that is no !!timestamp"),
-    ("messenger: " + 2000 * "[", ": ", "not YAML", "nested too deeply"),
+    ("messenger: " + 500 * "[", ": ", "not YAML", "nested too deeply"),
+    (r'messenger: {name: "\ud800"}', ":1: ", "not YAML", "a value that is no !!str"),
     (LAUGHS, ":7: ", "not YAML", "unfolds to more than 100000 values"),
     (section(r'"two\nlines\e": x'), ": messenger: ", "unknown key 'two\\nlines", ""),
     (b"messenger: {name: \xff}", ": ", "is not UTF-8 text", ""),
@@ -235,6 +236,13 @@ def test_a_mistake(tmp_path: Path, text: str | bytes, key: str, found: str, allo
 def test_a_file_that_is_not_there_says_how_to_name_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none.yaml: no such file; name it with --config or MESSENGER_CONFIG"):
         Application.load(tmp_path / "none.yaml", {})
+
+
+def test_a_variable_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "messenger.yaml"
+    path.write_text("messenger: {name: '%env(NAME)%'}")
+    with pytest.raises(ConfigError, match=r"messenger.name: the environment variable NAME is not UTF-8 text$"):
+        Application.load(path, {"NAME": "\udcff"})
 
 
 def test_a_directory_is_no_file(tmp_path: Path) -> None:

@@ -51,6 +51,10 @@ def expand(value: Any, environment: Mapping[str, str], where: str, fail: Callabl
             raise fail(
                 where, f"the environment variable {name} is not set; set it, or write it into .env beside the file"
             )
+        try:
+            environment[name].encode()
+        except UnicodeEncodeError:
+            raise fail(where, f"the environment variable {name} is not UTF-8 text") from None
         return environment[name]
 
     return _ENV.sub(lookup, value)

@@ -40,7 +40,10 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """The value of a node. PyYAML raises whatever comes when a text does not fit its tag, as in `!!int x`."""
         try:
-            return super().construct_object(node, deep)
+            value = super().construct_object(node, deep)
+            if isinstance(value, str):
+                value.encode()  # "\\ud800", half a character, is a ValueError here and trouble later on
+            return value
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             tag = node.tag.replace("tag:yaml.org,2002:", "!!")
             raise ConstructorError(None, None, f"found a value that is no {tag}", node.start_mark) from None

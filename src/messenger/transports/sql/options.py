@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +39,13 @@ _MAX_QUEUE_NAME = 190
 class SqlOptions:
     """Everything a SQL transport needs to know.
 
-    url: the database; its text hides the password.
+    url: the database. It is left out of the text of this: its query may have a password in it.
     redeliver_timeout: seconds without a sign of life after which a message may be taken over. Where PHP workers share
     the queue it must be the same for both, and longer than PHP's longest handler.
     auto_setup: create or complete the table when it is found missing.
     """
 
-    url: URL
+    url: URL = field(repr=False)
     table_name: str
     queue_name: str
     redeliver_timeout: float
