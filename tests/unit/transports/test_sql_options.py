@@ -33,6 +33,19 @@ def test_the_seed_s_dsn_is_a_file_in_the_state_directory() -> None:
     assert (options.redeliver_timeout, options.auto_setup) == (60.0, True)
 
 
+@pytest.mark.parametrize(
+    ("query", "notify", "seconds"),
+    [("", True, 60.0), ("?use_notify=false", False, 60.0), ("?check_delayed_interval=1500", True, 1.5)],
+)
+def test_postgresql_tells_unless_switched_off(query: str, notify: bool, seconds: float) -> None:
+    options = parse(f"doctrine://main{query}", connections={"main": "postgresql://h/db"})
+    assert (options.notify, options.check_delayed_interval) == (notify, seconds)
+
+
+def test_sqlite_tells_nobody() -> None:
+    assert not parse("doctrine://default?use_notify=true").notify
+
+
 def test_a_configured_default_connection_is_used() -> None:
     options = parse("doctrine://default", connections={"default": "sqlite:////elsewhere/x.db"})
     assert options.url.database == "/elsewhere/x.db"
@@ -48,8 +61,9 @@ def test_the_query_beats_the_options() -> None:
 @pytest.mark.parametrize(
     ("dsn", "expected"),
     [
-        ("doctrine://default?queu_name=x", r"unknown option 'queu_name'; allowed: auto_setup, queue_name, redeliver"),
-        ("doctrine://default?use_notify=1", r"unknown option 'use_notify'; allowed: "),
+        ("doctrine://default?queu_name=x", r"unknown option 'queu_name'; allowed: auto_setup, check_delayed_interval"),
+        ("doctrine://default?use_notify=maybe", r"use_notify: found 'maybe'; allowed: true or false"),
+        ("doctrine://default?check_delayed_interval=soon", r"check_delayed_interval: found 'soon'; allowed"),
         ("doctrine://default?redeliver_timeout=0", r"redeliver_timeout: found 0.0; allowed: seconds, more than 0"),
         ("doctrine://default?redeliver_timeout=nan", r"redeliver_timeout: found 'nan'; allowed"),
         ("doctrine://default?redeliver_timeout=inf", r"redeliver_timeout: found 'inf'; allowed"),

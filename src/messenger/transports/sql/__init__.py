@@ -8,7 +8,6 @@ from typing import Any
 from messenger.transports.base import Transport, TransportContext
 from messenger.transports.sql.connection import Database
 from messenger.transports.sql.options import parse_doctrine_dsn
-from messenger.transports.sql.transport import SqlTransport
 
 __all__ = ["create"]
 
@@ -16,4 +15,11 @@ __all__ = ["create"]
 def create(name: str, dsn: str, options: Mapping[str, Any], context: TransportContext) -> Transport:
     """A SQL transport for ``doctrine://<connection>[?option=value]``. Raises ConfigError; connects at first use."""
     parsed = parse_doctrine_dsn(name, dsn, options, context.connections, context.state_dir)
-    return SqlTransport(name, parsed, Database(parsed.url), context.serializer, context.worker_id)
+    arguments = (name, parsed, Database(parsed.url), context.serializer, context.worker_id)
+    if parsed.notify:
+        from messenger.transports.sql.notified import NotifiedSqlTransport
+
+        return NotifiedSqlTransport(*arguments)
+    from messenger.transports.sql.transport import SqlTransport
+
+    return SqlTransport(*arguments)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,15 @@ T = TypeVar("T")
 
 # How long a SQLite statement waits for another process's transaction, and a connect to PostgreSQL for an answer.
 _SQLITE_BUSY_SECONDS = 20.0
-_POSTGRESQL_ARGUMENTS = {"connect_timeout": 10, "tcp_user_timeout": 30_000, "application_name": "messenger"}
+# The keepalives tell a connection that only listens that its server is gone.
+_POSTGRESQL_ARGUMENTS = {
+    "connect_timeout": 10,
+    "tcp_user_timeout": 30_000,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "application_name": "messenger",
+}
 _ATTEMPTS = 3
 # PostgreSQL, Appendix A: serialization_failure and deadlock_detected ask for the transaction to be run again (R70).
 _RUN_AGAIN = frozenset(("40001", "40P01"))
@@ -60,23 +69,37 @@ class Database:
         """The same for work that only reads; on SQLite it waits for no writer."""
         return self._run(work, self._engine.execution_options(read_only=True))
 
+    def connect(self) -> Connection:
+        """A connection for the caller, who closes it."""
+        return self._engine.connect()
+
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
 
+    @contextmanager
+    def plain_errors(self) -> Iterator[None]:
+        """Inside, what the database refuses is raised as SchemaMissing, TransportUnavailable or TransportError."""
+        try:
+            yield
+        except DBAPIError as error:
+            raise self._translate(error) from error
+        except SQLAlchemyError as error:
+            raise TransportUnavailable(self._sentence(str(error))) from error
+        except OSError as error:
+            raise TransportUnavailable(self._sentence(f"{error.strerror}: {error.filename}")) from error
+
     def _run(self, work: Callable[[Connection], T], engine: Engine) -> T:
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                with engine.begin() as connection:
-                    return work(connection)
-            except DBAPIError as error:
-                if attempt == _ATTEMPTS or getattr(error.orig, "sqlstate", None) not in _RUN_AGAIN:
-                    raise self._translate(error) from error
-            except SQLAlchemyError as error:
-                raise TransportUnavailable(self._sentence(str(error))) from error
-            except OSError as error:
-                raise TransportUnavailable(self._sentence(f"{error.strerror}: {error.filename}")) from error
-        raise AssertionError("unreachable")
+        with self.plain_errors():
+            for _ in range(_ATTEMPTS - 1):
+                try:
+                    with engine.begin() as connection:
+                        return work(connection)
+                except DBAPIError as error:
+                    if getattr(error.orig, "sqlstate", None) not in _RUN_AGAIN:
+                        raise
+            with engine.begin() as connection:
+                return work(connection)
 
     def _translate(self, error: DBAPIError) -> TransportError:
         reason = str(error.orig)

@@ -24,6 +24,8 @@ _DEFAULTS: dict[str, Any] = {
     # Symfony waits 3600 s; a minute is safe here because the lease is renewed while a handler runs (R71).
     "redeliver_timeout": 60.0,
     "auto_setup": True,
+    "use_notify": True,
+    "check_delayed_interval": 60_000,
 }
 # The names Symfony's DATABASE_URL, Doctrine's drivers and SQLAlchemy have for the two databases.
 _POSTGRESQL = frozenset(
@@ -43,6 +45,8 @@ class SqlOptions:
     redeliver_timeout: seconds without a sign of life after which a message may be taken over. Where PHP workers share
     the queue it must be the same for both, and longer than PHP's longest handler.
     auto_setup: create or complete the table when it is found missing.
+    notify: wait by LISTEN instead of looking again and again; PostgreSQL only.
+    check_delayed_interval: seconds after which such a wait looks by itself, told or not.
     """
 
     url: URL = field(repr=False)
@@ -50,6 +54,8 @@ class SqlOptions:
     queue_name: str
     redeliver_timeout: float
     auto_setup: bool
+    notify: bool
+    check_delayed_interval: float
 
 
 def parse_doctrine_dsn(
@@ -70,7 +76,10 @@ def parse_doctrine_dsn(
         )
     values = read_options(transport, _DEFAULTS, options, dsn.query)
     _check(transport, values)
-    return SqlOptions(url=_find_url(transport, dsn.host, connections, state_dir), **values)
+    url = _find_url(transport, dsn.host, connections, state_dir)
+    interval = values.pop("check_delayed_interval") or 0  # 0 means in Symfony that it never waits
+    notify = values.pop("use_notify") and interval > 0 and url.get_backend_name() == "postgresql"
+    return SqlOptions(url=url, notify=notify, check_delayed_interval=interval / 1000, **values)
 
 
 def _check(transport: str, values: Mapping[str, Any]) -> None:

@@ -139,6 +139,7 @@ class Statements:
         self._c = table.c
         self._queue = self._c.queue_name == queue_name
         self._queue_name = queue_name
+        self._redeliver_timeout = redeliver_timeout
         self._taken = self._c.delivered_at.is_not(None) & (self._c.delivered_at >= utc_after(-redeliver_timeout))
         self._free = self._c.delivered_at.is_(None) | (self._c.delivered_at < utc_after(-redeliver_timeout))
         self._due = self._c.available_at <= utc_after(0.0)
@@ -177,6 +178,15 @@ class Statements:
                 type_coerce(self._c.available_at, Text).label("available_at"),  # unread: it may be no time in SQLite
             )
         )
+
+    def next_look(self, queues: Sequence[str] = ()) -> Select[float]:
+        """Seconds until a message can be taken that cannot be now: it is due then, or its lease runs out. Negative:
+        one is there. NULL: there is none.
+        """
+        queue = self._c.queue_name.in_(queues) if queues else self._queue
+        due = select(func.min(self._c.available_at)).where(queue, self._free).scalar_subquery()
+        taken = select(func.min(self._c.delivered_at)).where(queue, self._taken).scalar_subquery()
+        return select(func.least(-seconds_since(due), self._redeliver_timeout - seconds_since(taken)))
 
     def renew(self, row_id: int, lease_owner: str) -> Update:
         """Say that a message is still being worked on."""

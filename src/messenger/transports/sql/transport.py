@@ -24,8 +24,8 @@ from messenger.wire.serializer import Serializer
 T = TypeVar("T")
 log = logging.getLogger("messenger.transports.sql")
 
-_POLL_SECONDS = 0.2
-_STOP_SECONDS = 0.05
+POLL_SECONDS = 0.2
+STOP_SECONDS = 0.05
 _ID = re.compile(r"[0-9]{1,18}")
 
 
@@ -70,11 +70,10 @@ class SqlTransport:
         deadline = time.monotonic() + wait
         while not stop():
             taken = self._take(limit)
-            if taken:
+            left = deadline - time.monotonic()
+            if taken or left <= 0:
                 return taken
-            if time.monotonic() >= deadline:
-                break
-            _pause(min(deadline, time.monotonic() + _POLL_SECONDS), stop)
+            self._wait(left, stop)
         return []
 
     def only_queues(self, names: Sequence[str]) -> None:
@@ -149,6 +148,10 @@ class SqlTransport:
         """Close the connections; the next call opens new ones."""
         self._database.close()
 
+    def _wait(self, seconds: float, stop: Callable[[], bool]) -> None:
+        """Let some time pass, `seconds` at most, before the next look."""
+        _pause(time.monotonic() + min(seconds, POLL_SECONDS), stop)
+
     def _take(self, limit: int) -> list[AnyEnvelope]:
         lease = f"{self._worker_id}/{secrets.token_hex(8)}"
         statement = self._sql.take(lease, limit, self._queues)
@@ -201,4 +204,4 @@ def _delay_seconds(envelope: AnyEnvelope) -> float:
 
 def _pause(until: float, stop: Callable[[], bool]) -> None:
     while not stop() and (left := until - time.monotonic()) > 0:
-        time.sleep(min(left, _STOP_SECONDS))
+        time.sleep(min(left, STOP_SECONDS))

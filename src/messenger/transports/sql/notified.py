@@ -1,0 +1,159 @@
+"""The SQL transport on PostgreSQL, which tells when a message comes (R18).
+
+A trigger sends NOTIFY for every row that waits anew: channel = table name, payload = queue name. It has the name and
+the channel of the one that Symfony's transport makes (spec 10), so each side wakes the other's workers. A notification
+only wakes: which message is taken is decided by the usual statement (R74).
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Table, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from messenger.envelope import AnyEnvelope
+from messenger.transports.base import Waiting
+from messenger.transports.sql.connection import Database
+from messenger.transports.sql.table import create_or_complete
+from messenger.transports.sql.transport import POLL_SECONDS, STOP_SECONDS, SqlTransport
+
+_TRIGGER = "notify_trigger"
+# A row that somebody is just taking looks free and is passed over: no reason to ask for it without a pause.
+_LOCKED_SECONDS = 0.02
+
+
+class NotifiedSqlTransport(SqlTransport):
+    """Waits by LISTEN, on a connection of its own, instead of looking again and again. See WakingTransport."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._notifications = Notifications(self._database, self._table.name)
+
+    def setup(self) -> None:
+        """As without notifications, and the trigger."""
+
+        def work(connection: Connection) -> None:
+            create_or_complete(connection, self._table)
+            create_trigger(connection, self._table)
+
+        self._database.write(work)
+
+    def begin_wait(self, seconds: float, limit: int = 1) -> Waiting:
+        """LISTEN, then look when the next message is due: what comes after the look makes the descriptor readable."""
+        self._notifications.forget()
+        fd = self._notifications.listen()
+        look, told = self._read(self._look)
+        # A lease that another worker begins after this look is found by the next one.
+        longest = min(seconds, self._options.check_delayed_interval, self._options.redeliver_timeout)
+        if not told:
+            longest = min(longest, POLL_SECONDS)
+        return Waiting(fd, longest if look is None else min(longest, max(_LOCKED_SECONDS, look)))
+
+    def end_wait(self) -> Sequence[AnyEnvelope]:
+        """Nothing is handed out meanwhile; the next look finds what has come."""
+        self._notifications.forget()
+        return []
+
+    def close(self) -> None:
+        """See SqlTransport."""
+        self._notifications.close()
+        super().close()
+
+    def _wait(self, seconds: float, stop: Callable[[], bool]) -> None:
+        waiting = self.begin_wait(seconds)
+        deadline = time.monotonic() + waiting.seconds
+        told = select.poll()
+        told.register(waiting.fd, select.POLLIN)
+        while not stop() and (left := deadline - time.monotonic()) > 0:
+            if told.poll(min(left, STOP_SECONDS) * 1000):
+                break
+        self.end_wait()
+
+    def _look(self, connection: Connection) -> tuple[float | None, bool]:
+        """Seconds until the next message is due, and whether there is a trigger; setup creates it."""
+        look = connection.execute(self._sql.next_look(self._queues)).scalar_one()
+        return look, has_trigger(connection, self._table)
+
+    def _take(self, limit: int) -> list[AnyEnvelope]:
+        self._notifications.forget()  # those a busy worker never waits for must not pile up at the server
+        return super()._take(limit)
+
+
+class Notifications:
+    """What PostgreSQL tells on one channel. For one thread."""
+
+    def __init__(self, database: Database, channel: str) -> None:
+        self._database = database
+        self._channel = channel
+        self._driver: psycopg.Connection[Any] | None = None
+
+    def listen(self) -> int:
+        """Be told from now on. Returns a descriptor that is readable when something was told, or nothing will be any
+        more. Raises TransportUnavailable.
+        """
+        if self._driver is None:
+            with self._database.plain_errors():
+                self._driver = self._open()
+        return self._driver.fileno()
+
+    def _open(self) -> psycopg.Connection[Any]:
+        connection = self._database.connect()
+        try:
+            channel = connection.dialect.identifier_preparer.quote_identifier(self._channel)
+            connection.exec_driver_sql(f"LISTEN {channel}")
+            connection.commit()
+        except SQLAlchemyError:
+            connection.close()
+            raise
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        connection.detach()  # else the pool would give a connection that listens to others
+        return driver
+
+    def forget(self) -> None:
+        """Read away what was told. A connection found dead is closed; the next `listen` opens another."""
+        if self._driver is None:
+            return
+        try:
+            self._driver.pgconn.consume_input()
+            while self._driver.pgconn.notifies() is not None:
+                pass
+        except psycopg.Error:
+            self.close()
+            return
+        if self._driver.closed:
+            self.close()
+
+    def close(self) -> None:
+        """Be told nothing more."""
+        if self._driver is not None:
+            self._driver.close()
+        self._driver = None
+
+
+def has_trigger(connection: Connection, table: Table) -> bool:
+    """Whether the table tells; Symfony's trigger has the same name."""
+    there = text("SELECT 1 FROM pg_trigger WHERE tgrelid = to_regclass(:table) AND tgname = :trigger")
+    name = connection.dialect.identifier_preparer.quote_identifier(table.name)
+    return connection.execute(there, {"table": name, "trigger": _TRIGGER}).first() is not None
+
+
+def create_trigger(connection: Connection, table: Table) -> None:
+    """Create the trigger unless one of its name is there, perhaps Symfony's, which also tells when a row is taken."""
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    name, function = quote(table.name), quote(f"notify_{table.name}")
+    if has_trigger(connection, table):
+        return
+    connection.exec_driver_sql(
+        f"CREATE OR REPLACE FUNCTION {function}() RETURNS TRIGGER AS $$ BEGIN"
+        f" PERFORM pg_notify('{table.name}', NEW.queue_name::text); RETURN NEW; END; $$ LANGUAGE plpgsql"
+    )
+    connection.exec_driver_sql(
+        f"CREATE TRIGGER {_TRIGGER} AFTER INSERT OR UPDATE ON {name} FOR EACH ROW"
+        f" WHEN (NEW.delivered_at IS NULL) EXECUTE FUNCTION {function}()"
+    )
