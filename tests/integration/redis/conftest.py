@@ -9,6 +9,7 @@ import redis
 
 from messenger.transports.redis.transport import RedisTransport
 from tests.integration.redis.orders import open_transport
+from tests.integration.redis.servers import LockedRedis
 from tests.integration.servers import RedisServer
 
 Open = Callable[..., RedisTransport]
@@ -34,3 +35,20 @@ def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
     """A plain client of the shared server."""
     with redis_server.client() as connected:
         yield connected
+
+
+@pytest.fixture(scope="session")
+def _locked_process() -> Iterator[LockedRedis]:
+    server = LockedRedis()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.destroy()
+
+
+@pytest.fixture
+def locked(_locked_process: LockedRedis) -> LockedRedis:
+    """A server with password, users, socket and TLS; empty."""
+    _locked_process.clear()
+    return _locked_process

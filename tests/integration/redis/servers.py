@@ -48,6 +48,14 @@ class LockedRedis(RedisServer):
     def client(self) -> redis.Redis:
         return redis.Redis(host="127.0.0.1", port=self.port, password=PASSWORD)
 
+    def filled(self, text: str) -> str:
+        """The text with TPORT, PORT, SOCKET and CA replaced by this server's."""
+        for name, value in {
+            "TPORT": self.tls_port, "PORT": self.port, "SOCKET": self.socket, "CA": self.ca.file,
+        }.items():  # fmt: skip
+            text = text.replace(name, str(value))
+        return text
+
 
 class Replica(RedisServer):
     """A copy of another server."""

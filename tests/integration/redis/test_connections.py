@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -16,23 +14,6 @@ from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import LONG, number_of, order, take
 from tests.integration.redis.servers import ENCODED, PASSWORD, Authority, LockedRedis, Replica, Sentinel
 from tests.integration.servers import RedisServer, free_port, wait_until
-
-
-@pytest.fixture(scope="module")
-def locked_process() -> Iterator[LockedRedis]:
-    server = LockedRedis()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.destroy()
-
-
-@pytest.fixture
-def locked(locked_process: LockedRedis) -> LockedRedis:
-    """A server with password, users, socket and TLS; empty."""
-    locked_process.clear()
-    return locked_process
 
 
 def works(transport: RedisTransport) -> None:
@@ -66,15 +47,7 @@ def works(transport: RedisTransport) -> None:
     ],
 )
 def test_a_dsn_that_works(locked: LockedRedis, opened: Open, dsn: str) -> None:
-    works(opened(filled(dsn, locked)))
-
-
-def filled(dsn: str, server: LockedRedis) -> str:
-    for name, value in {
-        "TPORT": server.tls_port, "PORT": server.port, "SOCKET": server.socket, "CA": server.ca.file,
-    }.items():  # fmt: skip
-        dsn = dsn.replace(name, str(value))
-    return dsn
+    works(opened(locked.filled(dsn)))
 
 
 def test_tls_with_a_client_certificate_from_the_options(locked: LockedRedis, opened: Open) -> None:
@@ -116,9 +89,9 @@ def test_what_cannot_be_reached_is_said_with_its_address_and_without_its_passwor
     locked: LockedRedis, opened: Open, dsn: str, address: str, why: str
 ) -> None:
     with pytest.raises(TransportUnavailable) as caught:
-        opened(filled(dsn, locked)).send(order(1))
+        opened(locked.filled(dsn)).send(order(1))
     text = str(caught.value)
-    assert text.startswith(f"redis at {filled(address, locked)}: ")
+    assert text.startswith(f"redis at {locked.filled(address)}: ")
     assert why in text
     assert "\n" not in text
     for secret in (PASSWORD, ENCODED, "s3cr3t"):
@@ -159,41 +132,6 @@ def test_a_full_server_is_a_refusal_and_nothing_is_lost(opened: Open, client: re
 
 
 # --- while it runs ------------------------------------------------------------------------------------------------
-
-
-def blocked(client: redis.Redis) -> list[dict[str, str]]:
-    return [c for c in client.client_list() if "b" in c["flags"]]
-
-
-def test_a_waiting_read_wakes_at_once_on_a_message_and_on_stop(opened: Open, client: redis.Redis) -> None:
-    transport, stop = opened(), threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        wait = pool.submit(transport.get, 1000, stop.is_set)
-        wait_until(lambda: len(blocked(client)) == 1, LONG, "a blocked client")
-        opened(worker="sender").send(order(1))
-        assert [number_of(envelope) for envelope in wait.result(LONG)] == [1]
-        wait = pool.submit(transport.get, 1000, stop.is_set)
-        wait_until(lambda: len(blocked(client)) == 1, LONG, "a blocked client")
-        stop.set()
-        assert wait.result(LONG) == []
-    assert blocked(client) == []
-
-
-@pytest.mark.parametrize("how", ["its connection is cut", "everything is flushed", "the group is destroyed"])
-def test_a_waiting_read_that_is_disturbed_goes_on(opened: Open, client: redis.Redis, how: str) -> None:
-    transport = opened()
-    with ThreadPoolExecutor(1) as pool:
-        wait = pool.submit(transport.get, 1000, lambda: False)
-        wait_until(lambda: len(blocked(client)) == 1, LONG, "a blocked client")
-        if how == "its connection is cut":
-            client.client_kill_filter(_id=blocked(client)[0]["id"])
-        elif how == "everything is flushed":
-            client.flushall()
-        else:
-            client.xgroup_destroy("orders", "symfony")
-        assert isinstance(wait.exception(LONG), TransportError)
-    transport.send(order(1))
-    assert number_of(take(transport)) == 1
 
 
 def test_scripts_that_the_server_forgot_are_sent_again(opened: Open, client: redis.Redis) -> None:

@@ -36,7 +36,7 @@ class RedisInspector:
         self._options = options
         self._decode = decode
         self._stream = options.stream
-        self._queue = f"{options.stream}__queue"
+        self._queue = options.queue
 
     def depth(self) -> Depth:
         """Counts of what is ready, in flight and delayed. `lag` is not trusted: it is nil or wrong after deletions."""

@@ -6,22 +6,23 @@ library can take its place.
 
 from __future__ import annotations
 
+import select
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
-import redis.backoff
 import redis.exceptions
-import redis.retry
-import redis.sentinel
 
 from messenger.errors import TransportError, TransportUnavailable
+from messenger.transports.redis.connect import Place, open_connection
 from messenger.transports.redis.options import RedisOptions
 
 Argument = str | bytes | int | float
 _POLL_SECONDS = 0.05
+_UNBLOCK_SECONDS = 0.01
 _GRACE_SECONDS = 5.0
+_NOBODY = 0  # no client has this id
 # Replies that say "not now" rather than "not so": the server starts, or is no master any more after a failover.
 _NOT_NOW = ("LOADING", "READONLY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
 # redis-py cuts the code off the text of these.
@@ -46,13 +47,18 @@ class RedisReplyError(TransportError):
 
 
 class RedisLink:
-    """A connection to one Redis, opened at first use and again after it broke. For one thread at a time."""
+    """A connection to one Redis, opened at first use and again after it broke. For one thread at a time.
 
-    def __init__(self, options: RedisOptions) -> None:
+    place: host and port, where the options leave them open.
+    """
+
+    def __init__(self, options: RedisOptions, place: Place | None = None) -> None:
         self._options = options
-        self._pool: redis.ConnectionPool | None = None
+        self._place = place
         self._connection: Any = None
         self._client_id: int | None = None
+        self._blocked_until: float | None = None
+        self._helper: RedisLink | None = None
         self._closed_at = float("-inf")
 
     def call(self, *command: Argument) -> Any:
@@ -70,35 +76,6 @@ class RedisLink:
                 raise reply
         return list(replies[-1]) if transaction else replies
 
-    def wait(self, command: Sequence[Argument], seconds: float, stop: Callable[[], bool]) -> Any:
-        """The reply to a blocking command that ends by itself after `seconds`, or sooner once `stop()` is true.
-
-        What the server handed out in the moment of stopping is still returned, so nothing is lost.
-        """
-        connection = self._ready()
-        try:
-            if self._client_id is None:
-                self._client_id = self._roundtrip(connection, [("CLIENT", "ID")])[0]
-            connection.send_command(*command)
-            deadline = time.monotonic() + seconds + _GRACE_SECONDS
-            while not connection.can_read(_POLL_SECONDS):
-                if stop():
-                    self._unblock(self._client_id)
-                    break
-                if time.monotonic() > deadline:
-                    raise redis.TimeoutError("no reply to a blocking read")
-            return connection.read_response()
-        except redis.ResponseError as error:
-            raise self._translate(error) from error
-        except (redis.RedisError, OSError) as error:
-            raise self._lost(error) from error
-
-    def close(self) -> None:
-        """Drop the connection."""
-        if self._pool is not None:
-            self._pool.disconnect()
-        self._pool = self._connection = self._client_id = None
-
     def exchange(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """The replies to several commands sent at once; a refused one is a RedisReplyError in its place.
 
@@ -111,6 +88,76 @@ class RedisLink:
             raise self._lost(error) from error
         return [self._translate(r) if isinstance(r, redis.ResponseError) else r for r in replies]
 
+    # --- blocking commands -----------------------------------------------------------------------------------------
+
+    def wait(self, command: Sequence[Argument], seconds: float, stop: Callable[[], bool]) -> Any:
+        """The reply to a blocking command that ends by itself after `seconds`, or sooner once `stop()` is true."""
+        wait_readable(self.begin(command, seconds), seconds, stop)
+        return self.end()
+
+    def begin(self, command: Sequence[Argument], seconds: float) -> int:
+        """Send a command that ends by itself after `seconds`, and do not wait for its reply; `end` must follow.
+
+        Returns the file descriptor that becomes readable when the reply comes. Raises TransportUnavailable.
+        """
+        connection = self._ready()
+        try:
+            if self._client_id is None:
+                answer = self._roundtrip(connection, [("CLIENT", "ID")])[0]
+                self._client_id = answer if isinstance(answer, int) else _NOBODY  # it may be refused
+            connection.send_command(*command)
+            self._blocked_until = time.monotonic() + seconds
+            return int(connection._sock.fileno())
+        except (redis.RedisError, OSError) as error:
+            raise self._lost(error) from error
+
+    def end(self) -> Any:
+        """The reply to the command that `begin` sent, now: what the server was handing out in this moment, or nothing.
+
+        Raises RedisReplyError, TransportUnavailable.
+        """
+        connection, until = self._connection, self._blocked_until
+        if connection is None or until is None:
+            raise TransportUnavailable(f"{self._options.address}: nothing was waited for")
+        try:
+            self._unblock(connection, until + _GRACE_SECONDS)
+            reply = connection.read_response()
+        except redis.ResponseError as error:
+            self._blocked_until = None
+            raise self._translate(error) from error
+        except (redis.RedisError, OSError) as error:
+            raise self._lost(error) from error
+        self._blocked_until = None
+        return reply
+
+    def _unblock(self, connection: Any, deadline: float) -> None:
+        """Return once the reply comes. CLIENT UNBLOCK is repeated, for it may arrive before the command it is to end.
+
+        Where it is refused, the command ends by its own time.
+        """
+        if not self._options.tls and connection.can_read(0):  # under TLS, readable does not mean that a reply is there
+            return
+        self._helper = self._helper or RedisLink(self._options, self._place_of(connection))
+        while time.monotonic() < deadline:
+            try:
+                if self._helper.call("CLIENT", "UNBLOCK", self._client_id or _NOBODY):
+                    return
+            except TransportError:
+                connection.can_read(max(0.0, deadline - time.monotonic()))
+            if connection.can_read(_UNBLOCK_SECONDS):
+                return
+        raise redis.TimeoutError("no reply to a blocking read")
+
+    # --- the connection --------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._connection is not None:
+            self._connection.disconnect()
+        if self._helper is not None:
+            self._helper.close()
+        self._connection = self._client_id = self._helper = self._blocked_until = None
+
     def _roundtrip(self, connection: Any, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         connection.send_packed_command(connection.pack_commands(commands))
         replies: list[Any] = []
@@ -121,28 +168,23 @@ class RedisLink:
                 replies.append(error)
         return replies
 
-    def _unblock(self, client_id: int | None) -> None:
-        helper = RedisLink(self._options)
-        try:
-            helper.call("CLIENT", "UNBLOCK", client_id or 0)
-        except TransportError:
-            pass  # the blocking command then ends by its own timeout
-        finally:
-            helper.close()
-
     def _ready(self) -> Any:
         try:
-            if self._connection is not None and self._connection.can_read(0):
-                self.close()  # closed by the server, or a reply nobody waits for
+            # Closed by the server, or a reply that nobody has waited for.
+            if self._connection is not None and (self._blocked_until is not None or self._connection.can_read(0)):
+                self.close()
             if self._connection is None:
                 pause = self._closed_at + self._options.retry_interval / 1000 - time.monotonic()
                 if pause > 0:
                     time.sleep(pause)
-                self._pool = self._pool or _make_pool(self._options)
-                self._connection = self._pool.get_connection()
+                self._connection = open_connection(self._options, self._place)
         except (redis.RedisError, OSError) as error:
             raise self._lost(error) from error
         return self._connection
+
+    def _place_of(self, connection: Any) -> Place | None:
+        """Where it leads: a client id is known there and nowhere else."""
+        return None if self._options.socket_path else (connection.host, connection.port)
 
     def _lost(self, error: Exception) -> TransportUnavailable:
         self.close()
@@ -156,36 +198,21 @@ class RedisLink:
         return RedisReplyError(f"{self._options.address}: {error}", code)
 
 
+def wait_readable(fd: int, seconds: float, stop: Callable[[], bool]) -> None:
+    """Return when the file descriptor is readable, or once `stop()` is true, or some time after `seconds`.
+
+    Later than `seconds`, because a server that was told the same time answers by itself then.
+    """
+    deadline = time.monotonic() + seconds + _GRACE_SECONDS
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    while not stop() and time.monotonic() < deadline:
+        if poll.poll(_POLL_SECONDS * 1000):
+            return
+
+
 def _plain(error: Exception) -> str:
     text = str(error).strip().rstrip(".")
     if isinstance(error, redis.AuthenticationError) or text.startswith(("NOAUTH", "WRONGPASS")):
         return f"the password or user was refused ({text})"
     return text or type(error).__name__
-
-
-def _make_pool(options: RedisOptions) -> redis.ConnectionPool:
-    arguments: dict[str, Any] = {
-        "db": options.dbindex,
-        "username": options.user,
-        "password": options.password,
-        "socket_connect_timeout": options.timeout or None,
-        "socket_timeout": options.read_timeout or None,
-        "protocol": 2,
-        "retry": redis.retry.Retry(redis.backoff.NoBackoff(), 0),
-        "client_name": "messenger",
-    }
-    if options.sentinel_master:
-        # Without a retry of its own: one sentinel that is down must not hold up the question to the next.
-        names = ("socket_connect_timeout", "retry")
-        sentinel_arguments = {"socket_timeout": options.timeout or None, **{name: arguments[name] for name in names}}
-        manager = redis.sentinel.Sentinel(list(options.sentinels), sentinel_kwargs=sentinel_arguments)  # type: ignore[no-untyped-call]
-        if options.tls:
-            arguments |= {"ssl": True, **options.ssl}
-        return redis.sentinel.SentinelConnectionPool(options.sentinel_master, manager, **arguments)  # type: ignore[no-untyped-call]
-    if options.socket_path:
-        return redis.ConnectionPool(
-            connection_class=redis.UnixDomainSocketConnection, path=options.socket_path, **arguments
-        )
-    connection_class = redis.SSLConnection if options.tls else redis.Connection
-    extra = {"host": options.host, "port": options.port, "socket_keepalive": True, **options.ssl}
-    return redis.ConnectionPool(connection_class=connection_class, **extra, **arguments)

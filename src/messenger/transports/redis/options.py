@@ -85,6 +85,11 @@ class RedisOptions:
     password: str | None = field(default=None, repr=False)
 
     @property
+    def queue(self) -> str:
+        """The sorted set of the delayed messages."""
+        return f"{self.stream}__queue"
+
+    @property
     def address(self) -> str:
         """Where this Redis is, for people. No secrets."""
         if self.sentinel_master:

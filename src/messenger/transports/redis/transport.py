@@ -11,23 +11,21 @@ from typing import Any
 from messenger.envelope import AnyEnvelope
 from messenger.errors import ConfigError, MessageDecodingFailed, TransportError
 from messenger.stamps import DelayStamp, DeliveryStamp, TransportMessageIdStamp
-from messenger.transports.base import Depth, InFlight
+from messenger.transports.base import Depth, InFlight, Waiting
 from messenger.transports.redis.consumer_lock import ConsumerLock
-from messenger.transports.redis.inspect import DelayedMemberStamp, RedisInspector, entry_value
-from messenger.transports.redis.link import Argument, RedisLink, RedisReplyError
+from messenger.transports.redis.inspect import DelayedMemberStamp, RedisInspector
+from messenger.transports.redis.link import Argument, RedisLink, RedisReplyError, wait_readable
 from messenger.transports.redis.options import RedisOptions
-from messenger.transports.redis.scripts import Script, missing, refused
+from messenger.transports.redis.receiving import Reader
+from messenger.transports.redis.scripts import Script, refused
 from messenger.wire import php_string
 from messenger.wire.serializer import Serializer, decode_value, encode_value, undecodable_value
 
 log = logging.getLogger(__name__)
-_MOVE_AT_ONCE = 100
-_REAP_SECONDS = 3600
-_CLAIM_PASSES = 50
 
 
 class RedisTransport:
-    """One stream and one consumer group. Implements Transport and ListableTransport.
+    """One stream and one consumer group. Implements Transport, and its Waking, Consumer and Listable extensions.
 
     worker_id: the consumer name, unless the DSN fixes one.
     """
@@ -41,20 +39,17 @@ class RedisTransport:
         self._lock = ConsumerLock(options, worker_id)
         self._inspector = RedisInspector(self._link, options, self._decode)
         self._consumer = options.consumer or worker_id
+        self._reader = Reader(name, self._link, options, self._consumer, self._decode, self.setup)
         self._stream = options.stream
-        self._keys = (options.stream, f"{options.stream}__queue")
+        self._keys = (options.stream, options.queue)
         self._is_set_up = False
         self._has_read = False
-        self._claim_at = 0.0
-        self._claim_cursor = b"0-0"
         self._handled = 0
-        self._move_due = Script("move_due")
         self._send_delayed = Script("send_delayed")
         self._reject = Script("reject")
         self._requeue = Script("requeue")
         self._renew_lease = Script("renew_lease")
         self._hand_back = Script("hand_back")
-        self._reap_consumers = Script("reap_consumers")
         self._trim_handled = Script("trim_handled")
 
     # --- sending ---------------------------------------------------------------------------------------------------
@@ -102,81 +97,33 @@ class RedisTransport:
     # --- receiving -------------------------------------------------------------------------------------------------
 
     def get(self, wait: float, stop: Callable[[], bool], limit: int = 1) -> Sequence[AnyEnvelope]:
-        """An abandoned message, else the next one; moves due delayed messages first."""
+        """Abandoned messages, else the next ones; moves due delayed messages first."""
+        deadline = time.monotonic() + wait
+        while True:
+            self._prepare_to_read()
+            taken = self._reader.claim(limit) or self._reader.read(limit)
+            left = deadline - time.monotonic()
+            if taken or left <= 0 or stop():
+                return taken
+            waiting = self._reader.begin_wait(left, limit)
+            wait_readable(waiting.fd, waiting.seconds, stop)
+            taken = self._reader.end_wait()
+            if taken:
+                return taken
+
+    def begin_wait(self, seconds: float, limit: int = 1) -> Waiting:
+        """See WakingTransport: a blocking read that `end_wait` ends."""
+        self._prepare_to_read()
+        return self._reader.begin_wait(seconds, limit)
+
+    def end_wait(self) -> Sequence[AnyEnvelope]:
+        """See WakingTransport."""
+        return self._reader.end_wait()
+
+    def _prepare_to_read(self) -> None:
         self._set_up_once()
         self._lock.hold(self._link)
         self._has_read = True
-        claimed = self._claim_abandoned()
-        if claimed:
-            return claimed
-        read = ("XREADGROUP", "GROUP", self.options.group, self._consumer, "COUNT", 1, "STREAMS", self._stream, ">")
-        next_due, reply = self._move_and_read(read)
-        if reply is None and wait > 0 and not stop():
-            seconds = wait if next_due < 0 else min(wait, max(next_due / 1000, 0.001))
-            blocking = (*read[:4], "COUNT", 1, "BLOCK", max(1, int(seconds * 1000)), *read[6:])
-            reply = self._link.wait(blocking, seconds, stop)
-        return [self._received(*entry) for entry in reply[0][1]] if reply else []
-
-    def _move_and_read(self, read: Sequence[Any]) -> tuple[int, Any]:
-        """One round trip: move what is due, then read. A lost script or group is restored and read from again."""
-        arguments = (_MOVE_AT_ONCE, self.options.serializer)
-        moved, reply = self._link.exchange([self._move_due.command(self._keys, arguments), read])
-        if missing(moved):
-            moved = self._move_due.run(self._link, self._keys, arguments)
-        if refused(reply, "NOGROUP"):
-            log.warning("group_recreated transport=%s stream=%s: it was gone", self.name, self._stream)
-            self.setup()
-            reply = self._link.call(*read)
-        for answer in (moved, reply):
-            if isinstance(answer, TransportError):
-                raise answer
-        return int(moved), reply
-
-    def _claim_abandoned(self) -> list[AnyEnvelope]:
-        """Take over one message whose holder has shown no sign of life (XAUTOCLAIM, over all pending entries: R2)."""
-        now = time.monotonic()
-        if now < self._claim_at:
-            return []
-        command = ("XAUTOCLAIM", self._stream, self.options.group, self._consumer)
-        for _ in range(_CLAIM_PASSES):
-            idle = self.options.redeliver_timeout * 1000
-            reply = self._link.exchange([(*command, idle, self._claim_cursor, "COUNT", 1)])[0]
-            if refused(reply, "NOGROUP"):
-                return []
-            if isinstance(reply, TransportError):
-                raise reply
-            self._claim_cursor, entries, *deleted = reply
-            self._report_deleted(deleted[0] if deleted else [])
-            kept = [entry for entry in entries if entry is not None and entry[1] is not None]
-            if kept:
-                return [self._received(*entry, redelivered=True) for entry in kept]
-            if self._claim_cursor == b"0-0":
-                break
-        self._claim_at = now + self.options.claim_interval / 1000
-        self._reap()
-        return []
-
-    def _report_deleted(self, entry_ids: Sequence[bytes]) -> None:
-        for entry_id in entry_ids:
-            log.error(
-                "message_gone transport=%s id=%s: deleted from the stream while it was being handled",
-                self.name,
-                entry_id.decode(),
-            )
-
-    def _reap(self) -> None:
-        idle = max(_REAP_SECONDS, 2 * self.options.redeliver_timeout) * 1000
-        for consumer in self._reap_consumers.run(self._link, self._keys[:1], (self.options.group, "", idle)):
-            log.info("consumer_removed transport=%s consumer=%s", self.name, consumer.decode(errors="replace"))
-
-    def _received(self, entry_id: bytes, fields: list[bytes] | None, *, redelivered: bool = False) -> AnyEnvelope:
-        count = 1
-        if redelivered:
-            pending = self._link.call("XPENDING", self._stream, self.options.group, entry_id, entry_id, 1)
-            count = pending[0][3] if pending else 2
-        return self._decode(entry_value(fields)).with_stamps(
-            TransportMessageIdStamp(entry_id.decode()), DeliveryStamp(count)
-        )
 
     def _decode(self, value: bytes) -> AnyEnvelope:
         try:
@@ -267,7 +214,7 @@ class RedisTransport:
         """Give the consumer name back, if it holds nothing, and drop the connections."""
         try:
             if self._has_read:
-                self._reap_consumers.run(self._link, self._keys[:1], (self.options.group, self._consumer, 0))
+                self._reader.leave()
                 self._lock.release(self._link)
         except TransportError as error:
             log.debug("consumer_not_removed transport=%s: %s", self.name, error)

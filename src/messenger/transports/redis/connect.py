@@ -1,0 +1,60 @@
+"""Opening a connection to a Redis: directly, over TLS, through a socket, or to the master that sentinels name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+import redis.backoff
+import redis.retry
+import redis.sentinel
+
+from messenger.transports.redis.options import RedisOptions
+
+Place = tuple[str, int]
+"""Host and port."""
+
+
+def open_connection(options: RedisOptions, place: Place | None) -> Any:
+    """An open connection, authenticated and in the right database.
+
+    place: None for what the options say. Raises redis.RedisError, OSError.
+    """
+    arguments: dict[str, Any] = {
+        "db": options.dbindex,
+        "username": options.user,
+        "password": options.password,
+        "socket_connect_timeout": options.timeout or None,
+        "socket_timeout": options.read_timeout or None,
+        "protocol": 2,
+        "retry": _no_retry(),
+        "client_name": "messenger",
+    }
+    connection: Any
+    if options.socket_path:
+        connection = redis.UnixDomainSocketConnection(path=options.socket_path, **arguments)  # type: ignore
+    else:
+        host, port = place or _find(options)
+        kind = redis.SSLConnection if options.tls else redis.Connection
+        connection = kind(host=host, port=port, socket_keepalive=True, **options.ssl, **arguments)
+    connection.connect()
+    return connection
+
+
+def _find(options: RedisOptions) -> Place:
+    if not options.sentinel_master:
+        return options.host, options.port
+    # Without a retry of its own: one sentinel that is down must not hold up the question to the next.
+    timeout = options.timeout or None
+    arguments = {"socket_timeout": timeout, "socket_connect_timeout": timeout, "retry": _no_retry()}
+    manager = redis.sentinel.Sentinel(list(options.sentinels), sentinel_kwargs=arguments)  # type: ignore[no-untyped-call]
+    try:
+        host, port = manager.discover_master(options.sentinel_master)  # type: ignore[no-untyped-call]
+    finally:
+        for sentinel in manager.sentinels:
+            sentinel.close()
+    return str(host), int(port)
+
+
+def _no_retry() -> redis.retry.Retry:
+    return redis.retry.Retry(redis.backoff.NoBackoff(), 0)
