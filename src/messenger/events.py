@@ -55,6 +55,20 @@ class WorkerMessageFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerRateLimited:
+    """A transport's rate limiter had no token.
+
+    limiter: its name in messenger.yaml. seconds: until one is worth asking for.
+    envelope: the message that there was none for, of a limiter with a key; without one none was taken.
+    """
+
+    limiter: str
+    transport: str
+    seconds: float
+    envelope: AnyEnvelope | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerRunning:
     """One turn of the loop is over.
 

@@ -87,9 +87,11 @@ messenger:
   control: redis://127.0.0.1:1
   connections: {default: 'postgresql+psycopg://127.0.0.1:1/none'}
   transports:
-    async: {dsn: 'redis://127.0.0.1:1/messages', options: {group: workers}, retry_strategy: {jitter: 0.9}}
+    async: {dsn: 'redis://127.0.0.1:1/messages', options: {group: workers}, retry_strategy: {jitter: 0.9},
+            rate_limiter: gateway}
     other: 'amqp://nobody.has/this'
     now: 'sync://'
+  rate_limiters: {gateway: {limit: 1, interval: 3600}}
   routing: {'*': async, MODULE.Mail: other, MODULE.AtOnce: now}
 """
 names = itertools.count()
@@ -209,6 +211,13 @@ def test_process_handles_all_that_is_due_or_exactly_so_many(project: Project) ->
         "async: expected to process 2 messages, only 1 could be\nwaiting in async: no messages at all"
     )
     assert project.queue.process() == 0
+
+
+def test_rate_limits_are_not_applied(project: Project) -> None:
+    assert project.messenger.application.rate_limiter("async") is not None
+    for content in "abc":
+        project.dispatch(project.module.Sms(content))
+    assert project.messenger.process() == 3
 
 
 def test_every_transport_but_the_failure_transports_is_processed(project: Project) -> None:

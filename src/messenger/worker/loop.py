@@ -71,7 +71,7 @@ class Worker:
         self._application = application
         application.check_handlers()
         self._options = options
-        self._sources = [Source(application.transport(name), application.weight(name)) for name in names]
+        self._sources = [self._make_source(name) for name in names]
         self._order = make_order(options.order, self._sources)
         for failure_transport in {application.failure_transports[name] for name in names} - {None}:
             application.transport(str(failure_transport))  # if it cannot be made, say so before a message is in hand
@@ -87,6 +87,15 @@ class Worker:
         control = application.control()
         if control is not None:
             Replies(control, application.worker_id).listen(self.events)
+
+    def _make_source(self, name: str) -> Source:
+        transport, weight = self._application.transport(name), self._application.weight(name)
+        limiter = self._application.rate_limiter(name)
+        if limiter is None:
+            return Source(transport, weight)
+        from messenger.rate_limit.source import limited_source
+
+        return limited_source(transport, weight, limiter, self.events)
 
     def _make_beat(self) -> Beat:
         shortest = min(source.transport.keepalive_interval for source in self._sources)
@@ -190,6 +199,7 @@ class Worker:
             if self.stop.requested:
                 return False
         self._set_idle()
+        ready = [source for source in ready if source.may_be_asked()]  # a server is away, or there is no token
         seconds = self._seconds_to_wait(ready)
         if not ready:
             self.stop.pause(seconds)

@@ -1,0 +1,139 @@
+"""A transport with a rate limiter, as a worker consumes it: only what there is a token for is handled."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+
+from messenger.envelope import AnyEnvelope
+from messenger.errors import TransportError
+from messenger.events import EventDispatcher, WorkerRateLimited
+from messenger.rate_limit.factory import NamedRateLimiter
+from messenger.stamps import DelayStamp, DeliveryStamp
+from messenger.transports.base import Transport, WakingTransport
+from messenger.wire.serializer import UndecodableMessage
+from messenger.worker.source import Source
+
+log = logging.getLogger(__name__)
+_POLL_SECONDS = 0.1
+# A token that an idle worker gives back comes earlier than a refused one was told.
+_LONGEST_PAUSE_SECONDS = 1.0
+_LIMITER_AWAY_SECONDS = 1.0
+
+
+class LimitedSource(Source):
+    """For a limiter without a key: a token is taken before a message is.
+
+    It never waits with a token in hand: workers that hold old tokens would together exceed the limit.
+
+    events: told each time there is no token.
+    """
+
+    def __init__(self, transport: Transport, weight: int, limiter: NamedRateLimiter, events: EventDispatcher) -> None:
+        super().__init__(transport, weight)
+        self._limiter = limiter
+        self._events = events
+
+    @property
+    def can_wake(self) -> bool:
+        """No: it is asked again and again, with a token."""
+        return False
+
+    def take(self, wait: float, stop: Callable[[], bool], limit: int) -> Sequence[AnyEnvelope]:
+        """One message, if there is a token and a message; returns at once, whatever `wait` says."""
+        self.asked_at = time.monotonic()
+        return self._guarded(lambda: self._take_with_token(stop)) or ()
+
+    def _take_with_token(self, stop: Callable[[], bool]) -> Sequence[AnyEnvelope]:
+        seconds = self._limiter.limiter.acquire("")
+        if seconds > 0:
+            self.not_before = time.monotonic() + min(seconds, _LONGEST_PAUSE_SECONDS)
+            self._events.dispatch(WorkerRateLimited(self._limiter.name, self.name, seconds))
+            return ()
+        taken: Sequence[AnyEnvelope] = ()
+        try:
+            taken = self.transport.get(0.0, stop, 1)
+        finally:
+            if not taken:
+                self._limiter.limiter.give_back("")
+        if not taken:
+            self.not_before = time.monotonic() + _POLL_SECONDS
+        return taken
+
+
+class KeyedSource(Source):
+    """For a limiter with a key: a message tells its key, so it is taken first, and goes back when there is no token.
+
+    events: told each time there is no token.
+    """
+
+    def __init__(self, transport: Transport, weight: int, limiter: NamedRateLimiter, events: EventDispatcher) -> None:
+        super().__init__(transport, weight)
+        self._limiter = limiter
+        self._events = events
+
+    def take(self, wait: float, stop: Callable[[], bool], limit: int) -> Sequence[AnyEnvelope]:
+        """Those there is a token for."""
+        self.asked_at = time.monotonic()
+        return self._guarded(lambda: self._with_token(self.transport.get(wait, stop, limit))) or ()
+
+    def end_wait(self) -> Sequence[AnyEnvelope]:
+        """Those there is a token for."""
+        transport = self.transport
+        assert isinstance(transport, WakingTransport)
+        return self._guarded(lambda: self._with_token(transport.end_wait())) or ()
+
+    def _with_token(self, envelopes: Sequence[AnyEnvelope]) -> Sequence[AnyEnvelope]:
+        """The others go back. Raises TransportError when not one was let through and limiter or transport is away."""
+        passed: list[AnyEnvelope] = []
+        trouble: TransportError | None = None
+        for envelope in envelopes:
+            try:
+                if self._pass(envelope):
+                    passed.append(envelope)
+            except TransportError as error:
+                trouble = trouble or error
+        if trouble is not None and not passed:
+            raise trouble
+        return passed
+
+    def _pass(self, envelope: AnyEnvelope) -> bool:
+        """Whether it is handled now. What cannot be decoded is, without a token: no handler is called for it."""
+        if isinstance(envelope.message, UndecodableMessage):
+            return True
+        try:
+            seconds = self._limiter.limiter.acquire(self._limiter.key_of(envelope.message))
+        except TransportError:
+            if _was_handed_out_before(envelope):
+                return True
+            self._put_back(envelope, _LIMITER_AWAY_SECONDS)
+            raise
+        if seconds <= 0:
+            return True
+        self._events.dispatch(WorkerRateLimited(self._limiter.name, self.name, seconds, envelope))
+        if _was_handed_out_before(envelope):
+            return True
+        self._put_back(envelope, seconds)
+        return False
+
+    def _put_back(self, envelope: AnyEnvelope, seconds: float) -> None:
+        """No attempt: neither its retries nor its deliveries are counted."""
+        delay = max(1, math.ceil(seconds * 1000))
+        self.transport.requeue(envelope, envelope.without_all(DelayStamp).with_stamps(DelayStamp(delay)))
+        log.debug("rate_limited transport=%s id=%s delay_ms=%d", self.name, envelope.id or "-", delay)
+
+
+def _was_handed_out_before(envelope: AnyEnvelope) -> bool:
+    """Such a message is not put back: that would start its count again, and one that kills workers would do so for
+    ever (R40)."""
+    stamp = envelope.last(DeliveryStamp)
+    return stamp is not None and stamp.count > 1
+
+
+def limited_source(
+    transport: Transport, weight: int, limiter: NamedRateLimiter, events: EventDispatcher
+) -> LimitedSource | KeyedSource:
+    """The source for a transport with this limiter."""
+    return (LimitedSource if limiter.field is None else KeyedSource)(transport, weight, limiter, events)
