@@ -12,6 +12,7 @@ from tests.integration.worker.project import TASKS, Project
 
 MORE_TASKS = """
 
+from messenger import TransportUnavailable
 from messenger.events import WorkerRateLimited
 
 
@@ -27,6 +28,16 @@ def setup(app):
 
 def name_of(envelope):
     return envelope.message.name if envelope is not None else "-"
+
+
+class Quota:
+    def acquire(self, key):
+        if not (HERE / "go-quota").exists():
+            raise TransportUnavailable("quota is away")
+        return 0.0
+
+    def give_back(self, key):
+        pass
 """
 HOURLY = "{limit: 1, interval: 3600}"
 HOURLY_BY_KEY = "{limit: 1, interval: 3600, key: do}"
@@ -152,3 +163,18 @@ def test_a_message_handed_out_before_is_handled_and_not_put_back(project: Projec
     project.go("a")
     assert project.worker("async", "--limit", "1").code() == 0
     assert project.events() == ["start a", "limited gateway/async/a", "start a", "done a"]
+
+
+@pytest.mark.parametrize("limiter", ["{service: tasks.Quota}", "{service: tasks.Quota, key: do}"])
+def test_while_the_limiter_is_away_nothing_is_handled_and_nothing_lost(project: Project, limiter: str) -> None:
+    limit(project, limiter)
+    project.send("a")
+    worker = project.worker("async", "high", "--limit", "2")
+    worker.wait_for("waiting_for quota is away")
+    project.send("b", stream="high")
+    project.wait_for_event("done b")
+    assert project.events("start") == ["start b"]
+    project.go("quota")
+    assert worker.code() == 0
+    assert project.events("done") == ["done b", "done a"]
+    assert project.left() == (0, 0, 0)
