@@ -248,3 +248,14 @@ def test_a_variable_that_is_no_text(tmp_path: Path) -> None:
 def test_a_directory_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot be read \(Is a directory\)"):
         Application.load(tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    "line", ["failure_transport: 'x %env(SECRET)%'", "buses: {a: {}}\n  default_bus: 'x %env(SECRET)%'"]
+)
+def test_what_the_environment_put_into_a_name_is_not_shown(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "messenger.yaml"
+    path.write_text(f"messenger:\n  transports: {{a: 'sync://'}}\n  {line}\n")
+    with pytest.raises(ConfigError) as caught:
+        Application.load(path, {"SECRET": f"redis://u:{SECRET}@h"})
+    assert SECRET not in str(caught.value)

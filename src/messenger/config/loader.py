@@ -149,7 +149,7 @@ class _Reader:
         if config.serializer not in (None, SERIALIZER):
             raise self._error(
                 f"{self._root}.{where}.serializer",
-                f"found {config.serializer!r}; allowed: {SERIALIZER} (JSON; PHP's serialize() is never read here)",
+                f"found {_shown(config.serializer)}; allowed: {SERIALIZER} (JSON; PHP's serialize() is not read here)",
             )
         retry = config.retry_strategy
         if retry.service is not None and retry != RetryStrategyConfig(service=retry.service):
@@ -211,19 +211,21 @@ class _Reader:
         references += [(f"routing.{key}", name) for key, names in config.routing.items() for name in names]
         for where, name in references:
             if isinstance(name, str) and name not in config.transports:
-                raise self._error(f"{self._root}.{where}", f"found {name!r}, which is no transport; allowed: {known}")
+                raise self._error(
+                    f"{self._root}.{where}", f"found {_shown(name)}, which is no transport; allowed: {known}"
+                )
         limiters = ", ".join(config.rate_limiters) or "none"
         for transport_name, transport in config.transports.items():
             if transport.rate_limiter is not None and transport.rate_limiter not in config.rate_limiters:
                 where = f"{self._root}.transports.{transport_name}.rate_limiter"
                 raise self._error(
-                    where, f"found {transport.rate_limiter!r}, which is no rate limiter; allowed: {limiters}"
+                    where, f"found {_shown(transport.rate_limiter)}, which is no rate limiter; allowed: {limiters}"
                 )
         if len(config.buses) > 1 and config.default_bus is None:
             raise self._error(f"{self._root}.default_bus", f"missing; allowed: {', '.join(config.buses)}")
         if config.default_bus is not None and config.buses and config.default_bus not in config.buses:
             raise self._error(
-                f"{self._root}.default_bus", f"found {config.default_bus!r}; allowed: {', '.join(config.buses)}"
+                f"{self._root}.default_bus", f"found {_shown(config.default_bus)}; allowed: {', '.join(config.buses)}"
             )
 
     def _error(self, key: str, reason: str) -> ConfigError:

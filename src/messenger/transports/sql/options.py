@@ -141,8 +141,11 @@ def _postgresql(connection: str, url: URL) -> URL:
         try:
             psycopg.conninfo.make_conninfo("", **{key: str(value)})
         except psycopg.Error:
+            shown = (
+                repr(key) if re.fullmatch("[a-z_]{1,40}", key) else "after '?'"
+            )  # else it may be a misplaced password
             raise ConfigError(
-                f"connection {connection!r}: unknown parameter {key!r}; allowed: the parameters of libpq, "
+                f"connection {connection!r}: unknown parameter {shown}; allowed: the parameters of libpq, "
                 "for example sslmode, sslrootcert, connect_timeout, application_name"
             ) from None
     return url
