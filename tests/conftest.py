@@ -8,11 +8,19 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.servers import PostgresServer, RedisServer
+from tests.integration.worker.forker import Forker
 
 
 def pytest_configure() -> None:
     """A shell starts what it runs in the background with SIGINT ignored, and programs that tests start inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def _forker() -> Iterator[Forker]:
+    forker = Forker()
+    yield forker
+    forker.close()
 
 
 @pytest.fixture(scope="session")

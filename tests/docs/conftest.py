@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -61,13 +61,6 @@ class Guide:
         """How many messages lie in the stream."""
         with self.server.client() as client:
             return int(client.xlen("messages"))
-
-
-@pytest.fixture(scope="session")
-def _forker() -> Iterator[Forker]:
-    forker = Forker()
-    yield forker
-    forker.close()
 
 
 @pytest.fixture

@@ -12,13 +12,6 @@ from tests.integration.worker.forker import Forker
 from tests.integration.worker.project import Project
 
 
-@pytest.fixture(scope="session")
-def _forker() -> Iterator[Forker]:
-    forker = Forker()
-    yield forker
-    forker.close()
-
-
 @pytest.fixture
 def project(tmp_path: Path, redis_server: RedisServer, _forker: Forker) -> Iterator[Project]:
     """An application on an empty Redis; what the test starts is ended with it."""
