@@ -14,7 +14,7 @@ from messenger.errors import ConfigError
 from messenger.handler_arguments import HandlerArguments
 from messenger.handler_call import HandlerCaller
 from messenger.handlers import HandlerRegistry
-from messenger.importing import import_name, one_line
+from messenger.importing import import_name, make
 from messenger.middleware import (
     AddBusName,
     AddMessageIds,
@@ -98,11 +98,7 @@ class BusFactory:
             raise ConfigError(
                 f"{where}: {name!r} is no middleware: it must be a class with handle(envelope, following)"
             )
-        try:
-            made = cls(*arguments)
-        except (Exception, SystemExit) as error:
-            raise ConfigError(f"{where}: {name} cannot be created: {one_line(error)}") from error
-        return cast(Middleware, made)
+        return cast(Middleware, make(cls, arguments, name, where))
 
 
 def _checks(config: BusConfig) -> DefaultMiddlewareConfig:

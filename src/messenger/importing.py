@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 import traceback
+from collections.abc import Callable, Sequence
 
 from messenger.errors import ConfigError
 
@@ -21,6 +22,19 @@ def import_name(name: str, where: str) -> object:
         return pkgutil.resolve_name(name)
     except (Exception, SystemExit) as error:
         raise ConfigError(f"{where}: cannot import {name!r}: {one_line(error)}") from error
+
+
+def make(factory: Callable[..., object], arguments: Sequence[object], name: str, where: str) -> object:
+    """What a class or function of the application makes.
+
+    name, where: how messenger.yaml calls it, and file and key; for the error.
+
+    Raises ConfigError, whatever it raised.
+    """
+    try:
+        return factory(*arguments)
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{where}: {name} cannot be created: {one_line(error)}") from error
 
 
 def one_line(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from typing import Protocol, cast
 from messenger.config.model import RetryStrategyConfig
 from messenger.envelope import AnyEnvelope
 from messenger.errors import ConfigError, RecoverableError, UnrecoverableError, causes
-from messenger.importing import import_name, one_line
+from messenger.importing import import_name, make
 from messenger.stamps import RedeliveryStamp
 
 
@@ -71,10 +71,7 @@ def make_retry_strategy(config: RetryStrategyConfig, where: str) -> RetryStrateg
             config.max_retries, config.delay, config.multiplier, config.max_delay, config.jitter
         )
     found = import_name(config.service, where)
-    try:
-        strategy = found() if inspect.isclass(found) else found
-    except (Exception, SystemExit) as error:
-        raise ConfigError(f"{where}: {config.service} cannot be created: {one_line(error)}") from error
+    strategy = make(found, (), config.service, where) if inspect.isclass(found) else found
     if not all(callable(getattr(strategy, name, None)) for name in ("is_retryable", "waiting_time")):
         raise ConfigError(
             f"{where}: {config.service!r} is no retry strategy: it needs is_retryable(envelope, error) and "

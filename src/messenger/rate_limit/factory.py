@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from messenger.config.model import RateLimiterConfig
 from messenger.control import Control
 from messenger.errors import ConfigError
-from messenger.importing import import_name, one_line
+from messenger.importing import import_name, make
 from messenger.rate_limit.limiter import Rate, RateLimiter
 
 
@@ -67,10 +67,7 @@ def _make_service(where: str, service: str) -> RateLimiter:
     cls = import_name(service, where)
     if not callable(cls):
         raise ConfigError(f"{where}: {service!r} is no class; allowed: one with acquire(key) and give_back(key)")
-    try:
-        made = cls()
-    except (Exception, SystemExit) as error:
-        raise ConfigError(f"{where}: {service} cannot be created: {one_line(error)}") from error
+    made = make(cls, (), service, where)
     if not isinstance(made, RateLimiter):
         raise ConfigError(f"{where}: {service!r} is no rate limiter: it must have acquire(key) and give_back(key)")
     return made
