@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -64,6 +64,18 @@ def test_a_writer_waits_for_another_and_readers_wait_for_nobody(sqlite: Store) -
         sending.result(20)
     other.close()
     assert numbers_in(reader) == [1, 2]
+
+
+def test_a_new_file_that_another_process_is_writing_is_waited_for(sqlite: Store) -> None:
+    sqlite.state_dir.mkdir()
+    other = sqlite3.connect(database_file(sqlite), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # the file is not in WAL mode yet: to switch, the transport needs it alone
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(sqlite.open().send, number_envelope(1))
+        assert not wait([sending], 0.5).done
+        other.execute("COMMIT")
+        sending.result(20)
+    other.close()
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ T = TypeVar("T")
 
 # How long a SQLite statement waits for another process's transaction, and a connect to PostgreSQL for an answer.
 _SQLITE_BUSY_SECONDS = 20.0
+_SQLITE_ASK_AGAIN = 0.005  # seconds
 # The keepalives tell a connection that only listens that its server is gone.
 _POSTGRESQL_ARGUMENTS = {
     "connect_timeout": 10,
@@ -145,7 +148,7 @@ def _sqlite_engine(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
         connection.text_factory = lambda value: value.decode("utf-8", "surrogateescape")
-        connection.execute("PRAGMA journal_mode = WAL")
+        _switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
 
     @event.listens_for(engine, "begin")
@@ -155,6 +158,20 @@ def _sqlite_engine(url: URL) -> Engine:
         connection.exec_driver_sql(f"BEGIN {mode}")
 
     return engine
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """SQLite's own wait does not cover this statement: of two processes that open a new file, one would be refused."""
+    deadline = time.monotonic() + _SQLITE_BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            # The low byte is the code, the rest says which kind of it.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_SQLITE_ASK_AGAIN)
 
 
 def create_private_file(path: Path) -> None:
