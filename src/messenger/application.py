@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
-import pkgutil
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from msgspec import UnsetType
@@ -21,12 +18,13 @@ from messenger.config import LoadedConfig, load_config
 from messenger.config.model import BusConfig, TransportConfig
 from messenger.control import Control, this_host
 from messenger.envelope import AnyEnvelope, Envelope
-from messenger.errors import ConfigError, HandlerDefinitionError, InfrastructureError, TransportUnavailable
+from messenger.errors import ConfigError, InfrastructureError, TransportUnavailable
 from messenger.events import EventDispatcher
 from messenger.handler_arguments import HandlerArguments
-from messenger.handlers import HandlerRegistry, collect_handlers
+from messenger.handlers import HandlerRegistry
 from messenger.importing import import_name, one_line
-from messenger.messages import MessageRegistry, is_message_class, message_options
+from messenger.load_modules import load_modules
+from messenger.messages import MessageRegistry, message_options
 from messenger.retry import RetryStrategy, make_retry_strategy
 from messenger.routing import Router
 from messenger.signed_messages import make_signing
@@ -74,7 +72,7 @@ class Application:
         self._transports: dict[str, Transport] = {}
         self._transport_configs = dict(self.config.transports)
         self.failure_transports = self._resolve_failure_transports()
-        self._load_modules()
+        self.notes += load_modules(loaded, self.handlers, self.messages)
         self.router = Router(self.config.routing)
         self._check_message_transports()
         self._rate_limiters = self._make_rate_limiters()
@@ -309,29 +307,6 @@ class Application:
             self.notes.append("no Redis is named ('control'): rate_limiters count in each worker process for itself")
         return make_rate_limiters(str(self.loaded.path), self.config.rate_limiters, control)
 
-    def _load_modules(self) -> None:
-        for name in dict.fromkeys(self.config.handlers):
-            module = self._import(name)
-            for value in vars(module).values():
-                if is_message_class(value) and value.__dict__.get("__messenger_message__"):
-                    self.messages.add(value)
-        for cls in self.handlers.message_types:
-            if is_message_class(cls):
-                self.messages.add(cls)
-        for key in self.config.routing:
-            self._load_routed_class(key)
-
-    def _import(self, name: str) -> ModuleType:
-        try:
-            module = importlib.import_module(name)
-            for handler in collect_handlers(module):
-                self.handlers.add(handler)
-        except HandlerDefinitionError as error:
-            raise HandlerDefinitionError(f"{self.loaded.path}: handlers: {error}") from error
-        except (Exception, SystemExit) as error:
-            raise ConfigError(f"{self.loaded.path}: handlers: cannot import {name!r}: {one_line(error)}") from error
-        return module
-
     def _run_setup(self) -> None:
         """Call the application's own setup function, which provides what its handlers ask for."""
         name = self.config.setup
@@ -347,20 +322,6 @@ class Application:
             raise ConfigError(f"{where}: {error}") from error
         except (Exception, SystemExit) as error:
             raise ConfigError(f"{where}: {name} failed: {one_line(error)}") from error
-
-    def _load_routed_class(self, key: str) -> None:
-        """A dotted routing key names a class of this application; a PHP name must be some class's wire name."""
-        if key == "*" or key.endswith(("\\*", ".*")) or self.messages.get(key) is not None:
-            return
-        if "\\" in key or "." not in key:
-            self.notes.append(f"routing: no message class here has the wire name {key!r}")
-            return
-        try:
-            value = pkgutil.resolve_name(key)
-        except (Exception, SystemExit) as error:  # whatever its module does when it is imported
-            raise ConfigError(f"{self.loaded.path}: routing.{key}: no such class: {one_line(error)}") from error
-        if is_message_class(value):
-            self.messages.add(value)
 
     def _make_signing(self) -> Signing:
         try:
