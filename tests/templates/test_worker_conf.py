@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import shlex
 import subprocess
 import sys
 from importlib.machinery import SourceFileLoader
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from supervisor.options import ServerOptions
 
-from tests.templates.render import ROLES, ROOT, render
+from messenger.cli.consume import consume
+from tests.templates.render import ROLES, ROOT, evaluate, render
 
 TEMPLATE = ROOT / "templates/messenger-worker.conf.j2"
 CHECKER = ROLES / "messenger_worker/files/check-worker-conf"
@@ -68,7 +71,7 @@ def test_defaults(app_root: Path) -> None:
     processes = loaded(rendered(app_root, POOL | {"processes": 2}))
     assert sorted(processes) == ["messenger-consume_00", "messenger-consume_01"]
     process = processes["messenger-consume_01"]
-    assert process.command == f"{app_root}/current/venv/bin/messenger consume async --min-uptime 6"
+    assert process.command == f"{app_root}/current/venv/bin/messenger consume async --min-uptime 6 --stop-deadline 55"
     assert process.directory == f"{app_root}/current"
     assert process.stdout_logfile == f"{app_root}/shared/log/messenger-consume_01.log"
     assert (process.startsecs, process.startretries, process.stopwaitsecs) == (5, 10, 60)
@@ -87,15 +90,55 @@ def test_every_option_of_a_pool(app_root: Path) -> None:
         "sleep": 0.5,
         "queues": ["a", "b"],
         "stop_timeout": 90,
+        "stop_deadline": 80.5,
         "startsecs": 2,
         "startretries": 4,
     }
     process = loaded(rendered(app_root, pool))["urgent_00"]
     assert process.command.split("consume ")[1] == (
         "high async --limit 100 --memory-limit 128M --time-limit 3600 --failure-limit 3 --sleep 0.5"
-        " --queues a --queues b --min-uptime 3"
+        " --queues a --queues b --min-uptime 3 --stop-deadline 80.5"
     )
     assert (process.startsecs, process.startretries, process.stopwaitsecs) == (2, 4, 90)
+
+
+def stop_deadline(app_root: Path, pool: dict[str, Any], **overrides: Any) -> float:
+    """What `messenger consume` itself reads from the command that Supervisor runs."""
+    arguments = shlex.split(loaded(rendered(app_root, pool, **overrides))["messenger-consume_00"].command)[2:]
+    deadline = consume.make_context("consume", arguments).params["stop_deadline"]
+    assert isinstance(deadline, float)
+    return deadline
+
+
+@pytest.mark.parametrize(
+    ("stop_timeout", "deadline"), [(1, 0.9), (2, 1.8), (10, 9), (50, 45), (60, 55), ("90", 85), (3600, 3595)]
+)
+def test_a_worker_hands_its_message_back_before_supervisor_kills_it(
+    app_root: Path, stop_timeout: int | str, deadline: float
+) -> None:
+    assert stop_deadline(app_root, POOL | {"stop_timeout": stop_timeout}) == deadline
+    assert stop_deadline(app_root, POOL, messenger_worker_stop_timeout=stop_timeout) == deadline
+    assert deadline < float(stop_timeout)
+
+
+def test_the_deadline_may_be_set_for_all_and_for_one_pool(app_root: Path) -> None:
+    assert stop_deadline(app_root, POOL, messenger_worker_stop_deadline=30) == 30
+    assert stop_deadline(app_root, POOL | {"stop_deadline": 20}, messenger_worker_stop_deadline=30) == 20
+    assert stop_deadline(app_root, POOL | {"stop_deadline": 0}, messenger_worker_stop_deadline=30) == 55
+
+
+@pytest.mark.parametrize(
+    ("stop_deadline", "accepted"), [(0, True), (59, True), ("59.5", True), (60, False), (75, False), (-1, False)]
+)
+def test_the_role_refuses_a_deadline_that_supervisor_would_not_wait_for(stop_deadline: Any, accepted: bool) -> None:
+    tasks = yaml.safe_load((ROLES / "messenger_worker/tasks/pools.yml").read_text())
+    (check_pool,) = [task["ansible.builtin.assert"] for task in tasks if task["name"] == "Check each pool"]
+    conditions = " and ".join(f"({condition})" for condition in check_pool["that"])
+    given: dict[str, Any] = {"messenger_worker_pools": [POOL], "messenger_worker_stop_deadline": stop_deadline}
+    (pool,) = evaluate("{{ messenger_worker_programs }}", "messenger_worker", **given)
+    given["item"] = pool
+    assert evaluate(f"{{{{ {conditions} }}}}", "messenger_worker", **given) is accepted
+    assert f"stop_deadline ({stop_deadline})" in evaluate(check_pool["fail_msg"], "messenger_worker", **given)
 
 
 def test_several_pools_are_several_programs(app_root: Path) -> None:

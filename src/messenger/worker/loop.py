@@ -140,12 +140,20 @@ class Worker:
         all_settled = self._handovers.finish()
         if self._options.reset:
             self._application.reset()
-        self.stop.pause(self._options.min_uptime - self.status.uptime, only_for_signals=True)
+        self._wait_out_min_uptime()
         self.events.dispatch(WorkerStopped(reason))
         log.info("worker_stopped reason=%r handled=%d failed=%d", reason, self.status.handled, self.status.failed)
         if not all_settled:
             return 1
         return self._options.exit_on_limit if self.stop.is_limit else 0
+
+    def _wait_out_min_uptime(self) -> None:
+        """Nothing is in hand any more: the stop deadline counts what comes after the wait."""
+        seconds = self._options.min_uptime - self.status.uptime
+        if seconds > 0:
+            self.stop.requested_at = float("inf")
+            self.stop.pause(seconds, only_for_signals=True)
+            self.stop.requested_at = time.monotonic()
 
     def _hand_back(self) -> None:
         """What was taken and not begun is free again at once; the beat has ended, so its connections may be used."""

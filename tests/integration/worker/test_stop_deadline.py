@@ -41,6 +41,14 @@ def test_a_handler_that_ends_in_time_is_not_disturbed(project: Project) -> None:
     assert project.events() == ["start a", "done a"]
 
 
+def test_waiting_out_min_uptime_is_no_handler_that_does_not_end(project: Project) -> None:
+    worker = project.worker("high", "--stop-deadline", "0.5", "--min-uptime", "3")
+    project.wait_for_workers(1)
+    project.run("stop-workers")
+    assert worker.code() == 0
+    assert "stop_deadline" not in worker.log
+
+
 def test_what_was_fetched_and_not_begun_is_free_again(project: Project) -> None:
     for name in ("a", "b", "c"):
         project.send(name, "wait")
