@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from messenger.config.environment import read_environment
 from messenger.config.loader import load_config
@@ -35,7 +36,15 @@ def check_redis(data: bytes) -> None:
     """A Redis DSN and its options."""
     dsn, options = _dsn_and_options(data)
     for given in (options, options | {"auth": SECRET}, options | {"ssl": {"passphrase": SECRET}}):
-        _expect_config_error(lambda given=given: parse_redis_dsn("t", dsn, given).address)  # type: ignore[misc]
+        _expect_config_error(lambda given=given: _address(dsn, given))  # type: ignore[misc]
+
+
+def _address(dsn: str, options: dict[str, Any]) -> str:
+    """Where it is, by the parsed options. A user's name may be shown, also when it is the same as the secret."""
+    address = parse_redis_dsn("t", dsn, options).address
+    _check_line(address)
+    user, _, password = urlsplit(dsn).netloc.rpartition("@")[0].partition(":")
+    return "" if SECRET in user and password else address
 
 
 def check_doctrine(data: bytes) -> None:

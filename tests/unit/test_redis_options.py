@@ -171,6 +171,10 @@ def test_the_address_says_where_and_never_the_password(dsn: str) -> None:
     assert "redis" in options.address
 
 
+def test_the_address_is_one_line_whatever_the_user_is_called() -> None:
+    assert parse_redis_dsn("async", "redis://h", {"auth": ["two\nlines", SECRET]}).address.isprintable()
+
+
 def test_the_address_names_what_matters_for_connecting() -> None:
     address = parse_redis_dsn("async", f"rediss://ann:{SECRET}@h:7000?dbindex=3").address
     assert address == "redis at h:7000 (db 3, TLS, user ann)"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from messenger.dsn import Dsn, parse_dsn, read_options
-from messenger.errors import ConfigError
+from messenger.errors import ConfigError, printable_line
 
 SCHEMES = ("redis", "rediss", "valkey", "valkeys")
 
@@ -38,6 +38,7 @@ _DEFAULTS: dict[str, Any] = {
     "retry_interval": 0,
     "persistent_id": None,
 }
+_LONGEST_ADDRESS = 500  # characters
 _SSL_OPTIONS = {
     "verify_peer": "ssl_cert_reqs",
     "verify_peer_name": "ssl_check_hostname",
@@ -91,14 +92,13 @@ class RedisOptions:
 
     @property
     def address(self) -> str:
-        """Where this Redis is, for people. No secrets."""
+        """Where this Redis is, for people: one line. No secrets."""
         if self.sentinel_master:
-            return (
-                f"redis master {self.sentinel_master!r} (sentinels {', '.join(f'{h}:{p}' for h, p in self.sentinels)})"
-            )
+            places = ", ".join(f"{host}:{port}" for host, port in self.sentinels)
+            return printable_line(f"redis master {self.sentinel_master!r} (sentinels {places})", _LONGEST_ADDRESS)
         place = self.socket_path or f"{self.host}:{self.port}"
         details = [f"db {self.dbindex}"] + ["TLS"] * self.tls + [f"user {self.user}"] * bool(self.user)
-        return f"redis at {place} ({', '.join(details)})"
+        return printable_line(f"redis at {place} ({', '.join(details)})", _LONGEST_ADDRESS)
 
 
 def parse_redis_dsn(transport: str, text: str, options: Mapping[str, Any] | None = None) -> RedisOptions:
