@@ -133,7 +133,7 @@ ALLOWED_NAMES = (
         ("redis://h?sentinel_master=m", {}, "sentinels and sentinel_master belong together", "sentinel_master=NAME"),
         ("redis:?host[h:1]&sentinel_master=m&redis_sentinel=m", {}, "are the same", "give one of them"),
         ("redis://h:1,redis://h:2", {}, "a list of cluster nodes", "one server, or sentinels"),
-        ("rediss://h?ssl[cafil]=x", {}, "unknown option ssl.cafil", "cafile"),
+        ("rediss://h?ssl[cafil]=x", {}, "unknown option ssl['cafil']", "cafile"),
         ("rediss://h?ssl[verify_peer]=perhaps", {}, "option verify_peer: found 'perhaps'", "true or false"),
         ("rediss://h", {"ssl": "yes"}, "option ssl", "a map of verify_peer"),
         ("redis://h", {"auth": {"user": SECRET}}, "option auth", "a password, or [user, password]"),

@@ -223,7 +223,8 @@ def _ssl_arguments(transport: str, ssl: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in ssl.items():
         target = _SSL_OPTIONS.get(name)
         if target is None:
-            raise ConfigError(f"transports.{transport}: unknown option ssl.{name}; allowed: {', '.join(_SSL_OPTIONS)}")
+            allowed = ", ".join(_SSL_OPTIONS)
+            raise ConfigError(f"transports.{transport}: unknown option ssl[{name!r}]; allowed: {allowed}")
         if name.startswith("verify_"):
             value = read_options(transport, {name: True}, {name: value})[name]
         arguments[target] = ("required" if value else "none") if name == "verify_peer" else value

@@ -153,7 +153,9 @@ def _postgresql(connection: str, url: URL) -> URL:
 
 def _sqlite(connection: str, url: URL, state_dir: Path) -> URL:
     if url.query:
-        raise ConfigError(f"connection {connection!r}: SQLite takes no parameters; found: {', '.join(url.query)}")
+        raise ConfigError(
+            f"connection {connection!r}: SQLite takes no parameters; found: {', '.join(map(repr, url.query))}"
+        )
     if url.host or not url.database or url.database == ":memory:" or url.database.startswith("file:"):
         raise ConfigError(
             f"connection {connection!r}: SQLite needs a file; allowed: sqlite:////absolute/path, or sqlite:///path "
