@@ -120,8 +120,8 @@ def test_database_urls_of_symfony_and_sqlalchemy(given: str, expected: str) -> N
         ("postgresql://u:s3cr3t@h/db?sslmod=require", "unknown parameter 'sslmod'; allowed: the parameters of libpq"),
         ("sqlite://", "SQLite needs a file"),
         ("sqlite:///:memory:", "in-memory://"),
-        ("sqlite:///file:x?mode=memory", "SQLite takes no parameters; found: mode"),
-        ("sqlite:////x.db?mode=ro", "SQLite takes no parameters; found: mode"),
+        ("sqlite:///file:x?mode=memory", "SQLite takes no parameters; found: 'mode'"),
+        ("sqlite:////x.db?mode=ro", "SQLite takes no parameters; found: 'mode'"),
         ("sqlite://relative.db", "SQLite needs a file"),
     ],
 )
