@@ -11,7 +11,7 @@ import pytest
 from tests.integration.php.peers import Ours, Php, WorkerProcess
 from tests.integration.servers import RedisServer, wait_until
 
-MESSAGES = 300
+EACH_SIDE = 500
 SIDES = pytest.mark.parametrize("killed", ["php", "ours"])
 # A lease of one second, looked at ten times a second.
 SHORT_LEASE = {"redeliver_timeout": "1", "claim_interval": "100"}
@@ -29,19 +29,21 @@ def handled(workers: list[WorkerProcess]) -> list[str]:
     return [content for worker in workers for content in worker.contents()]
 
 
-def test_each_of_300_messages_is_handled_once(php: Php, ours: Ours, tmp_path: Path) -> None:
+def test_500_messages_of_each_side_are_handled_once_by_workers_of_both(php: Php, ours: Ours, tmp_path: Path) -> None:
     """Each of the four workers holds a message before any of them may finish one, so all of them take part."""
     gate = tmp_path / "gate"
-    expected = [f"{side} {number}" for side in ("php", "ours") for number in range(MESSAGES // 2)]
+    from_php, from_us = ([f"{side} {number}" for number in range(EACH_SIDE)] for side in ("php", "ours"))
+    expected = from_php + from_us
+    more = len(expected) + 1  # a message handled twice is not kept from happening by the limit
     with ExitStack() as stack:
-        workers = [stack.enter_context(php.worker(limit=MESSAGES, gate=gate)) for _ in range(2)]
-        workers += [stack.enter_context(ours.worker(limit=MESSAGES, gate=gate)) for _ in range(2)]
-        php.dispatch(*expected[: MESSAGES // 2])
-        ours.dispatch(*expected[MESSAGES // 2 :])
+        workers = [stack.enter_context(php.worker(limit=more, gate=gate)) for _ in range(2)]
+        workers += [stack.enter_context(ours.worker(limit=more, gate=gate)) for _ in range(2)]
+        php.dispatch(*from_php)
+        ours.dispatch(*from_us)
         for worker in workers:
             worker.wait_for("received")
         gate.touch()
-        wait_until(lambda: len(handled(workers)) >= MESSAGES, 60, "all messages handled")
+        wait_until(lambda: len(handled(workers)) >= len(expected), 60, "all messages handled")
         for worker in workers:
             worker.stop()
         assert Counter(handled(workers)) == Counter(expected)
