@@ -8,13 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from messenger.application import Application
+from messenger.control import HEARTBEAT_SECONDS
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessengerError, TransportError
 from messenger.events import EventDispatcher, WorkerRunning, WorkerStarted, WorkerStopped
 from messenger.worker.backoff import Backoff
-from messenger.worker.beat import Beat
+from messenger.worker.beat import Beat, Step
+from messenger.worker.deadline import StopDeadline
+from messenger.worker.leases import Leases
 from messenger.worker.limits import Limits
 from messenger.worker.order import OrderName, make_order
+from messenger.worker.registration import Registration
 from messenger.worker.reply import Replies
 from messenger.worker.settle import Settlement, message_type
 from messenger.worker.source import Source
@@ -82,11 +86,9 @@ class Worker:
         self._handovers = self._settlement.handovers
         self._taken: list[Held] = []
         self._resources = Backoff()
+        self._registration = self._register()
         self._beat = self._make_beat()
         options.limits.listen(self.events, self.status, self.stop)
-        control = application.control()
-        if control is not None:
-            Replies(control, application.worker_id).listen(self.events)
 
     def _make_source(self, name: str) -> Source:
         transport, weight = self._application.transport(name), self._application.weight(name)
@@ -97,12 +99,28 @@ class Worker:
 
         return limited_source(transport, weight, limiter, self.events)
 
+    def _register(self) -> Registration | None:
+        control, for_beat = self._application.control(), self._application.control()
+        if control is None or for_beat is None:
+            return None
+        Replies(control, self._application.worker_id).listen(self.events)
+        return Registration(for_beat, self.status, self.stop)
+
     def _make_beat(self) -> Beat:
-        shortest = min(source.transport.keepalive_interval for source in self._sources)
-        options = self._options
-        return Beat(
-            self.status, self.stop, self._application.control(), shortest, options.keepalive, options.stop_deadline
-        )
+        """It beats four times in the shortest lease, and every second for the registry and the memory limit."""
+        keepalive = self._options.keepalive if self._options.keepalive is not None else float("inf")
+        interval = min([HEARTBEAT_SECONDS, keepalive, *(s.transport.keepalive_interval for s in self._sources)])
+        steps: list[Step] = [Leases(self.status, keepalive).renew, self.status.measure]
+        if self._registration is not None:
+            steps.append(self._registration.report)
+        if self._options.stop_deadline is None:
+            return Beat(steps, interval, self.stop, lambda: float("inf"))
+        deadline = StopDeadline(self._options.stop_deadline, self.status, self.stop, self._leave)
+        return Beat([*steps, deadline.look], interval, self.stop, deadline.at)
+
+    def _leave(self) -> None:
+        if self._registration is not None:
+            self._registration.leave()
 
     # --- life ------------------------------------------------------------------------------------------------------
 
@@ -113,7 +131,9 @@ class Worker:
         """
         with SignalHandlers(self.stop):
             try:
-                self._wait_for(self._beat.connect)
+                self.status.measure()
+                if self._registration is not None:
+                    self._wait_for(self._registration.connect)
                 self._beat.start()
                 for source in self._sources:
                     self._wait_for(source.transport.setup)
@@ -121,6 +141,7 @@ class Worker:
                 return self._finish()
             finally:
                 self._beat.end()
+                self._leave()
                 self._hand_back()
                 self._application.close()
 

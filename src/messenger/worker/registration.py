@@ -1,0 +1,51 @@
+"""The worker in the registry of the control plane, and the stop signal that comes from there (R50, R51, R64)."""
+
+from __future__ import annotations
+
+import logging
+
+from messenger.control import Control
+from messenger.errors import MessengerError
+from messenger.worker.status import WorkerStatus
+from messenger.worker.stop import StopRequest
+
+log = logging.getLogger(__name__)
+
+
+class Registration:
+    """Tells the registry what the worker does, and sees when workers are asked to stop.
+
+    control: a connection of its own.
+    """
+
+    def __init__(self, control: Control, status: WorkerStatus, stop: StopRequest) -> None:
+        self._control = control
+        self._status = status
+        self._stop = stop
+        self._baseline: int | None = None
+
+    def connect(self) -> None:
+        """Note the stop counter and register, before the first message. Raises TransportUnavailable."""
+        if self._baseline is None:
+            self._baseline = self._generation()
+        self._control.report(self._status.snapshot())
+
+    def report(self) -> None:
+        """A beat's step. Raises TransportError."""
+        self._control.report(self._status.snapshot())
+        generation = self._generation()
+        if self._baseline is None or generation < self._baseline:  # it falls when Redis was emptied
+            self._baseline = generation
+        elif generation > self._baseline:
+            self._stop.request("stop-workers")
+
+    def leave(self) -> None:
+        """Take the worker out of the registry."""
+        try:
+            self._control.sign_off(self._status.worker_id)
+        except MessengerError as error:
+            log.debug("not_signed_off: %s", error)  # its entry expires by itself
+        self._control.close()
+
+    def _generation(self) -> int:
+        return self._control.generation(self._status.host, self._status.release)
