@@ -7,6 +7,7 @@
     ├── NoSenderForMessage          only on a bus with allow_no_senders: false
     ├── NotOneResult                asked a question that not exactly one handler answered
     ├── MessageEncodingFailed
+    │   └── MessageTooLarge         for the limit of its transport
     ├── MessageDecodingFailed
     ├── HandlerFailed               one or more handlers of a message raised
     ├── HandlerTimedOut             a handler took longer than its timeout
@@ -67,6 +68,10 @@ class NoSenderForMessage(MessengerError):
 
 class MessageEncodingFailed(MessengerError):
     """The message cannot be written as JSON."""
+
+
+class MessageTooLarge(MessageEncodingFailed):
+    """The message is larger than its transport takes: nothing was sent (R22)."""
 
 
 class MessageDecodingFailed(MessengerError):

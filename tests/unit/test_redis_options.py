@@ -75,7 +75,7 @@ def test_the_defaults() -> None:
     assert options.serializer == 0
     assert options.consumer is None, "a name of its own for every process"
     assert options.redeliver_timeout == 60
-    assert (options.stream_max_entries, options.dbindex) == (0, 0)
+    assert (options.stream_max_entries, options.max_message_bytes, options.dbindex) == (0, 0, 0)
 
 
 def test_path_beats_query_beats_options_beats_defaults() -> None:

@@ -22,6 +22,7 @@ _DEFAULTS: dict[str, Any] = {
     "delete_after_ack": True,
     "delete_after_reject": True,
     "stream_max_entries": 0,
+    "max_message_bytes": 0,
     "dbindex": 0,
     # Symfony waits 3600 s; a minute is safe here because the lease is renewed while a handler runs (R3, R4).
     "redeliver_timeout": 60,
@@ -54,6 +55,7 @@ _SSL_OPTIONS = {
 class RedisOptions:
     """Everything a Redis transport needs to know.
 
+    max_message_bytes: of a new message as it is stored; 0 means no limit.
     redeliver_timeout: seconds without a sign of life after which a message may be taken over.
     claim_interval: milliseconds between two looks for such messages.
     timeout, read_timeout: seconds; 0 means no limit. retry_interval: milliseconds before connecting again.
@@ -69,6 +71,7 @@ class RedisOptions:
     delete_after_ack: bool
     delete_after_reject: bool
     stream_max_entries: int
+    max_message_bytes: int
     dbindex: int
     redeliver_timeout: int
     claim_interval: int

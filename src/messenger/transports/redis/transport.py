@@ -12,12 +12,14 @@ from messenger.envelope import AnyEnvelope
 from messenger.errors import ConfigError, MessageDecodingFailed, TransportError
 from messenger.stamps import DelayStamp, DeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, InFlight, Waiting
+from messenger.transports.redis import server_limit
 from messenger.transports.redis.consumer_lock import ConsumerLock
 from messenger.transports.redis.inspect import DelayedMemberStamp, RedisInspector
 from messenger.transports.redis.link import Argument, RedisLink, RedisReplyError, wait_readable
 from messenger.transports.redis.options import RedisOptions
 from messenger.transports.redis.receiving import Reader
 from messenger.transports.redis.scripts import Script, refused
+from messenger.transports.size_limit import check_size
 from messenger.wire import php_string
 from messenger.wire.serializer import Serializer, decode_value, encode_value, undecodable_value
 
@@ -70,14 +72,25 @@ class RedisTransport:
         self._is_set_up = True
 
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
-        """XADD, or ZADD to the sorted set when the last DelayStamp is positive."""
+        """XADD, or ZADD to the sorted set when the last DelayStamp is positive. Raises MessageTooLarge."""
         self._set_up_once()
-        delay, payload, message_id = self._stored_form(envelope)
+        delay, payload, uniqid = self._stored_form(envelope)
+        allows = f"max_message_bytes of the transport {self.name!r}"
+        check_size(envelope, len(payload), self.options.max_message_bytes, allows)
+        try:
+            return envelope.with_stamps(TransportMessageIdStamp(self._store(delay, payload) or uniqid))
+        except TransportError:
+            limit = server_limit.server_limit(self._link, len(payload))
+            check_size(envelope, len(payload), limit, f"{server_limit.NAME} of {self.options.address}")
+            raise
+
+    def _store(self, delay: int, payload: bytes) -> str:
+        """The id of the entry; none for what is delayed."""
         if delay > 0:
             self._send_delayed.run(self._link, self._keys[1:], (delay, payload))
-            return envelope.with_stamps(TransportMessageIdStamp(message_id))
-        entry_id = self._link.call("XADD", self._stream, "*", "message", payload)
-        return envelope.with_stamps(TransportMessageIdStamp(entry_id.decode()))
+            return ""
+        entry_id: bytes = self._link.call("XADD", self._stream, "*", "message", payload)
+        return entry_id.decode()
 
     def _stored_form(self, envelope: AnyEnvelope) -> tuple[int, bytes, str]:
         """Delay in ms, the bytes to store for it, and the id of a delayed one (spec 9.1: delayed are always bare)."""

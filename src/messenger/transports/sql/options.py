@@ -23,6 +23,7 @@ _DEFAULTS: dict[str, Any] = {
     "queue_name": "default",
     # Symfony waits 3600 s; a minute is safe here because the lease is renewed while a handler runs (R71).
     "redeliver_timeout": 60.0,
+    "max_message_bytes": 0,
     "auto_setup": True,
     "use_notify": True,
     "check_delayed_interval": 60_000,
@@ -44,6 +45,7 @@ class SqlOptions:
     url: the database. It is left out of the text of this: its query may have a password in it.
     redeliver_timeout: seconds without a sign of life after which a message may be taken over. Where PHP workers share
     the queue it must be the same for both, and longer than PHP's longest handler.
+    max_message_bytes: of body and headers of a new message; 0 means no limit.
     auto_setup: create or complete the table when it is found missing.
     notify: wait by LISTEN instead of looking again and again; PostgreSQL only.
     check_delayed_interval: seconds after which such a wait looks by itself, told or not.
@@ -53,6 +55,7 @@ class SqlOptions:
     table_name: str
     queue_name: str
     redeliver_timeout: float
+    max_message_bytes: int
     auto_setup: bool
     notify: bool
     check_delayed_interval: float

@@ -15,6 +15,7 @@ from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
 from messenger.stamps import DelayStamp, DeliveryStamp, LocalStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, InFlight
+from messenger.transports.size_limit import check_size
 from messenger.transports.sql.connection import Database, SchemaMissing
 from messenger.transports.sql.options import SqlOptions
 from messenger.transports.sql.row import read_row, write_row
@@ -61,6 +62,10 @@ class SqlTransport:
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
         """Insert the message; committed when this returns. Raises TransportUnavailable, MessageEncodingFailed."""
         body, headers = write_row(self._serializer.encode(envelope))
+        if self._options.max_message_bytes:
+            size = len(body.encode()) + len(headers.encode())
+            allows = f"max_message_bytes of the transport {self.name!r}"
+            check_size(envelope, size, self._options.max_message_bytes, allows)
         statement = self._sql.insert(body, headers, _delay_seconds(envelope))
         row_id = self._write(lambda connection: connection.execute(statement).scalar_one())
         return envelope.with_stamps(TransportMessageIdStamp(str(row_id)))
