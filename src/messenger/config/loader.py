@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
 import msgspec
 import yaml
-from msgspec import Struct
-from msgspec.structs import fields
 
 from messenger.config.environment import expand, read_environment
+from messenger.config.mistakes import Mistakes, shown
 from messenger.config.model import (
     SERIALIZER,
     BusConfig,
@@ -24,24 +21,11 @@ from messenger.config.model import (
     SendersConfig,
     TransportConfig,
 )
+from messenger.config.references import check_references
 from messenger.config.strict_yaml import load_yaml
-from messenger.errors import ConfigError, printable_line
+from messenger.errors import ConfigError
 
 T = TypeVar("T")
-_LOCATION = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
-_WORDS = {
-    "object": "a map",
-    "array": "a list",
-    "str": "text",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    " | ": " or ",
-}
-_SECRET = ("signing", "signing.key", "signing.previous_key")  # no error shows what stands there
-_LONGEST = 2000  # characters of an error
-_TYPES = re.compile(r"\b(?:object|array|str|int|float|bool)\b| \| ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,31 +56,25 @@ class _Reader:
     def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
         self._path = path
         self._environment = environment
-        self._root = "messenger"
+        self._mistakes = Mistakes(path, "messenger")
 
     def read(self) -> MessengerConfig:
         raw = self._messenger_section(self._parse())
         try:
-            raw = expand(raw, self._environment, self._root, self._error)
+            raw = expand(raw, self._environment, "", self._mistakes.error)
         except RecursionError:
-            raise self._error(self._root, "found an alias inside its own anchor; allowed: no such loops") from None
-        raw["transports"] = {
-            name: self._transport(str(name), value) for name, value in self._map(raw, "transports").items()
+            raise self._mistakes.error("", "found an alias inside its own anchor; allowed: no such loops") from None
+        readers: dict[str, Callable[[str, Any], Any]] = {
+            "transports": self._transport,
+            "buses": lambda where, value: self._convert({} if _is_empty(value) else value, BusConfig, where),
+            "rate_limiters": self._rate_limiter,
+            "connections": lambda where, value: self._convert(value, str, where),
+            "routing": self._route,
         }
-        raw["buses"] = {
-            name: self._convert({} if _is_empty(value) else value, BusConfig, f"buses.{name}")
-            for name, value in self._map(raw, "buses").items()
-        }
-        raw["rate_limiters"] = {
-            name: self._rate_limiter(str(name), value) for name, value in self._map(raw, "rate_limiters").items()
-        }
-        raw["connections"] = {
-            name: self._convert(value, str, f"connections.{name}")
-            for name, value in self._map(raw, "connections").items()
-        }
-        raw["routing"] = {key: self._route(str(key), value) for key, value in self._map(raw, "routing").items()}
+        for key, reader in readers.items():
+            raw[key] = {name: reader(f"{key}.{name}", value) for name, value in self._map(raw, key).items()}
         config = self._convert(raw, MessengerConfig, "")
-        self._check_references(config)
+        check_references(config, self._mistakes)
         return config
 
     def _parse(self) -> Any:
@@ -122,7 +100,7 @@ class _Reader:
                 raise ConfigError(f"{self._path}: unknown key {key!r}; allowed: framework, messenger, when@…")
         section = document.get("messenger")
         if section is None and isinstance(document.get("framework"), dict):
-            self._root = "framework.messenger"
+            self._mistakes = Mistakes(self._path, "framework.messenger")
             section = document["framework"].get("messenger")
         if not isinstance(section, dict):
             raise ConfigError(f"{self._path}: no map under 'framework: messenger:' or 'messenger:'")
@@ -133,156 +111,54 @@ class _Reader:
         if _is_empty(value):
             return {}
         if not isinstance(value, dict):
-            raise self._error(f"{self._root}.{key}", f"found {_shown(value)}; allowed: a map")
+            raise self._mistakes.error(key, f"found {shown(value)}; allowed: a map")
         for name in value:
             if not isinstance(name, str):
-                raise self._error(f"{self._root}.{key}", f"found the key {name!r}; allowed: text, if need be in quotes")
+                raise self._mistakes.error(key, f"found the key {name!r}; allowed: text, if need be in quotes")
         return value
 
-    def _transport(self, name: str, value: Any) -> TransportConfig:
-        where = f"transports.{name}"
+    def _transport(self, where: str, value: Any) -> TransportConfig:
         if isinstance(value, str):
             value = {"dsn": value}
         if not isinstance(value, dict):
-            raise self._error(f"{self._root}.{where}", f"found {_shown(value)}; allowed: a DSN, or a map with 'dsn'")
+            raise self._mistakes.error(where, f"found {shown(value)}; allowed: a DSN, or a map with 'dsn'")
         config = self._convert(value, TransportConfig, where)
         if config.serializer not in (None, SERIALIZER):
-            raise self._error(
-                f"{self._root}.{where}.serializer",
-                f"found {_shown(config.serializer)}; allowed: {SERIALIZER} (JSON; PHP's serialize() is not read here)",
+            raise self._mistakes.error(
+                f"{where}.serializer",
+                f"found {shown(config.serializer)}; allowed: {SERIALIZER} (JSON; PHP's serialize() is not read here)",
             )
         retry = config.retry_strategy
         if retry.service is not None and retry != RetryStrategyConfig(service=retry.service):
-            raise self._error(
-                f"{self._root}.{where}.retry_strategy", "found other keys beside 'service'; allowed: 'service' alone"
+            raise self._mistakes.error(
+                f"{where}.retry_strategy", "found other keys beside 'service'; allowed: 'service' alone"
             )
         return config
 
-    def _rate_limiter(self, name: str, value: Any) -> RateLimiterConfig:
-        where = f"rate_limiters.{name}"
+    def _rate_limiter(self, where: str, value: Any) -> RateLimiterConfig:
         config = self._convert(value, RateLimiterConfig, where)
         if config.service is None and config.limit == 0:
-            raise self._error(f"{self._root}.{where}", "missing key 'limit', at least 1, or 'service'")
+            raise self._mistakes.error(where, "missing key 'limit', at least 1, or 'service'")
         if config.service is not None and not value.keys() <= {"service", "key"}:
-            raise self._error(f"{self._root}.{where}", "found other keys beside 'service'; allowed: service, key")
+            raise self._mistakes.error(where, "found other keys beside 'service'; allowed: service, key")
         return config
 
-    def _route(self, key: str, value: Any) -> list[str]:
-        where = f"routing.{key}"
+    def _route(self, where: str, value: Any) -> list[str]:
         if isinstance(value, str):
             return [value]
         if isinstance(value, dict):
             return self._convert(value, SendersConfig, where).senders
         if not isinstance(value, list):
-            raise self._error(
-                f"{self._root}.{where}", f"found {_shown(value)}; allowed: a transport's name, or a list of names"
-            )
+            raise self._mistakes.error(where, f"found {shown(value)}; allowed: a transport's name, or a list of names")
         return self._convert(value, list[str], where)
 
     def _convert(self, value: Any, wanted: type[T], where: str) -> T:
         try:
             return msgspec.convert(value, wanted, from_attributes=True)
         except msgspec.ValidationError as error:
-            raise self._explain(str(error), value, wanted, where) from None
-
-    def _explain(self, message: str, value: Any, wanted: type, where: str) -> ConfigError:
-        match = _LOCATION.match(message)
-        what = match["what"] if match else message
-        path = ((match["path"] or "") if match else "").lstrip(".")
-        key = ".".join(part for part in (self._root, where, path) if part).replace(".[", "[")
-        unknown = _UNKNOWN.match(what)
-        if unknown:
-            return self._error(key, f"unknown key {unknown[1]!r}; allowed: {', '.join(_keys_at(wanted, path))}")
-        if "missing required field" in what:
-            return self._error(key, what.replace("Object missing required field", "missing key").replace("`", "'"))
-        found = "a value of another kind" if path in _SECRET else _shown(_value_at(value, path))
-        if "enum value" in what:
-            return self._error(key, f"found {found}; allowed: {_choices_at(wanted, path)}")
-        allowed = what.replace("Expected ", "").replace("`", "").split(", got ")[0]
-        return self._error(key, f"found {found}; allowed: {_TYPES.sub(lambda m: _WORDS[m[0]], allowed)}")
-
-    def _check_references(self, config: MessengerConfig) -> None:
-        known = ", ".join(config.transports) or "none"
-        references = [("failure_transport", config.failure_transport)]
-        references += [
-            (f"transports.{name}.failure_transport", transport.failure_transport)
-            for name, transport in config.transports.items()
-        ]
-        references += [(f"routing.{key}", name) for key, names in config.routing.items() for name in names]
-        for where, name in references:
-            if isinstance(name, str) and name not in config.transports:
-                raise self._error(
-                    f"{self._root}.{where}", f"found {_shown(name)}, which is no transport; allowed: {known}"
-                )
-        limiters = ", ".join(config.rate_limiters) or "none"
-        for transport_name, transport in config.transports.items():
-            if transport.rate_limiter is not None and transport.rate_limiter not in config.rate_limiters:
-                where = f"{self._root}.transports.{transport_name}.rate_limiter"
-                raise self._error(
-                    where, f"found {_shown(transport.rate_limiter)}, which is no rate limiter; allowed: {limiters}"
-                )
-        if len(config.buses) > 1 and config.default_bus is None:
-            raise self._error(f"{self._root}.default_bus", f"missing; allowed: {', '.join(config.buses)}")
-        if config.default_bus is not None and config.buses and config.default_bus not in config.buses:
-            raise self._error(
-                f"{self._root}.default_bus", f"found {_shown(config.default_bus)}; allowed: {', '.join(config.buses)}"
-            )
-
-    def _error(self, key: str, reason: str) -> ConfigError:
-        return ConfigError(printable_line(f"{self._path}: {key}: {reason}", limit=_LONGEST))
+            raise self._mistakes.explain(str(error), value, wanted, where) from None
 
 
 def _is_empty(value: Any) -> bool:
     """Whether nothing is written where a map may be. PHP writes an empty map as a list."""
     return value is None or value == []
-
-
-def _keys_at(wanted: Any, path: str) -> list[str]:
-    """The keys of the struct that `path` leads to."""
-    return [item.encode_name for item in fields(_struct_in(_type_at(wanted, path)))]
-
-
-def _struct_in(wanted: Any) -> Any:
-    """The struct itself, or the one among several types."""
-    if get_origin(wanted) in (Union, UnionType):
-        return next(member for member in get_args(wanted) if isinstance(member, type) and issubclass(member, Struct))
-    return wanted
-
-
-def _choices_at(wanted: Any, path: str) -> str:
-    """What may stand where a few fixed texts are allowed, and perhaps true, false or a map."""
-    wanted = _type_at(wanted, path)
-    members = get_args(wanted) if get_origin(wanted) in (Union, UnionType) else (wanted,)
-    choices = [choice for member in members if get_origin(member) is Literal for choice in get_args(member)]
-    choices += ["true", "false"] * (bool in members)
-    return ", ".join(choices) + " or a map" * (len(members) > 1)
-
-
-def _type_at(wanted: Any, path: str) -> Any:
-    for part in path.split(".") if path else ():
-        for item in fields(_struct_in(wanted)):
-            if item.name == part:
-                wanted = get_args(item.type)[0] if get_origin(item.type) is Annotated else item.type
-    return wanted
-
-
-def _value_at(value: Any, path: str) -> Any:
-    for part in re.findall(r"[^.\[\]]+", path):
-        if isinstance(value, Mapping):
-            value = value.get(part)
-        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
-            value = value[int(part)]
-    return value
-
-
-def _shown(value: Any) -> str:
-    """A value for an error: short, and never a DSN with its password."""
-    if isinstance(value, str) and "://" in value:
-        return "a DSN"
-    if isinstance(value, Mapping):
-        return "a map"
-    if isinstance(value, list):
-        return "a list"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return repr(value)[:60]
