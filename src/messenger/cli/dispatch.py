@@ -1,4 +1,4 @@
-"""messenger dispatch: send one message by hand."""
+"""messenger dispatch: send one message by hand, or many from a file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from messenger.application import Application
+from messenger.cli.bulk import Lines, Repeated, dispatch_all, print_outcome
 from messenger.cli.common import format_option, load, need_control, print_json
 from messenger.control import Reply
 from messenger.envelope import AnyEnvelope, Envelope
@@ -15,52 +17,83 @@ from messenger.messages import wire_name
 from messenger.stamps import DelayStamp, ReplyStamp, SentStamp, Stamp, TransportNamesStamp
 
 
-@click.command(short_help="Send one message by hand.")
+@click.command(short_help="Send a message by hand, or many.")
 @click.argument("message_type", metavar="TYPE")
-@click.argument("body", metavar="JSON")
+@click.argument("body", metavar="[JSON]", required=False)
 @click.option("--delay", type=click.IntRange(min=0), help="Milliseconds to wait before it may be handled.")
 @click.option("--transport", "transports", multiple=True, help="Send it here instead of where the routing says.")
 @click.option("--wait", type=click.FloatRange(min=0, min_open=True), help="Wait this many seconds for a worker to handle it.")  # fmt: skip # noqa: E501
+@click.option("--count", type=click.IntRange(min=1), help="Send the message this many times.")
+@click.option(
+    "--from",
+    "source",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    help="Send a message for each line of FILE, or of stdin (`-`); a line is what JSON would be.",
+)
 @format_option
 @click.pass_context
 def dispatch(
     context: click.Context,
     message_type: str,
-    body: str,
+    body: str | None,
     delay: int | None,
     transports: tuple[str, ...],
     wait: float | None,
+    count: int | None,
+    source: str | None,
     output: str,
 ) -> int:
     """Dispatch one message: a smoke test after a deploy, or an operator's message.
 
     TYPE is the wire name, the dotted class name or the class name alone; JSON holds the message's fields.
 
-    Exit codes: 0 sent, or handled when --wait is given; 1 not handled in time, or failed.
+    With --from, each line of the file holds the fields of one message of that TYPE, as one line of JSON; empty lines
+    are passed over. All lines of a file are checked first, and nothing is sent when one is wrong. A pipe is sent as it
+    comes. The first message that cannot be sent ends it: the error names its line and says how many were sent before.
+
+    Exit codes: 0 sent, or handled when --wait is given; 1 not handled in time, or failed; 64 wrong usage; 78 the
+    configuration or the application cannot be loaded, or has no such message.
 
     \b
         messenger dispatch SmsNotification '{"content": "hello"}' --wait 10
+        messenger dispatch SmsNotification --from sms.jsonl
     """
+    if (body is None) == (source is None):
+        raise click.UsageError("give the message as JSON, or --from FILE")
+    if source is not None and count is not None:
+        raise click.UsageError("--count sends the message of the command line; the lines of --from are sent once each")
+    if wait and (source is not None or count is not None):
+        raise click.UsageError("--wait waits for one message; leave --count and --from away")
     application = load(context)
-    for name in transports:
-        application.transport(name)
-    message = application.serializer.read(application.messages.find(message_type), body)
-    token = secrets.token_hex(16)
-    stamps: list[Stamp] = [ReplyStamp(token)] if wait else []
-    if delay:
-        stamps.append(DelayStamp(delay))
+    cls = application.messages.find(message_type)
+    for name in transports or application.router.for_class(cls):
+        application.transport(name)  # one that cannot be made is found before anything is sent
+    stamps: list[Stamp] = [DelayStamp(delay)] if delay else []
     if transports:
         stamps.append(TransportNamesStamp(transports))
+    if source is not None or count is not None:
+        bodies = Lines(source) if source is not None else Repeated(body or "", count or 1)
+        outcome = dispatch_all(application, cls, bodies, stamps)
+        application.close()
+        return print_outcome(outcome, output)
+    return _print(_dispatch_one(application, application.serializer.read(cls, body or ""), stamps, wait), output)
+
+
+def _dispatch_one(application: Application, message: object, stamps: list[Stamp], wait: float | None) -> dict[str, Any]:
+    token = secrets.token_hex(16)
+    if wait:
+        stamps = [ReplyStamp(token), *stamps]
     try:
         envelope = application.dispatch(message, stamps)
     except HandlerFailed as error:
-        return _print(_result(Envelope(message), "failed", error=str(error)), output)
+        return _result(Envelope(message), "failed", error=str(error))
     result = _result(envelope, "sent" if envelope.last(SentStamp) else "handled")
     if wait and result["status"] == "sent":
         reply = need_control(application).await_reply(token, wait)
         result |= _outcome(reply, wait)
     application.close()
-    return _print(result, output)
+    return result
 
 
 def _result(envelope: AnyEnvelope, status: str, error: str | None = None) -> dict[str, Any]:

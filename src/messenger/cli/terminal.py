@@ -41,12 +41,15 @@ class Progress:
     """A bar on stderr while long work goes on; nothing when stderr is no terminal, or without a label.
 
     with Progress(len(ids), "Sending") as progress: … progress.step(); progress.line("text")
+
+    length: how many there are; None when nobody knows: then the bar only counts.
     """
 
-    def __init__(self, length: int, label: str) -> None:
+    def __init__(self, length: int | None, label: str) -> None:
         self._bar: Any = None
-        if label and length > 1 and sys.stderr is not None and sys.stderr.isatty():
-            self._bar = click.progressbar(length=length, label=label, file=sys.stderr, show_pos=True)
+        if label and (length is None or length > 1) and sys.stderr is not None and sys.stderr.isatty():
+            unknown = (None for _ in ()) if length is None else None
+            self._bar = click.progressbar(unknown, length, label, file=sys.stderr, show_pos=True)
 
     def __enter__(self) -> Self:
         if self._bar is not None:

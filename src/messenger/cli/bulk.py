@@ -1,0 +1,136 @@
+"""messenger dispatch --from and --count: many messages, one after the other, and what is said in the end."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import click
+
+from messenger.application import Application
+from messenger.cli.common import print_json
+from messenger.cli.terminal import Progress, printable
+from messenger.errors import MessageDecodingFailed, MessengerError
+from messenger.messages import wire_name
+from messenger.stamps import SentStamp, Stamp
+
+
+class Bodies(Protocol):
+    """What to send: where each body stands, for errors, and its JSON. One body is in memory at a time.
+
+    is_read_again: whether iterating once more gives the same, so that all can be checked before the first is sent.
+    """
+
+    is_read_again: bool
+
+    def __iter__(self) -> Iterator[tuple[str, bytes]]:
+        """("sms.jsonl line 3", b'{"content": "hello"}')"""
+
+
+class Lines:
+    """Each line of a file, or of stdin (`-`), is the JSON of one message; empty lines are passed over."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._name = "stdin" if path == "-" else path
+        self.is_read_again = path != "-" and Path(path).is_file()  # a pipe has a name, too
+
+    def __iter__(self) -> Iterator[tuple[str, bytes]]:
+        """See Bodies."""
+        with click.open_file(self._path, "rb") as file:
+            for number, line in enumerate(file, start=1):
+                text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+                if text.strip():
+                    yield f"{self._name} line {number}", text
+
+
+class Repeated:
+    """The same body, `count` times."""
+
+    is_read_again = True
+
+    def __init__(self, body: str, count: int) -> None:
+        self._body = body.encode("utf-8", "surrogateescape")
+        self._count = count
+
+    def __iter__(self) -> Iterator[tuple[str, bytes]]:
+        """See Bodies."""
+        return ((f"message {number} of {self._count}", self._body) for number in range(1, self._count + 1))
+
+
+@dataclass
+class Outcome:
+    """What became of them.
+
+    sent: how many were sent, or handled here. at: the body that was looked at last, which `error` is about.
+    """
+
+    type: str
+    sent: int = 0
+    transports: list[str] = field(default_factory=list)
+    at: str | None = None
+    error: str | None = None
+
+
+def dispatch_all(application: Application, cls: type, bodies: Bodies, stamps: Sequence[Stamp]) -> Outcome:
+    """Send them in order, and stop at the first that cannot be sent.
+
+    Where all can be looked at beforehand, a body that does not fit the message means that none is sent.
+    """
+    outcome = Outcome(wire_name(cls))
+    try:
+        length = _check(application, cls, bodies, outcome) if bodies.is_read_again else None
+        with Progress(length, "Sending") as progress:
+            for outcome.at, body in bodies:
+                envelope = application.dispatch(_read(application, cls, body), stamps)
+                outcome.sent += 1
+                outcome.transports = [sent.transport_name for sent in envelope.all(SentStamp)]
+                progress.step()
+    except KeyboardInterrupt:
+        outcome.error = "interrupted; this one may have been sent, too"
+    except (MessengerError, OSError) as error:
+        outcome.error = str(error)
+    return outcome
+
+
+def _check(application: Application, cls: type, bodies: Iterable[tuple[str, bytes]], outcome: Outcome) -> int:
+    """How many there are. Raises MessageDecodingFailed at the first that is no such message."""
+    count = 0
+    for outcome.at, body in bodies:
+        _read(application, cls, body)
+        count += 1
+    return count
+
+
+def _read(application: Application, cls: type, body: bytes) -> object:
+    try:
+        return application.serializer.read(cls, body.decode())
+    except UnicodeDecodeError as error:
+        raise MessageDecodingFailed(f"it is not UTF-8: {error}") from None
+
+
+def print_outcome(outcome: Outcome, output: str) -> int:
+    """Say what became of them; returns the exit code."""
+    if output == "json":
+        status = "failed" if outcome.error is not None else "sent"
+        print_json(
+            {
+                "type": outcome.type,
+                "status": status,
+                "sent": outcome.sent,
+                "transports": outcome.transports,
+                "at": outcome.at if status == "failed" else None,
+                "error": outcome.error,
+            }
+        )
+    elif outcome.error is not None:
+        said = f"sent before it: {outcome.sent}" if outcome.sent else "nothing was sent"
+        click.echo(f"messenger: {printable(' '.join(f'{outcome.at}: {outcome.error}; {said}'.split()))}", err=True)
+    elif outcome.sent and not outcome.transports:
+        click.echo(f"{outcome.sent} {outcome.type} handled here: it is routed to no transport")
+    else:
+        click.echo(f"{outcome.sent} {outcome.type} sent" + f" to {', '.join(outcome.transports)}" * bool(outcome.sent))
+    return 1 if outcome.error is not None else 0
