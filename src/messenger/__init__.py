@@ -24,6 +24,7 @@ from messenger.errors import (
     RecoverableError,
     StopWorker,
     TransportError,
+    TransportFull,
     TransportUnavailable,
     UnrecoverableError,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "Stamp",
     "StopWorker",
     "TransportError",
+    "TransportFull",
     "TransportNamesStamp",
     "TransportUnavailable",
     "UnrecoverableError",

@@ -15,6 +15,7 @@
     ├── DelayedMessageHandlingFailed  messages that were to follow a handled one failed
     ├── TransportError
     │   └── TransportUnavailable    the server cannot be reached: wait and try again
+    │       └── TransportFull       it holds as many messages as it may
     ├── RecoverableError            raised by a handler: retry, whatever the retry count
     ├── UnrecoverableError          raised by a handler: do not retry
     │   └── MessageKillsWorkers     put aside by the worker, not run again
@@ -84,6 +85,10 @@ class TransportError(MessengerError):
 
 class TransportUnavailable(TransportError):
     """The transport's server cannot be reached."""
+
+
+class TransportFull(TransportUnavailable):
+    """The transport holds as many messages as it may: nothing was sent, try again later (R10)."""
 
 
 class RecoverableError(MessengerError):

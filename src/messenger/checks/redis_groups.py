@@ -42,10 +42,6 @@ def _check_deleting(place: Place, options: RedisOptions) -> Iterator[Finding]:
         yield place.warn("handled messages stay in the stream for ever", "stream_max_entries, or delete_after_ack=true")
     if options.delete_after_ack and not options.delete_after_reject:
         yield place.warn("rejected messages stay in the stream for ever", "delete_after_reject=true")
-    if options.delete_after_ack and options.stream_max_entries:
-        yield place.warn(
-            "stream_max_entries says nothing while delete_after_ack is on", "leave stream_max_entries away"
-        )
 
 
 def _check_consumers(link: RedisLink, place: Place, options: RedisOptions) -> Iterator[Finding]:

@@ -22,6 +22,9 @@ _DEFAULTS: dict[str, Any] = {
     "delete_after_ack": True,
     "delete_after_reject": True,
     "stream_max_entries": 0,
+    # Symfony drops the oldest messages of a full stream, handled or not (R10).
+    "stream_full": "refuse",
+    "stream_full_timeout": 10.0,
     "max_message_bytes": 0,
     "dbindex": 0,
     # Symfony waits 3600 s; a minute is safe here because the lease is renewed while a handler runs (R3, R4).
@@ -55,6 +58,8 @@ _SSL_OPTIONS = {
 class RedisOptions:
     """Everything a Redis transport needs to know.
 
+    stream_full: what a sender meets when the stream has stream_max_entries unhandled ones: refuse, or block for
+    stream_full_timeout seconds.
     max_message_bytes: of a new message as it is stored; 0 means no limit.
     redeliver_timeout: seconds without a sign of life after which a message may be taken over.
     claim_interval: milliseconds between two looks for such messages.
@@ -71,6 +76,8 @@ class RedisOptions:
     delete_after_ack: bool
     delete_after_reject: bool
     stream_max_entries: int
+    stream_full: str
+    stream_full_timeout: float
     max_message_bytes: int
     dbindex: int
     redeliver_timeout: int
@@ -207,6 +214,11 @@ def _check(transport: str, values: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"transports.{transport}: option serializer: found {values['serializer']}; allowed: 0 (bare JSON) or "
             "1 (phpredis' own default); igbinary, msgpack and JSON wrapping (2, 3, 4) must be changed on the PHP side"
+        )
+    if values["stream_full"] not in ("refuse", "block"):
+        raise ConfigError(
+            f"transports.{transport}: option stream_full: found {values['stream_full']!r}; allowed: refuse, or block "
+            "(waits for room, stream_full_timeout seconds at most)"
         )
     if values["redeliver_timeout"] < 1:
         raise ConfigError(f"transports.{transport}: option redeliver_timeout: found 0; allowed: seconds, at least 1")

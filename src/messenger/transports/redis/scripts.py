@@ -13,11 +13,13 @@ from messenger.transports.redis.link import Argument, RedisLink, RedisReplyError
 class Script:
     """One Lua file; sent by its hash, and whole where the server does not have it yet.
 
-    package: the one that the file lies in; by default this one.
+    package: the one that the files lie in; by default this one.
+    prelude: a file with functions that this one uses.
     """
 
-    def __init__(self, name: str, package: str = __package__) -> None:
-        self._text = resources.files(package).joinpath(f"{name}.lua").read_text()
+    def __init__(self, name: str, package: str = __package__, *, prelude: str | None = None) -> None:
+        files = [resources.files(package).joinpath(f"{each}.lua") for each in (prelude, name) if each]
+        self._text = "".join(file.read_text() for file in files)
         self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     def command(self, keys: Sequence[Argument], arguments: Sequence[Argument]) -> tuple[Argument, ...]:

@@ -6,11 +6,11 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import ConfigError, MessageDecodingFailed, TransportError
-from messenger.stamps import DelayStamp, DeliveryStamp, TransportMessageIdStamp
+from messenger.stamps import DelayStamp, DeliveryStamp, RedeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, InFlight, Waiting
 from messenger.transports.redis import server_limit
 from messenger.transports.redis.consumer_lock import ConsumerLock
@@ -22,6 +22,9 @@ from messenger.transports.redis.scripts import Script, refused
 from messenger.transports.size_limit import check_size
 from messenger.wire import php_string
 from messenger.wire.serializer import Serializer, decode_value, encode_value, undecodable_value
+
+if TYPE_CHECKING:
+    from messenger.transports.redis.bounded import BoundedStream
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +49,12 @@ class RedisTransport:
         self._keys = (options.stream, options.queue)
         self._is_set_up = False
         self._has_read = False
-        self._handled = 0
         self._send_delayed = Script("send_delayed")
         self._reject = Script("reject")
         self._requeue = Script("requeue")
         self._renew_lease = Script("renew_lease")
         self._hand_back = Script("hand_back")
-        self._trim_handled = Script("trim_handled")
+        self._bounded = self._make_bounded() if options.stream_max_entries else None
 
     # --- sending ---------------------------------------------------------------------------------------------------
 
@@ -72,23 +74,28 @@ class RedisTransport:
         self._is_set_up = True
 
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
-        """XADD, or ZADD to the sorted set when the last DelayStamp is positive. Raises MessageTooLarge."""
+        """XADD, or ZADD to the sorted set when the last DelayStamp is positive.
+
+        Raises MessageTooLarge; TransportFull: see BoundedStream.
+        """
         self._set_up_once()
         delay, payload, uniqid = self._stored_form(envelope)
         allows = f"max_message_bytes of the transport {self.name!r}"
         check_size(envelope, len(payload), self.options.max_message_bytes, allows)
         try:
-            return envelope.with_stamps(TransportMessageIdStamp(self._store(delay, payload) or uniqid))
+            return envelope.with_stamps(TransportMessageIdStamp(self._store(envelope, delay, payload) or uniqid))
         except TransportError:
             limit = server_limit.server_limit(self._link, len(payload))
             check_size(envelope, len(payload), limit, f"{server_limit.NAME} of {self.options.address}")
             raise
 
-    def _store(self, delay: int, payload: bytes) -> str:
+    def _store(self, envelope: AnyEnvelope, delay: int, payload: bytes) -> str:
         """The id of the entry; none for what is delayed."""
         if delay > 0:
             self._send_delayed.run(self._link, self._keys[1:], (delay, payload))
             return ""
+        if self._bounded is not None and envelope.last(RedeliveryStamp) is None:  # what was accepted finds room
+            return self._bounded.add(payload)
         entry_id: bytes = self._link.call("XADD", self._stream, "*", "message", payload)
         return entry_id.decode()
 
@@ -102,6 +109,11 @@ class RedisTransport:
             return delay, encode_value(encoded, uniqid=uniqid), uniqid
         value = encode_value(encoded)
         return 0, php_string.wrap(value) if self.options.serializer == 1 else value, ""
+
+    def _make_bounded(self) -> BoundedStream:
+        from messenger.transports.redis.bounded import BoundedStream
+
+        return BoundedStream(self.name, self._link, self.options)
 
     def _set_up_once(self) -> None:
         if self.options.auto_setup and not self._is_set_up:
@@ -154,9 +166,8 @@ class RedisTransport:
         commands = [acknowledge, remove] if self.options.delete_after_ack else [acknowledge]
         if self._link.pipeline(commands)[0] == 0:
             log.warning("already_gone transport=%s id=%s: another worker settled it", self.name, message_id)
-        self._handled += 1
-        if not self.options.delete_after_ack and self.options.stream_max_entries and self._handled % 100 == 0:
-            self._trim_handled.run(self._link, self._keys[:1], (self.options.stream_max_entries,))
+        if self._bounded is not None:
+            self._bounded.acknowledged()
 
     def reject(self, envelope: AnyEnvelope) -> None:
         """XACK, then XDEL unless delete_after_reject is off; not when the lease was lost to another worker."""
