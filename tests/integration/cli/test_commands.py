@@ -78,6 +78,24 @@ def test_setup_transports_takes_names_and_refuses_others(project: Project) -> No
     )
 
 
+def test_setup_transports_does_nothing_when_one_of_the_names_is_none(project: Project) -> None:
+    project.run("setup-transports", "high", "nope", code=78)
+    with project.server.client() as client:
+        assert not client.exists("high")
+
+
+def test_setup_transports_names_the_one_that_cannot_be_and_sets_up_the_others(project: Project) -> None:
+    project.server.stop()
+    done = project.run("setup-transports", "async", "failed", code=1)
+    assert done.stdout == "failed: ready\n"
+    where = f"redis at 127.0.0.1:{project.server.port} (db 0): "
+    assert done.stderr.startswith(f"async: not ready: {where}")
+    assert done.stderr.count("\n") == 1
+    document = project.json("setup-transports", "async", "failed", code=1)
+    assert document["ready"] == ["failed"]
+    assert document["problems"]["async"].startswith(where)
+
+
 # --- dispatch -----------------------------------------------------------------------------------------------------
 
 
