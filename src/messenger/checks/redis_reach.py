@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from messenger.checks.advice import advice_for
 from messenger.checks.finding import Finding, Place
 from messenger.errors import TransportError
 from messenger.transports.redis.link import RedisLink, RedisReplyError
@@ -44,9 +45,7 @@ def check_reach(link: RedisLink, options: RedisOptions) -> Finding:
 
 def _failed(place: Place, options: RedisOptions, error: str) -> Finding:
     reason = error.removeprefix(f"{options.address}: ")
-    lower = reason.lower()
-    advice = next((text for needles, text in _ADVICE if any(needle in lower for needle in needles)), None)
-    change = (advice or "look at the server's log").format(user=options.user or "default")
+    change = advice_for(reason, _ADVICE).format(user=options.user or "default")
     return place.fail(f"cannot be used ({_how(options)}): {reason}", change)
 
 

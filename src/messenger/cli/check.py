@@ -13,10 +13,12 @@ from messenger.checks.application import check_application
 from messenger.checks.finding import Finding, Place
 from messenger.checks.redis import check_control, check_redis_transport
 from messenger.checks.run import Task, run_tasks
+from messenger.checks.sql import check_sql_transport
 from messenger.checks.supervisor import check_supervisor
 from messenger.cli.common import format_option, load, print_json
-from messenger.transports.redis.options import RedisOptions
+from messenger.transports.base import Transport
 from messenger.transports.redis.transport import RedisTransport
+from messenger.transports.sql.transport import SqlTransport
 
 Check = Callable[[], Iterable[Finding]]
 DEFAULT_CONF = Path("/etc/supervisor/conf.d/messenger-worker.conf")
@@ -35,7 +37,7 @@ DEFAULT_CONF = Path("/etc/supervisor/conf.d/messenger-worker.conf")
 @format_option
 @click.pass_context
 def check(context: click.Context, confs: tuple[Path, ...], strict: bool, output: str) -> int:
-    """Look at Redis (rights, persistence, eviction, clock), timeouts and Supervisor, and say what to change.
+    """Look at Redis, SQL stores, timeouts and Supervisor, and say what to change.
 
     It changes nothing anywhere and takes a few seconds. Run it as the application's user.
 
@@ -58,9 +60,9 @@ def check(context: click.Context, confs: tuple[Path, ...], strict: bool, output:
 def _tasks(application: Application, confs: Iterable[Path]) -> list[Task]:
     tasks = [Task("application", str(application.loaded.path), lambda: check_application(application))]
     for name in application.transport_names:
-        transport = application.transport(name)
-        if isinstance(transport, RedisTransport):
-            tasks.append(Task("transport", f"transport {name}", _redis_check(name, transport.options)))
+        run = _transport_check(name, application.transport(name))
+        if run is not None:
+            tasks.append(Task("transport", f"transport {name}", run))
     tasks.append(Task("control", "control plane", lambda: _check_control(application)))
     tasks += [Task("supervisor", str(path), _supervisor_check(application, path)) for path in confs]
     return tasks
@@ -73,8 +75,13 @@ def _check_control(application: Application) -> Iterable[Finding]:
     return check_control(control.name, control.options)
 
 
-def _redis_check(name: str, options: RedisOptions) -> Check:
-    return lambda: check_redis_transport(name, options)
+def _transport_check(name: str, transport: Transport) -> Check | None:
+    """None: there is nothing behind it that could be asked."""
+    if isinstance(transport, RedisTransport):
+        return lambda: check_redis_transport(name, transport.options)
+    if isinstance(transport, SqlTransport):
+        return lambda: check_sql_transport(name, transport.options)
+    return None
 
 
 def _supervisor_check(application: Application, path: Path) -> Check:

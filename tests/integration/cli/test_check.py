@@ -149,6 +149,19 @@ def test_an_unreachable_redis_fails_without_showing_the_password(project: Projec
     ]
 
 
+def test_the_failure_transport_is_looked_at(project: Project) -> None:
+    project.run("setup-transports")
+    where = f"SQLite file {next(project.directory.rglob('*.db'))}"
+    assert [each["where"] for each in findings(project, "ok") if each["check"] == "sqlite-file"] == [where]
+    yaml = (project.directory / "messenger.yaml").read_text()
+    url = f"postgresql://app:{PASSWORD}@127.0.0.1:{free_port()}/app"
+    project.write("messenger.yaml", yaml.replace("  handlers:", f"  connections: {{default: '{url}'}}\n  handlers:"))
+    (finding,) = findings(project, "fail", code=1)
+    assert finding["check"] == "postgresql-reach"
+    assert "start PostgreSQL there" in finding["change"]
+    assert PASSWORD not in project.run("check", code=1).stdout
+
+
 def test_a_supervisor_configuration_that_fits(project: Project) -> None:
     conf = project.write("worker.conf", GOOD_PROGRAM)
     output = project.run("check", "--strict", "--supervisor-conf", str(conf)).stdout

@@ -49,7 +49,7 @@ class NotifiedSqlTransport(SqlTransport):
         fd = self._notifications.listen()
         look, told = self._read(self._look)
         # A lease that another worker begins after this look is found by the next one.
-        longest = min(seconds, self._options.check_delayed_interval, self._options.redeliver_timeout)
+        longest = min(seconds, self.options.check_delayed_interval, self.options.redeliver_timeout)
         if not told:
             longest = min(longest, POLL_SECONDS)
         return Waiting(fd, longest if look is None else min(longest, max(_LOCKED_SECONDS, look)))

@@ -47,7 +47,7 @@ class SqlTransport:
         self, name: str, options: SqlOptions, database: Database, serializer: Serializer, worker_id: str
     ) -> None:
         self.name = name
-        self._options = options
+        self.options = options
         self._database = database
         self._serializer = serializer
         self._worker_id = worker_id
@@ -119,7 +119,7 @@ class SqlTransport:
     @property
     def keepalive_interval(self) -> float:
         """A quarter of the lease, so that three missed calls do no harm."""
-        return self._options.redeliver_timeout / 4
+        return self.options.redeliver_timeout / 4
 
     def depth(self) -> Depth:
         """Counts of what is ready, in flight and delayed, all at one moment."""
@@ -189,7 +189,7 @@ class SqlTransport:
         try:
             return run()
         except SchemaMissing as error:
-            if not self._options.auto_setup:
+            if not self.options.auto_setup:
                 raise TransportError(
                     f"{error}; auto_setup is off for transport {self.name!r}: run `messenger setup-transports`"
                 ) from error
