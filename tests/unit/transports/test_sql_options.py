@@ -122,6 +122,7 @@ def test_database_urls_of_symfony_and_sqlalchemy(given: str, expected: str) -> N
         ("sqlite:///:memory:", "in-memory://"),
         ("sqlite:///file:x?mode=memory", "SQLite takes no parameters; found: 'mode'"),
         ("sqlite:////x.db?mode=ro", "SQLite takes no parameters; found: 'mode'"),
+        ("sqlite:///x.db?u:s3cr3t@h=1", "SQLite takes no parameters; found: after '?'"),
         ("sqlite://relative.db", "SQLite needs a file"),
     ],
 )

@@ -144,11 +144,8 @@ def _postgresql(connection: str, url: URL) -> URL:
         try:
             psycopg.conninfo.make_conninfo("", **{key: str(value)})
         except psycopg.Error:
-            shown = (
-                repr(key) if re.fullmatch("[a-z_]{1,40}", key) else "after '?'"
-            )  # else it may be a misplaced password
             raise ConfigError(
-                f"connection {connection!r}: unknown parameter {shown}; allowed: the parameters of libpq, "
+                f"connection {connection!r}: unknown parameter {_shown(key)}; allowed: the parameters of libpq, "
                 "for example sslmode, sslrootcert, connect_timeout, application_name"
             ) from None
     return url
@@ -156,9 +153,8 @@ def _postgresql(connection: str, url: URL) -> URL:
 
 def _sqlite(connection: str, url: URL, state_dir: Path) -> URL:
     if url.query:
-        raise ConfigError(
-            f"connection {connection!r}: SQLite takes no parameters; found: {', '.join(map(repr, url.query))}"
-        )
+        found = ", ".join(map(_shown, url.query))
+        raise ConfigError(f"connection {connection!r}: SQLite takes no parameters; found: {found}")
     if url.host or not url.database or url.database == ":memory:" or url.database.startswith("file:"):
         raise ConfigError(
             f"connection {connection!r}: SQLite needs a file; allowed: sqlite:////absolute/path, or sqlite:///path "
@@ -166,3 +162,8 @@ def _sqlite(connection: str, url: URL, state_dir: Path) -> URL:
         )
     # A relative path must not mean another file in every release's working directory.
     return url.set(database=str(state_dir / url.database))
+
+
+def _shown(parameter: str) -> str:
+    """The name of a URL's parameter, for an error, unless it may be a misplaced password."""
+    return repr(parameter) if re.fullmatch("[a-z_]{1,40}", parameter) else "after '?'"

@@ -62,10 +62,10 @@ class SqlTransport:
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
         """Insert the message; committed when this returns. Raises TransportUnavailable, MessageEncodingFailed."""
         body, headers = write_row(self._serializer.encode(envelope))
-        if self._options.max_message_bytes:
+        if self.options.max_message_bytes:
             size = len(body.encode()) + len(headers.encode())
             allows = f"max_message_bytes of the transport {self.name!r}"
-            check_size(envelope, size, self._options.max_message_bytes, allows)
+            check_size(envelope, size, self.options.max_message_bytes, allows)
         statement = self._sql.insert(body, headers, _delay_seconds(envelope))
         row_id = self._write(lambda connection: connection.execute(statement).scalar_one())
         return envelope.with_stamps(TransportMessageIdStamp(str(row_id)))
