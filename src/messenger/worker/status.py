@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ import psutil
 from messenger.control import CurrentMessage, WorkerInfo
 from messenger.envelope import AnyEnvelope
 from messenger.transports.base import Transport
+from messenger.worker.stop import StopRequest
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +60,17 @@ class WorkerStatus:
     def put_down(self, held: Held) -> None:
         """A message is settled."""
         self.held = tuple(item for item in self.held if item is not held)
+
+    def enter(self, state: str, waiting_for: str | None = None) -> None:
+        """The worker does this now, or waits for that."""
+        self.waiting_for = waiting_for
+        self.state = state
+
+    def pause_for(self, error: Exception, seconds: float, stop: StopRequest) -> None:
+        """Wait for what is away, saying so; not on after a stop request."""
+        self.enter("waiting", str(error))
+        log.warning("waiting_for %s: next try in %.1f s", error, seconds)
+        stop.pause(seconds)
 
     @property
     def taken(self) -> int:
