@@ -28,6 +28,7 @@ from messenger.messages import MessageRegistry, message_options
 from messenger.retry import RetryStrategy, make_retry_strategy
 from messenger.routing import Router
 from messenger.signed_messages import make_signing
+from messenger.sql_transactions import SqlTransactions
 from messenger.stamps import BusNameStamp, Stamp
 from messenger.transports.base import Sender, Transport, TransportContext
 from messenger.transports.factory import create_transport
@@ -78,8 +79,14 @@ class Application:
         self._rate_limiters = self._make_rate_limiters()
         self.serializer = Serializer(self.messages, self._make_signing())
         self.default_bus_name = self.config.default_bus or next(iter(self.config.buses), DEFAULT_BUS)
+        self._transactions = SqlTransactions()
         self._bus_factory = BusFactory(
-            str(loaded.path), self.handlers, self._arguments, self._senders, self.config.handler_timeout
+            str(loaded.path),
+            self.handlers,
+            self._arguments,
+            self._senders,
+            self._context(),
+            self.config.handler_timeout,
         )
         self.buses = {
             name: self._bus_factory.make(name, bus)
@@ -274,6 +281,7 @@ class Application:
             state_dir=Path(state) if state else self.loaded.directory / "var",
             worker_id=self.worker_id,
             connections=self.config.connections,
+            transactions=self._transactions,
         )
 
     def _senders(self, envelope: AnyEnvelope) -> list[tuple[str, Sender]]:

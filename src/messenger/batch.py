@@ -78,14 +78,15 @@ class Batches:
 class Unsettled:
     """A message that one or more batch handlers still have; it is settled when the last of them is done.
 
+    envelope: the message with what is known of it so far.
     errors: what its other handlers raised, by name. settle: gets None, or HandlerFailed with all errors.
     """
 
     def __init__(
         self, envelope: AnyEnvelope, errors: dict[str, Exception], settle: Callable[[Exception | None], None]
     ) -> None:
-        self._envelope = envelope
-        self._errors = errors
+        self.envelope = envelope
+        self.errors = errors
         self._settle = settle
         self._waiting: set[str] = set()
 
@@ -97,8 +98,8 @@ class Unsettled:
     def _done(self, name: str, result: object, error: Exception | None) -> None:
         self._waiting.discard(name)
         if error is not None:
-            self._errors[name] = error
+            self.errors[name] = error
         else:
-            self._envelope = self._envelope.with_stamps(HandledStamp(name, result))
+            self.envelope = self.envelope.with_stamps(HandledStamp(name, result))
         if not self._waiting:
-            self._settle(HandlerFailed(self._envelope, self._errors) if self._errors else None)
+            self._settle(HandlerFailed(self.envelope, self.errors) if self.errors else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -25,13 +26,17 @@ from messenger.middleware import (
     Middleware,
     SendMessage,
 )
-from messenger.transports.base import Sender
+from messenger.transports.base import Sender, TransportContext
+
+# Middleware of this package that a bus has only when messenger.yaml names it. Each is imported then, and not before.
+_BUILT_IN = {"doctrine_transaction": "messenger.middleware.sql_transaction:create"}
 
 
 class BusFactory:
     """Makes the buses of one application.
 
     where: the configuration file, for errors. senders_for: the senders of an envelope, by transport name, in order.
+    context: what transports get from the application, for built-in middleware.
     handler_timeout: seconds, for handlers without a timeout of their own.
     batches: the messages that wait for batch handlers of any of the buses.
     """
@@ -42,12 +47,15 @@ class BusFactory:
         handlers: HandlerRegistry,
         arguments: HandlerArguments,
         senders_for: Callable[[AnyEnvelope], Sequence[tuple[str, Sender]]],
+        context: TransportContext,
         handler_timeout: float | None = None,
     ) -> None:
         self._where = where
         self._handlers = handlers
         self._arguments = arguments
         self._senders_for = senders_for
+        self._context = context
+        self._named: list[Middleware] = []
         self._ids = AddMessageIds()
         self._after_current = DispatchAfterCurrentBus()
         self._caller = HandlerCaller(handler_timeout)
@@ -63,6 +71,7 @@ class BusFactory:
             self._make_named(item, f"{self._where}: buses.{name}.middleware[{index}]")
             for index, item in enumerate(config.middleware)
         ]
+        self._named += named
         if not checks.enabled:
             return MessageBus(named, name=name)
         handle = HandleMessage(
@@ -86,13 +95,20 @@ class BusFactory:
         return MessageBus(chain, name=name)
 
     def close(self) -> None:
-        """Close the event loop of async handlers."""
+        """Close the event loop of async handlers, and each middleware that has a `close`."""
         self._caller.close()
+        for middleware in self._named:
+            close = getattr(middleware, "close", None)
+            if callable(close):
+                close()
 
     def _make_named(self, item: str | Mapping[str, Any], where: str) -> Middleware:
         name, arguments = (item, []) if isinstance(item, str) else next(iter(item.items()))
         if not isinstance(arguments, list):
             raise ConfigError(f"{where}: found no list after {name!r}; allowed: {{{name!r}: [argument, …]}}")
+        if name in _BUILT_IN:
+            create = pkgutil.resolve_name(_BUILT_IN[name])
+            return cast(Middleware, create(arguments, where, self._context, self._arguments))
         cls = import_name(name, where)
         if not inspect.isclass(cls) or not callable(getattr(cls, "handle", None)):
             raise ConfigError(

@@ -19,10 +19,14 @@ _COLLECTING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """The arguments of one handler. of_message: the parameters that get the envelope, or a batch's acknowledger."""
+    """The arguments of one handler.
+
+    of_message: the parameters that get the envelope, or a batch's acknowledger. each: what is made for each message.
+    """
 
     fixed: Mapping[str, object] = field(default_factory=dict)
     of_message: tuple[str, ...] = ()
+    each: Mapping[str, Callable[[], object]] = field(default_factory=dict)
 
 
 class HandlerArguments:
@@ -34,6 +38,7 @@ class HandlerArguments:
     def __init__(self, registry: HandlerRegistry) -> None:
         self._registry = registry
         self._provided: dict[type, object] = {}
+        self._made: dict[type, Callable[[], object]] = {}
         self._plans: dict[str, _Plan] | None = None
 
     def provide(self, thing: object, annotation: type[Any] | None = None) -> None:
@@ -46,9 +51,15 @@ class HandlerArguments:
             raise ConfigError(f"provide: {cls!r} is no class; pass a class that parameters are annotated with")
         if self._plans is not None:
             raise ConfigError(f"provide: {_name(cls)} comes too late; provide it before the first message is handled")
-        if cls in self._provided:
+        if cls in self._provided or cls in self._made:
             raise ConfigError(f"provide: {_name(cls)} is provided already")
         self._provided[cls] = thing
+
+    def provide_each(self, annotation: type[Any], make: Callable[[], object]) -> None:
+        """Give what `make` returns to handler parameters annotated with `annotation`: it is called for each message,
+        right before the handler. Batch handlers get none.
+        """
+        self._made[annotation] = make
 
     def check(self) -> None:
         """Decide what each handler gets. HandlerDefinitionError, with file and line, when nothing provides it."""
@@ -59,13 +70,16 @@ class HandlerArguments:
         """The arguments of `handler` after the message, by name.
 
         of_message: the envelope; for a batch handler its acknowledger.
+
+        Raises what a function of `provide_each` raises.
         """
         self.check()
         assert self._plans is not None
         plan = self._plans.get(handler.name)
         if plan is None:  # registered after the first message
             plan = self._plans[handler.name] = self._plan(handler)
-        return {**plan.fixed, **dict.fromkeys(plan.of_message, of_message)}
+        each = {name: make() for name, make in plan.each.items()}
+        return {**plan.fixed, **each, **dict.fromkeys(plan.of_message, of_message)}
 
     def _plan(self, handler: Handler) -> _Plan:
         parameters = [p for p in _parameters(handler.call)[1:] if p.kind not in _COLLECTING]
@@ -74,7 +88,9 @@ class HandlerArguments:
         hints = _hints(handler.call)
         fixed: dict[str, object] = {}
         of_message: list[str] = []
-        given = Envelope if handler.options.batch is None else Acknowledger
+        each: dict[str, Callable[[], object]] = {}
+        is_batch = handler.options.batch is not None
+        given = Acknowledger if is_batch else Envelope
         for parameter in parameters:
             annotation = hints.get(parameter.name)
             cls = typing.get_origin(annotation) or annotation
@@ -83,9 +99,11 @@ class HandlerArguments:
                 of_message.append(parameter.name)
             elif inspect.isclass(cls) and cls in self._provided and by_name:
                 fixed[parameter.name] = self._provided[cls]
+            elif inspect.isclass(cls) and cls in self._made and by_name and not is_batch:
+                each[parameter.name] = self._made[cls]
             elif parameter.default is inspect.Parameter.empty:
                 raise definition_error(_defined(handler.call), self._why_not(parameter, annotation, given))
-        return _Plan(fixed, tuple(of_message))
+        return _Plan(fixed, tuple(of_message), each)
 
     def _why_not(self, parameter: inspect.Parameter, annotation: Any, given: type) -> str:
         if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
@@ -94,7 +112,11 @@ class HandlerArguments:
             return (
                 f"parameter {parameter.name!r} has no annotation: annotate it with {given.__name__} or a provided class"
             )
-        known = ", ".join(sorted(map(_name, (given, *self._provided))))
+        if annotation in self._made:
+            return (
+                f"parameter {parameter.name!r}: a batch handler gets no {_name(annotation)}: it is made for one message"
+            )
+        known = ", ".join(sorted(map(_name, (given, *self._provided, *self._made))))
         return (
             f"parameter {parameter.name!r}: nothing provides {_name(annotation)}; provided: {known}; add it with "
             "Application.provide, in the function that 'setup' in messenger.yaml names"

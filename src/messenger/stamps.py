@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from messenger.batch import Unsettled
 
 
 class Stamp(msgspec.Struct, frozen=True, rename="camel"):
@@ -113,7 +116,12 @@ class AckStamp(LocalStamp, frozen=True):
 
 
 class NoAutoAckStamp(LocalStamp, frozen=True):
-    """A batch handler has the message; it is settled by its AckStamp."""
+    """A batch handler has the message; it is settled by its AckStamp.
+
+    unsettled: how it stands with the message until then.
+    """
+
+    unsettled: Unsettled
 
 
 class SentStamp(LocalStamp, frozen=True):

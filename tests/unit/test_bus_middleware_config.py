@@ -74,6 +74,12 @@ def test_without_the_built_in_ones_they_are_the_whole_chain(project: Project) ->
     assert [entry[0] for entry in project.ran] == ["before", "after"]
 
 
+def test_one_with_a_close_is_closed_with_the_application(project: Project) -> None:
+    closing = OWN + "    def close(self): ran.append('closed')\n"
+    project.load(bus("[MODULE.Needs: [x]]"), module=closing).close()
+    assert project.ran == ["closed"]
+
+
 @pytest.mark.parametrize(
     ("middleware", "why"),
     [
@@ -84,6 +90,19 @@ def test_without_the_built_in_ones_they_are_the_whole_chain(project: Project) ->
         ("[MODULE.ran]", "middleware[0]: 'MODULE.ran' is no middleware"),
         ("[MODULE.Raises]", "middleware[0]: MODULE.Raises cannot be created: ValueError: no file (FILE:"),
         ("[MODULE.Needs]", "middleware[0]: MODULE.Needs cannot be created: TypeError"),
+        (
+            "[doctrine_transaction: [a, b]]",
+            "middleware[0]: doctrine_transaction: allowed: one argument, a name of 'conn",
+        ),
+        ("[doctrine_transaction: [5]]", "middleware[0]: doctrine_transaction: allowed: one argument, a name of 'conn"),
+        (
+            "[doctrine_transaction: [orders]]",
+            "middleware[0]: doctrine_transaction: no database connection 'orders'; allowed: default",
+        ),
+        (
+            "[doctrine_transaction: ['mysql://u:s3cr3t@h/x']]",
+            "middleware[0]: doctrine_transaction: mysql is not supported; allowed: postgresql, sqlite",
+        ),
         ("[{MODULE.Audit: word}]", "middleware[0]: found no list after 'MODULE.Audit'; allowed: {'MODULE.Audit': [arg"),
     ],
 )
@@ -93,6 +112,7 @@ def test_what_cannot_be_used_is_one_line(project: Project, tmp_path: Path, middl
     why = why.replace("FILE", str(tmp_path / "MODULE.py")).replace("MODULE", project.module)
     assert str(caught.value).startswith(f"{project.directory / 'messenger.yaml'}: buses.main.{why}")
     assert "\n" not in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ class BusConfig(Struct, frozen=True, forbid_unknown_fields=True):
         list[str | Annotated[dict[str, Any], Meta(min_length=1, max_length=1)]],
         Meta(
             description="The application's own steps, in order: dotted class names, or `{class: [argument, …]}`; "
-            "[see below](#middleware)."
+            "or `doctrine_transaction`; [see below](#middleware)."
         ),
     ] = field(default_factory=list)
 

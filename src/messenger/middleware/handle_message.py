@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from messenger.batch import Batches, Unsettled
 from messenger.envelope import AnyEnvelope
-from messenger.errors import HandlerFailed, NoHandlerForMessage
+from messenger.errors import HandlerFailed, NoHandlerForMessage, TransportError
 from messenger.handler_arguments import HandlerArguments
 from messenger.handler_call import HandlerCaller
 from messenger.handlers import Handler, HandlerRegistry
@@ -85,7 +85,11 @@ class HandleMessage:
 
     def _call(self, handler: Handler, envelope: AnyEnvelope) -> tuple[object, Exception | None]:
         if handler.options.batch is None:
-            return self._caller.call(handler, envelope.message, self._arguments.of(handler, envelope))
+            try:
+                arguments = self._arguments.of(handler, envelope)
+            except TransportError as error:  # what it asks for cannot be reached
+                return None, error
+            return self._caller.call(handler, envelope.message, arguments)
         outcomes: list[tuple[object, Exception | None]] = []
         self._batches.call(handler, [(envelope, lambda result, error: outcomes.append((result, error)))])
         return outcomes[0]
@@ -93,4 +97,4 @@ class HandleMessage:
     def _leave(self, envelope: AnyEnvelope, handlers: Sequence[Handler], unsettled: Unsettled) -> AnyEnvelope:
         for handler in handlers:
             self._batches.add(handler, envelope, unsettled.wait_for(handler.name))
-        return envelope.with_stamps(NoAutoAckStamp())
+        return envelope.with_stamps(NoAutoAckStamp(unsettled))

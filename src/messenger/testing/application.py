@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from messenger.application import Application
 from messenger.config import LoadedConfig, load_config
-from messenger.config.model import MessengerConfig, TransportConfig
+from messenger.config.model import BusConfig, MessengerConfig, TransportConfig
 from messenger.errors import ConfigError
 from messenger.testing.clock import Clock
 from messenger.testing.processing import Failure, Processing
@@ -21,6 +21,7 @@ from messenger.transports.base import Transport, TransportContext
 from messenger.transports.factory import create_transport
 
 _SYNC = "sync:"
+_TRANSACTION = "doctrine_transaction"
 _IN_MEMORY = "in-memory://?serialize=true"
 
 
@@ -99,7 +100,13 @@ def _in_memory(config: MessengerConfig) -> MessengerConfig:
     transports = {name: _without_server(transport) for name, transport in config.transports.items()}
     if isinstance(config.failure_transport, UnsetType):  # otherwise it would be assumed in SQLite
         transports.setdefault("failed", _without_server(TransportConfig(dsn=_IN_MEMORY)))
-    return replace(config, transports=transports, connections={}, control=None)
+    buses = {name: _without_transaction(bus) for name, bus in config.buses.items()}
+    return replace(config, transports=transports, buses=buses, connections={}, control=None)
+
+
+def _without_transaction(bus: BusConfig) -> BusConfig:
+    named = [item for item in bus.middleware if _TRANSACTION not in ([item] if isinstance(item, str) else item)]
+    return replace(bus, middleware=named)
 
 
 def _without_server(transport: TransportConfig) -> TransportConfig:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from messenger.envelope import AnyEnvelope
+from messenger.sql_transactions import SqlTransactions
 from messenger.wire.serializer import Serializer
 
 
@@ -187,6 +188,7 @@ class TransportContext:
     state_dir: where an embedded store keeps its files.
     dispatch: handles an envelope in this process.
     worker_id: unique per process; consumer names are made from it.
+    transactions: the SQL transactions that sends of this moment join.
     """
 
     serializer: Serializer
@@ -194,6 +196,7 @@ class TransportContext:
     state_dir: Path
     worker_id: str
     connections: Mapping[str, str] = field(default_factory=dict)
+    transactions: SqlTransactions = field(default_factory=SqlTransactions)
 
 
 TransportFactory = Callable[[str, str, Mapping[str, Any], TransportContext], Transport]

@@ -13,7 +13,7 @@ from messenger.transports.base import Depth, Transport, Waiting, WakingTransport
 from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer, wait_until
 from tests.integration.transports.processes import receiver_process
 from tests.integration.transports.stores import LONG, Store, never, number_envelope, order_number, take
-from tests.integration.transports.test_sql import with_queue
+from tests.integration.transports.test_sql import run_sql, with_queue
 from tests.integration.transports.test_sql_doctrine import Peer
 
 
@@ -83,6 +83,23 @@ def test_nothing_tells_while_nothing_comes(postgresql: Store) -> None:
     assert not is_told(waiting, 0.3), "to work on a message and to remove it is no news"
     assert waiting.seconds == 7
     end(receiver)
+
+
+def test_the_trigger_is_asked_for_until_it_is_seen(postgresql: Store, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "sqlalchemy.engine"):
+        receiver = ready_to_wait(postgresql)
+        run_sql(postgresql, "DROP TRIGGER notify_trigger ON messenger_messages")
+        caplog.clear()
+        for _ in range(3):
+            assert begin(receiver).seconds < 1
+            end(receiver)
+        assert caplog.text.count("FROM pg_trigger") == 3
+        receiver.setup()
+        caplog.clear()
+        for _ in range(3):
+            assert begin(receiver).seconds == 60
+            end(receiver)
+    assert caplog.text.count("FROM pg_trigger") == 1
 
 
 def test_a_delayed_message_says_when(postgresql: Store) -> None:

@@ -33,6 +33,7 @@ class NotifiedSqlTransport(SqlTransport):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._notifications = Notifications(self._database, self._table.name)
+        self._is_told = False
 
     def setup(self) -> None:
         """As without notifications, and the trigger."""
@@ -47,10 +48,10 @@ class NotifiedSqlTransport(SqlTransport):
         """LISTEN, then look when the next message is due: what comes after the look makes the descriptor readable."""
         self._notifications.forget()
         fd = self._notifications.listen()
-        look, told = self._read(self._look)
+        look, self._is_told = self._read(self._look)
         # A lease that another worker begins after this look is found by the next one.
         longest = min(seconds, self.options.check_delayed_interval, self.options.redeliver_timeout)
-        if not told:
+        if not self._is_told:
             longest = min(longest, POLL_SECONDS)
         return Waiting(fd, longest if look is None else min(longest, max(_LOCKED_SECONDS, look)))
 
@@ -75,9 +76,11 @@ class NotifiedSqlTransport(SqlTransport):
         self.end_wait()
 
     def _look(self, connection: Connection) -> tuple[float | None, bool]:
-        """Seconds until the next message is due, and whether there is a trigger; setup creates it."""
+        """Seconds until the next message is due, and whether there is a trigger; setup creates it. Once it was seen it
+        is not asked for again: a trigger goes with its table, and a table that is missing is set up anew.
+        """
         look = connection.execute(self._sql.next_look(self._queues)).scalar_one()
-        return look, has_trigger(connection, self._table)
+        return look, self._is_told or has_trigger(connection, self._table)
 
     def _take(self, limit: int) -> list[AnyEnvelope]:
         self._notifications.forget()  # those a busy worker never waits for must not pile up at the server

@@ -79,7 +79,7 @@ def parse_doctrine_dsn(
         )
     values = read_options(transport, _DEFAULTS, options, dsn.query)
     _check(transport, values)
-    url = _find_url(transport, dsn.host, connections, state_dir)
+    url = find_url(f"transports.{transport}.dsn", dsn.host, connections, state_dir)
     interval = values.pop("check_delayed_interval") or 0  # 0 means in Symfony that it never waits
     notify = values.pop("use_notify") and interval > 0 and url.get_backend_name() == "postgresql"
     return SqlOptions(url=url, notify=notify, check_delayed_interval=interval / 1000, **values)
@@ -96,68 +96,76 @@ def _check(transport: str, values: Mapping[str, Any]) -> None:
             f"transports.{transport}: option queue_name: found {values['queue_name']!r}; "
             f"allowed: 1 to {_MAX_QUEUE_NAME} characters"
         )
-    if not 0 < values["redeliver_timeout"] < math.inf:
+    timeout = values["redeliver_timeout"]
+    if timeout is None or not 0 < timeout < math.inf:
+        found = "null" if timeout is None else timeout
         raise ConfigError(
-            f"transports.{transport}: option redeliver_timeout: found {values['redeliver_timeout']}; "
-            "allowed: seconds, more than 0"
+            f"transports.{transport}: option redeliver_timeout: found {found}; allowed: seconds, more than 0"
         )
 
 
-def _find_url(transport: str, name: str, connections: Mapping[str, str], state_dir: Path) -> URL:
+def find_url(where: str, name: str, connections: Mapping[str, str], state_dir: Path) -> URL:
+    """The URL of a database connection, with the driver used here.
+
+    where: who names it, for the error. Raises ConfigError, never with a password.
+    """
     # A host name in a DSN is read in lower case, so case does not tell connections apart.
     for known, text in connections.items():
-        if known.lower() == name:
-            return _read_url(known, text, state_dir)
+        if known.lower() == name.lower():
+            return read_url(f"connection {known!r}", text, state_dir)
     if name == DEFAULT_CONNECTION:
         return URL.create("sqlite+pysqlite", database=str(state_dir / DEFAULT_FILE))
     known_names = ", ".join(sorted({DEFAULT_CONNECTION, *connections}))
-    raise ConfigError(f"transports.{transport}.dsn: no database connection {name!r}; allowed: {known_names}")
+    raise ConfigError(f"{where}: no database connection {name!r}; allowed: {known_names}")
 
 
-def _read_url(connection: str, text: str, state_dir: Path) -> URL:
-    """A connection's URL with the driver used here. No error shows the URL: it has a password in it."""
+def read_url(where: str, text: str, state_dir: Path) -> URL:
+    """A database's URL with the driver used here. No error shows the URL: it has a password in it.
+
+    where: where it stands, for the error. Raises ConfigError.
+    """
     try:
         text.encode()  # a surrogate, from a byte that is no UTF-8, is a ValueError here and trouble later on
         url = make_url(text)
     except (ArgumentError, ValueError):
         raise ConfigError(
-            f"connection {connection!r}: not a database URL; a password with special characters must be "
+            f"{where}: not a database URL; a password with special characters must be "
             "percent-encoded; allowed: postgresql://user:password@host:port/database, sqlite:////path/to/file"
         ) from None
     url = url.difference_update_query(_DOCTRINE_ONLY)
     if url.drivername in _POSTGRESQL:
-        return _postgresql(connection, url.set(drivername="postgresql+psycopg"))
+        return _postgresql(where, url.set(drivername="postgresql+psycopg"))
     if url.drivername in _SQLITE:
-        return _sqlite(connection, url.set(drivername="sqlite+pysqlite"), state_dir)
-    raise ConfigError(f"connection {connection!r}: {url.drivername} is not supported; allowed: postgresql, sqlite")
+        return _sqlite(where, url.set(drivername="sqlite+pysqlite"), state_dir)
+    raise ConfigError(f"{where}: {url.drivername} is not supported; allowed: postgresql, sqlite")
 
 
-def _postgresql(connection: str, url: URL) -> URL:
+def _postgresql(where: str, url: URL) -> URL:
     try:
         import psycopg.conninfo
     except ImportError as error:
         why = " ".join(str(error).split())
         raise ConfigError(
-            f"connection {connection!r}: PostgreSQL needs a driver: pip install 'messenger-kit[postgresql]' ({why})"
+            f"{where}: PostgreSQL needs a driver: pip install 'messenger-kit[postgresql]' ({why})"
         ) from None
     for key, value in url.query.items():
         try:
             psycopg.conninfo.make_conninfo("", **{key: str(value)})
         except psycopg.Error:
             raise ConfigError(
-                f"connection {connection!r}: unknown parameter {_shown(key)}; allowed: the parameters of libpq, "
+                f"{where}: unknown parameter {_shown(key)}; allowed: the parameters of libpq, "
                 "for example sslmode, sslrootcert, connect_timeout, application_name"
             ) from None
     return url
 
 
-def _sqlite(connection: str, url: URL, state_dir: Path) -> URL:
+def _sqlite(where: str, url: URL, state_dir: Path) -> URL:
     if url.query:
         found = ", ".join(map(_shown, url.query))
-        raise ConfigError(f"connection {connection!r}: SQLite takes no parameters; found: {found}")
+        raise ConfigError(f"{where}: SQLite takes no parameters; found: {found}")
     if url.host or not url.database or url.database == ":memory:" or url.database.startswith("file:"):
         raise ConfigError(
-            f"connection {connection!r}: SQLite needs a file; allowed: sqlite:////absolute/path, or sqlite:///path "
+            f"{where}: SQLite needs a file; allowed: sqlite:////absolute/path, or sqlite:///path "
             "below the state directory; for messages in memory use the DSN in-memory://"
         )
     # A relative path must not mean another file in every release's working directory.

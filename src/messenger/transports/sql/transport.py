@@ -13,10 +13,12 @@ from sqlalchemy import Connection, Row
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
+from messenger.sql_transactions import SqlTransactions
 from messenger.stamps import DelayStamp, DeliveryStamp, LocalStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, InFlight
 from messenger.transports.size_limit import check_size
 from messenger.transports.sql.connection import Database, SchemaMissing
+from messenger.transports.sql.joined import JoinedInsert
 from messenger.transports.sql.options import SqlOptions
 from messenger.transports.sql.row import read_row, write_row
 from messenger.transports.sql.table import Statements, create_or_complete, messages_table
@@ -44,14 +46,22 @@ class SqlTransport:
     """
 
     def __init__(
-        self, name: str, options: SqlOptions, database: Database, serializer: Serializer, worker_id: str
+        self,
+        name: str,
+        options: SqlOptions,
+        database: Database,
+        serializer: Serializer,
+        worker_id: str,
+        transactions: SqlTransactions,
     ) -> None:
         self.name = name
         self.options = options
         self._database = database
         self._serializer = serializer
         self._worker_id = worker_id
+        self._transactions = transactions
         self._table = messages_table(options.table_name)
+        self._joined = JoinedInsert(name, database, self._table, self.setup if options.auto_setup else None)
         self._queues: tuple[str, ...] = ()
         self._sql = Statements(self._table, options.queue_name, options.redeliver_timeout)
 
@@ -60,14 +70,20 @@ class SqlTransport:
         self._database.write(lambda connection: create_or_complete(connection, self._table))
 
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
-        """Insert the message; committed when this returns. Raises TransportUnavailable, MessageEncodingFailed."""
+        """Insert the message; committed when this returns, or with the transaction of this database that is open around
+        the handler that runs now. Raises TransportUnavailable, MessageEncodingFailed.
+        """
         body, headers = write_row(self._serializer.encode(envelope))
         if self.options.max_message_bytes:
             size = len(body.encode()) + len(headers.encode())
             allows = f"max_message_bytes of the transport {self.name!r}"
             check_size(envelope, size, self.options.max_message_bytes, allows)
         statement = self._sql.insert(body, headers, _delay_seconds(envelope))
-        row_id = self._write(lambda connection: connection.execute(statement).scalar_one())
+        transaction = self._transactions.find(self.options.url)
+        if transaction is not None:
+            row_id = self._joined.run(transaction.connection(), statement)
+        else:
+            row_id = self._write(lambda connection: connection.execute(statement).scalar_one())
         return envelope.with_stamps(TransportMessageIdStamp(str(row_id)))
 
     def get(self, wait: float, stop: Callable[[], bool], limit: int = 1) -> Sequence[AnyEnvelope]:

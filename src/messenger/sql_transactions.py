@@ -1,0 +1,55 @@
+"""Which SQL transactions are open around the handlers that run now, so that what they send joins them.
+
+SQLAlchemy is not imported here: an application without SQL has this object too, and it stays empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from messenger.errors import HandlerDefinitionError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection
+
+
+class OpenTransaction(Protocol):
+    """A transaction that somebody else commits or rolls back."""
+
+    def connection(self) -> Connection:
+        """The connection it runs on, opened when it is first asked for. Raises TransportUnavailable."""
+        ...
+
+
+class SqlTransactions:
+    """One object for an application. The innermost transaction is the last."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[URL, OpenTransaction]] = []
+
+    @contextmanager
+    def opened(self, url: URL, transaction: OpenTransaction) -> Iterator[None]:
+        """Inside, sends to this database join the transaction."""
+        self._open.append((url, transaction))
+        try:
+            yield
+        finally:
+            self._open.pop()
+
+    def find(self, url: URL) -> OpenTransaction | None:
+        """The innermost open transaction of this database."""
+        return next((transaction for known, transaction in reversed(self._open) if known == url), None)
+
+    def connection(self) -> Connection:
+        """The connection of the innermost transaction: what a handler gets that asks for a Connection.
+
+        Raises HandlerDefinitionError when none is open, TransportUnavailable.
+        """
+        if not self._open:
+            raise HandlerDefinitionError(
+                "a handler asks for a Connection, and its bus opens no transaction: name doctrine_transaction under "
+                "'middleware' of that bus in messenger.yaml"
+            )
+        return self._open[-1][1].connection()

@@ -1,0 +1,54 @@
+"""Storing a message within a transaction that somebody else began, and will commit or roll back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, Insert, Table
+
+from messenger.errors import TransportError
+from messenger.transports.sql.connection import Database, SchemaMissing
+from messenger.transports.sql.table import create_or_complete
+
+
+class JoinedInsert:
+    """The insert of one transport.
+
+    setup: creates the table, on a connection of its own; None: `auto_setup` is off.
+    """
+
+    def __init__(self, name: str, database: Database, table: Table, setup: Callable[[], None] | None) -> None:
+        self._name = name
+        self._database = database
+        self._table = table
+        self._setup = setup
+        self._is_set_up = False
+
+    def run(self, connection: Connection, statement: Insert) -> int:
+        """Insert a row, there once the transaction is committed. Its id.
+
+        PostgreSQL ends a transaction at its first error, so there the table is looked for before. SQLite does not, and
+        has one writer, which is this transaction: there it is created within it.
+
+        Raises TransportUnavailable, TransportError.
+        """
+        on_sqlite = connection.dialect.name == "sqlite"
+        if self._setup is not None and not on_sqlite and not self._is_set_up:
+            self._setup()
+            self._is_set_up = True
+        try:
+            return self._insert(connection, statement)
+        except SchemaMissing as error:
+            if self._setup is None or not on_sqlite:
+                raise TransportError(
+                    f"{error}; transport {self._name!r} was given a connection to a database without its table: "
+                    "is it the right database? `messenger setup-transports` creates the table"
+                ) from error
+        with self._database.plain_errors():
+            create_or_complete(connection, self._table)
+        return self._insert(connection, statement)
+
+    def _insert(self, connection: Connection, statement: Insert) -> int:
+        with self._database.plain_errors():
+            row_id: int = connection.execute(statement).scalar_one()
+            return row_id

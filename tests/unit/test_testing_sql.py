@@ -1,0 +1,33 @@
+"""messenger.testing and handlers that ask for a SQL connection."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, create_engine
+
+from messenger.testing import InMemoryApplication
+from tests.unit.application_project import MODULE, Project
+
+STORES = (
+    MODULE
+    + """
+from sqlalchemy import Connection
+
+@handler
+def stores(message: OnlySent, connection: Connection):
+    ran.append(connection)
+"""
+)
+YAML = """
+  connections: {orders: 'postgresql://127.0.0.1:1/none'}
+  buses: {main: {middleware: [{doctrine_transaction: [orders]}]}}
+"""
+
+
+def test_there_is_no_transaction_and_the_test_gives_the_connection(project: Project) -> None:
+    project.load(YAML, module=STORES).close()
+    messenger = InMemoryApplication.load(project.directory / "messenger.yaml", {})
+    with create_engine("sqlite://").connect() as connection:
+        messenger.application.provide(connection, Connection)
+        messenger.application.dispatch(project.OnlySent("hi"))
+    messenger.close()
+    assert project.ran == [connection]
