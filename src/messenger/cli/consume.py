@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ import click
 from messenger.application import Application
 from messenger.cli import complete
 from messenger.cli.common import SizeType, load
+from messenger.cli.terminal import choose_several, is_asked
 from messenger.errors import ConfigError
 from messenger.transports.base import QueueTransport
 from messenger.worker import Worker, WorkerOptions
@@ -76,7 +78,10 @@ class _Command(click.Command):
 @click.option(
     "--keepalive",
     type=click.FloatRange(min=0.5),
-    help="Seconds between two renewals of a lease at most. Default: a quarter of redeliver_timeout.",
+    is_flag=False,
+    flag_value=5.0,
+    help="Seconds between two renewals of a lease at most, 5 when no number follows. Default: a quarter of "
+    "redeliver_timeout.",
 )
 @click.option("--no-reset", is_flag=True, help="Do not call the application's reset hooks between messages.")
 @click.option(
@@ -112,7 +117,10 @@ def consume(
     quiet: bool,
     **options: Any,
 ) -> int:
-    """Handle messages from the named TRANSPORTs.
+    """Handle messages from the named TRANSPORTs, the most urgent first.
+
+    Without names: from the only transport there is beside failure transports; where there are several, a terminal is
+    asked which.
 
     SIGTERM, SIGINT and SIGQUIT let the current message finish. The worker waits for a server that is away and says so.
 
@@ -173,6 +181,9 @@ def _transport_names(
         if not left:
             raise click.UsageError("no transport is left to consume")
         return left
+    if is_asked():
+        with suppress(click.Abort):
+            return choose_several("Which transports, the most urgent first?", application.transport_names)
     raise click.UsageError(f"which transport? Allowed: {', '.join(application.transport_names)}, or --all")
 
 

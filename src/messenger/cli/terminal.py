@@ -21,6 +21,23 @@ def choose(question: str, choices: Sequence[str], default: str | None = None) ->
     return answer
 
 
+def choose_several(question: str, choices: Sequence[str]) -> tuple[str, ...]:
+    """One or more of the choices, in the order they are typed, asked on stderr until they are such.
+
+    Raises click.Abort at the end of the input.
+    """
+
+    def chosen(answer: str) -> tuple[str, ...]:
+        names = tuple(dict.fromkeys(answer.replace(",", " ").split()))
+        unknown = [name for name in names if name not in choices]
+        if unknown or not names:
+            raise click.UsageError(f"{printable(unknown[0])!r} is none of them" if unknown else "name at least one")
+        return names
+
+    answer: tuple[str, ...] = click.prompt(f"{question} ({', '.join(choices)})", value_proc=chosen, err=True)
+    return answer
+
+
 def confirm(question: str, *, default: bool) -> None:
     """Ask on stderr. Raises click.ClickException unless the answer is yes; also where nobody can answer."""
     try:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.integration.worker.project import Project
+from tests.integration.worker.project import TASKS, Project
 
 # --- debug --------------------------------------------------------------------------------------------------------
 
@@ -17,6 +17,7 @@ def test_debug_tells_who_handles_what_and_what_goes_where(project: Project) -> N
     assert document == {
         "config": str(project.directory / "messenger.yaml"),
         "release": "-",
+        "buses": ["messenger.bus.default"],
         "messages": [
             {
                 "name": "App\\Message\\Task",
@@ -31,6 +32,10 @@ def test_debug_tells_who_handles_what_and_what_goes_where(project: Project) -> N
                 "handlers": ["tasks.on_async_task"],
             },
         ],
+        "handlers": {
+            name: {"bus": None, "from_transport": None, "priority": 0, "about": None}
+            for name in ("tasks.on_task", "tasks.on_async_task")
+        },
         "transports": ["async", "high", "failed"],
         "failure_transports": {"async": "failed", "high": "failed", "failed": "failed"},
         "notes": [],
@@ -38,6 +43,24 @@ def test_debug_tells_who_handles_what_and_what_goes_where(project: Project) -> N
     text = project.run("debug").stdout
     assert "App\\Message\\Task  tasks.Task       async            tasks.on_task" in text
     assert "handled at once" in text
+
+
+def test_debug_tells_on_which_bus_and_from_which_transport_a_handler_takes_messages(project: Project) -> None:
+    text = (project.directory / "messenger.yaml").read_text() + "  default_bus: one\n  buses: {one: {}, two: {}}\n"
+    project.write("messenger.yaml", text)
+    marked = (
+        '@handler(bus="two", from_transport="high", priority=5)\ndef on_task(task: Task):\n    """Do it.\n\n    So."""'
+    )
+    project.write("tasks.py", TASKS.replace("@handler\ndef on_task(task: Task):", marked))
+    about = {"bus": "two", "from_transport": "high", "priority": 5, "about": "Do it."}
+    document = project.json("debug", "two")
+    assert document["buses"] == ["one", "two"]
+    assert document["handlers"]["tasks.on_task"] == about
+    assert "tasks.on_task        on bus two, from high  Do it." in project.run("debug").stdout
+    on_one = project.json("debug", "one")
+    assert list(on_one["handlers"]) == ["tasks.on_async_task"]
+    assert [message["handlers"] for message in on_one["messages"]] == [[], ["tasks.on_async_task"]]
+    assert "no bus is called 'three'; allowed: one, two" in project.run("debug", "three", code=64).stderr
 
 
 @pytest.mark.parametrize(

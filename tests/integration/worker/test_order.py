@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+from tests.integration.cli.terminal import Terminal
 from tests.integration.worker.project import TASKS, Project
 
 
@@ -45,6 +46,31 @@ def test_one_wait_is_ended_by_either_transport(project: Project) -> None:
     project.wait_for_event("done b")
     worker.signal(signal.SIGTERM)
     assert worker.code() == 0
+
+
+def test_a_terminal_is_asked_which_transports(project: Project) -> None:
+    project.send("low")
+    project.send("urgent", stream="high")
+    with Terminal(project, "consume", "--limit", "2") as terminal:
+        terminal.expect("Which transports, the most urgent first? (async, high, failed):")
+        terminal.type("high, nope")
+        terminal.expect("'nope' is none of them")
+        terminal.expect("Which transports, the most urgent first?")
+        terminal.type("high, async")
+        terminal.expect("transports=high,async")
+        assert terminal.code() == 0
+    assert project.events("done") == ["done urgent", "done low"]
+
+
+def test_no_answer_is_wrong_usage(project: Project) -> None:
+    with Terminal(project, "consume") as terminal:
+        terminal.expect("Which transports")
+        terminal.type("\x04")
+        terminal.expect("which transport? Allowed: async, high, failed, or --all")
+        assert terminal.code() == 64
+    with Terminal(project, "consume", "high", "--time-limit", "0.1") as terminal:
+        assert terminal.code() == 0
+        assert "Which transports" not in terminal.screen
 
 
 def test_a_bus_may_be_forced(project: Project) -> None:

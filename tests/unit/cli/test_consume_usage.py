@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from messenger.cli import main
+from messenger.cli.consume import consume
 
 YAML = """
 messenger:
@@ -57,6 +58,14 @@ def test_wrong_usage_is_code_64(arguments: tuple[str, ...], text: str, capsys: p
     code, stderr = refused(arguments, capsys)
     assert code == 64
     assert text in stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seconds"),
+    [((), None), (("--keepalive",), 5), (("--keepalive", "2"), 2), (("--keepalive=0.5",), 0.5)],
+)
+def test_keepalive_takes_a_number_or_none_as_in_symfony(arguments: tuple[str, ...], seconds: float | None) -> None:
+    assert consume.make_context("consume", ["async", *arguments]).params["keepalive"] == seconds
 
 
 BROKEN = {
