@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from typing import Any
@@ -18,6 +19,7 @@ from messenger.failed_messages import FailedMessages, Selection, default_failure
 from messenger.messages import dotted_name, message_options, wire_name
 
 Command = Callable[..., Any]
+Filters = tuple[str | None, datetime | None, datetime | None]
 
 transport_option = click.option(
     "--transport",
@@ -25,7 +27,6 @@ transport_option = click.option(
     shell_complete=complete.failure_transports,
     help="Which failure transport. Default: the global one.",
 )
-ids_argument = click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=complete.failed_ids)
 
 
 def selection_options(command: Command) -> Command:
@@ -43,9 +44,44 @@ def selection_options(command: Command) -> Command:
     return with_filters
 
 
-def selection(
-    application: Application, filters: tuple[str | None, datetime | None, datetime | None], ids: Sequence[str]
-) -> Selection:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a command that does something to messages was told of which ones."""
+
+    ids: tuple[str, ...]
+    everything: bool
+    filters: Filters
+    transport: str | None
+
+    def check(self) -> None:
+        """Raises UsageError unless there are either IDs or --all."""
+        if bool(self.ids) == self.everything:
+            raise click.UsageError("give the IDs that `messenger failed show` lists, or --all")
+
+    def find(self, application: Application) -> tuple[FailedMessages, list[str]]:
+        """The failure transport, and the IDs given, each once, or those of all that the filters leave now."""
+        meant = selection(application, self.filters, self.ids)
+        store = open_store(application, self.transport)
+        return store, list(dict.fromkeys(self.ids)) or [envelope.id or "" for envelope in store.select(meant)]
+
+
+def wanted_options(command: Command) -> Command:
+    """[ID]..., --all, the filters and --transport; the command gets them as `wanted`."""
+
+    @click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=complete.failed_ids)
+    @click.option("--all", "everything", is_flag=True, help="All of them, or all that the filters leave.")
+    @selection_options
+    @transport_option
+    @wraps(command)
+    def with_wanted(
+        *args: Any, ids: tuple[str, ...], everything: bool, filters: Filters, transport: str | None, **options: Any
+    ) -> Any:
+        return command(*args, wanted=Wanted(ids, everything, filters, transport), **options)
+
+    return with_wanted
+
+
+def selection(application: Application, filters: Filters, ids: Sequence[str]) -> Selection:
     """What the filters mean. UsageError when there are IDs as well."""
     class_filter, since, until = filters
     if ids and any(part is not None for part in filters):
@@ -85,8 +121,3 @@ def _of_several(application: Application, names: Sequence[str]) -> str:
         others = ", ".join(repr(name) for name in names if name != default)
         click.echo(f"using the default failure transport {default!r}; others, for --transport: {others}", err=True)
     return default
-
-
-def choose_ids(store: FailedMessages, ids: Sequence[str], wanted: Selection) -> list[str]:
-    """The IDs given, each once, or those of all messages that are meant: what is there now, and not what comes."""
-    return list(dict.fromkeys(ids)) or [envelope.id or "" for envelope in store.select(wanted)]

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
 from messenger.application import Application
 from messenger.cli.common import format_option, load
-from messenger.cli.failed.choice import (
-    choose_ids,
-    ids_argument,
-    open_store,
-    selection,
-    selection_options,
-    transport_option,
-)
+from messenger.cli.failed.choice import Wanted, wanted_options
 from messenger.cli.failed.describe import description, print_description
 from messenger.cli.failed.outcome import Enough, Outcome, Round, Work, print_outcome
 from messenger.cli.terminal import choose, confirm, is_asked
@@ -27,24 +19,12 @@ UNDONE = "not retried"
 
 
 @click.command(short_help="Have them handled again.")
-@ids_argument
-@click.option("--all", "everything", is_flag=True, help="All of them, or all that the filters leave.")
+@wanted_options
 @click.option("--now", is_flag=True, help="Handle them here, in this process, instead of sending them to the workers.")
 @click.option("--force", is_flag=True, help="Do not ask before --all; only a terminal is asked.")
-@selection_options
-@transport_option
 @format_option
 @click.pass_context
-def retry(
-    context: click.Context,
-    ids: tuple[str, ...],
-    everything: bool,
-    now: bool,
-    force: bool,
-    filters: Any,
-    transport: str | None,
-    output: str,
-) -> int:
+def retry(context: click.Context, wanted: Wanted, now: bool, force: bool, output: str) -> int:
     """Send failed messages back to the transport they came from, for a worker to handle.
 
     With neither IDs nor --all, a terminal is asked what to do with each message: retry, skip or delete.
@@ -55,22 +35,21 @@ def retry(
     Exit codes: 0; 1 when one could not be retried or was not found; 64 wrong usage; 78 the configuration or the
     application cannot be loaded.
     """
-    one_by_one = not ids and not everything and output == "text" and is_asked()
-    if bool(ids) == everything and not one_by_one:
-        raise click.UsageError("give the IDs that `messenger failed show` lists, or --all")
+    one_by_one = not wanted.ids and not wanted.everything and output == "text" and is_asked()
+    if not one_by_one:
+        wanted.check()
     application = load(context)
-    wanted = selection(application, filters, ids)
-    store = open_store(application, transport)
-    chosen = choose_ids(store, ids, wanted)
+    store, chosen = wanted.find(application)
     work = _handle(store) if now else _send_back(store)
-    if everything and not force and chosen and is_asked():
+    if wanted.everything and not force and chosen and is_asked():
         confirm(f"Retry {len(chosen)} messages of {store.name!r}?", default=True)
     if one_by_one:
         outcome = _Interactive(application, store, work).go(chosen)
     else:
-        outcome = Round(store, work, UNDONE, bool(ids), everything or output == "json").go(chosen, "Retrying")
+        quiet = wanted.everything or output == "json"
+        outcome = Round(store, work, UNDONE, bool(wanted.ids), quiet).go(chosen, "Retrying")
     application.close()
-    return print_outcome(store, outcome, output, with_totals=everything or one_by_one)
+    return print_outcome(store, outcome, output, with_totals=wanted.everything or one_by_one)
 
 
 def _send_back(store: FailedMessages) -> Work:
