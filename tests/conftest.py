@@ -1,4 +1,4 @@
-"""Fixtures any test may use: a Redis and a PostgreSQL server, real, started when first asked for."""
+"""Fixtures any test may use: a Redis, a Redis Cluster and a PostgreSQL server, real, started when first asked for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.integration.cluster import Cluster
 from tests.integration.servers import PostgresServer, RedisServer
 from tests.integration.worker.forker import Forker
 
@@ -38,6 +39,23 @@ def redis_server(_redis_process: RedisServer) -> RedisServer:
     _redis_process.start()
     _redis_process.clear()
     return _redis_process
+
+
+@pytest.fixture(scope="session")
+def _cluster_processes() -> Iterator[Cluster]:
+    cluster = Cluster()
+    try:
+        yield cluster
+    finally:
+        cluster.destroy()
+
+
+@pytest.fixture
+def redis_cluster(_cluster_processes: Cluster) -> Cluster:
+    """A running, empty Redis Cluster. A test may end its servers and move its slots."""
+    _cluster_processes.start()
+    _cluster_processes.clear()
+    return _cluster_processes
 
 
 @pytest.fixture(scope="session")

@@ -7,18 +7,20 @@ Everything lies in one Redis under fixed keys, derived from the `name` in messen
     <name>:worker:<id>        JSON: what the worker says of itself, with a time to live (R64)
     <name>:reply:<token>      list: how one message ended, for `messenger dispatch --wait`
 
+In a Redis Cluster <name> stands in braces: a hash tag, for all of them to lie in one slot (R20).
 Scopes: `all`, `host:<host>`, `host:<host>:release:<release>`.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from messenger.transports.redis.link import RedisLink
+from messenger.transports.redis.link import RedisLink, link_to
 from messenger.transports.redis.options import RedisOptions
 
 HEARTBEAT_SECONDS = 1.0
@@ -91,19 +93,26 @@ class Control:
     _link: RedisLink = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._link = RedisLink(self.options)
+        # In a cluster a link leads to the node that holds `stream`.
+        self.options = replace(self.options, stream=self.prefix)
+        self._link = link_to(self.options)
+
+    @property
+    def prefix(self) -> str:
+        """What the keys of this application begin with."""
+        return f"{{{self.name}}}" if self.options.nodes else self.name
 
     # --- stopping --------------------------------------------------------------------------------------------------
 
     def generation(self, host: str, release: str) -> int:
         """How often a worker of this host and release has been asked to stop; a worker leaves when it grows."""
         scopes = (Scope(), Scope(host), Scope(host, release))
-        counts = self._link.call("HMGET", f"{self.name}:stop", *(scope.field for scope in scopes))
+        counts = self._link.call("HMGET", f"{self.prefix}:stop", *(scope.field for scope in scopes))
         return sum(int(count or 0) for count in counts)
 
     def ask_to_stop(self, scopes: Iterable[Scope]) -> None:
         """Ask every worker in these scopes to finish its message and leave."""
-        commands = [("HINCRBY", f"{self.name}:stop", scope.field, 1) for scope in scopes]
+        commands = [("HINCRBY", f"{self.prefix}:stop", scope.field, 1) for scope in scopes]
         if commands:
             self._link.pipeline(commands, transaction=True)
 
@@ -114,19 +123,21 @@ class Control:
         now = self._now()
         self._link.pipeline(
             [
-                ("ZADD", f"{self.name}:workers", now, info.id),
-                ("SET", f"{self.name}:worker:{info.id}", msgspec.json.encode(info), "PX", _TTL_MS),
+                ("ZADD", f"{self.prefix}:workers", now, info.id),
+                ("SET", f"{self.prefix}:worker:{info.id}", msgspec.json.encode(info), "PX", _TTL_MS),
             ]
         )
 
     def sign_off(self, worker_id: str) -> None:
         """Take a worker that leaves out of the registry."""
-        self._link.pipeline([("ZREM", f"{self.name}:workers", worker_id), ("DEL", f"{self.name}:worker:{worker_id}")])
+        self._link.pipeline(
+            [("ZREM", f"{self.prefix}:workers", worker_id), ("DEL", f"{self.prefix}:worker:{worker_id}")]
+        )
 
     def workers(self, host: str | None = None) -> list[WorkerInfo]:
         """The live workers, by host, pool and process; those not seen for 15 s are forgotten."""
         now = self._now()
-        index = f"{self.name}:workers"
+        index = f"{self.prefix}:workers"
         members = self._link.pipeline(
             [("ZREMRANGEBYSCORE", index, "-inf", now - _TTL_MS), ("ZRANGE", index, 0, -1, "WITHSCORES")]
         )[1]
@@ -138,7 +149,7 @@ class Control:
     def _read(self, seen: Mapping[str, float]) -> list[WorkerInfo]:
         if not seen:
             return []
-        texts = self._link.call("MGET", *(f"{self.name}:worker:{worker_id}" for worker_id in seen))
+        texts = self._link.call("MGET", *(f"{self.prefix}:worker:{worker_id}" for worker_id in seen))
         return [msgspec.json.decode(text, type=WorkerInfo) for text in texts if text is not None]
 
     def _with_age(self, info: WorkerInfo, now: int, seen: Mapping[str, float]) -> WorkerInfo:
@@ -153,14 +164,19 @@ class Control:
 
     def reply(self, token: str, reply: Reply) -> None:
         """Tell whoever waits for this token."""
-        key = f"{self.name}:reply:{token}"
+        key = f"{self.prefix}:reply:{token}"
         self._link.pipeline([("RPUSH", key, msgspec.json.encode(reply)), ("EXPIRE", key, _REPLY_SECONDS)])
 
     def await_reply(self, token: str, seconds: float) -> Reply | None:
         """The reply to this token, or None when there is none after `seconds`."""
-        command: Sequence[str | float] = ("BLPOP", f"{self.name}:reply:{token}", max(seconds, 0.01))
-        found = self._link.wait(command, seconds, lambda: False)
-        return msgspec.json.decode(found[1], type=Reply) if found else None
+        deadline = time.monotonic() + seconds
+        while True:
+            left = max(deadline - time.monotonic(), 0.01)
+            found = self._link.wait(("BLPOP", f"{self.prefix}:reply:{token}", left), left, lambda: False)
+            if found:
+                return msgspec.json.decode(found[1], type=Reply)
+            if time.monotonic() >= deadline:  # in a cluster a wait ends early when the key moves to another node
+                return None
 
     def close(self) -> None:
         """Drop the connection."""

@@ -43,8 +43,11 @@ def _address(dsn: str, options: dict[str, Any]) -> str:
     """Where it is, by the parsed options. A user's name may be shown, also when it is the same as the secret."""
     address = parse_redis_dsn("t", dsn, options).address
     _check_line(address)
-    user, _, password = urlsplit(dsn).netloc.rpartition("@")[0].partition(":")
-    return "" if SECRET in user and password else address
+    for node in dsn.split(","):
+        user, _, password = urlsplit(node).netloc.rpartition("@")[0].partition(":")
+        if SECRET in user and password:
+            return ""
+    return address
 
 
 def check_doctrine(data: bytes) -> None:

@@ -60,6 +60,17 @@ def given(options: RedisOptions, names: str) -> dict[str, Any]:
             {"sentinels": (("h1", 26379), ("h2", 26380)), "sentinel_master": "main"},
         ),
         ("redis:?host[h1:26379]&redis_sentinel=main&stream=q", {"sentinel_master": "main", "stream": "q"}),
+        ("redis://h", {"nodes": ()}),
+        ("redis://h:7000/{s}?redis_cluster=1", {"nodes": (("h", 7000),), "stream": "{s}"}),
+        ("redis://h/%7Bs%7D?redis_cluster=false", {"nodes": (), "stream": "{s}"}),
+        ("redis://a:7000,redis://b,redis://[::1]:7002/{s}/g", {"nodes": (("a", 7000), ("b", 6379), ("::1", 7002))}),
+        ("redis://u:pw@a/{s}/g,redis://b", {"user": "u", "password": "pw", "stream": "{s}", "group": "g"}),
+        ("redis://u:pw@a/{s},redis://v:qw@b/{t}", {"user": "v", "password": "qw", "stream": "{t}"}),
+        (
+            "rediss://a?timeout=1&read_timeout=1,rediss://b?timeout=2",
+            {"tls": True, "timeout": 2.0, "read_timeout": 1.0},
+        ),
+        ("rediss://a?ssl[cafile]=/x,y.pem,rediss://b/{s}", {"ssl": {"ssl_ca_certs": "/x,y.pem"}, "stream": "{s}"}),
         ("redis://pw@?host[h1:26379]&sentinel_master=main", {"password": "pw", "sentinel_master": "main"}),
     ],
 )
@@ -132,7 +143,15 @@ ALLOWED_NAMES = (
         ("redis:?host[h:26379]", {}, "sentinels and sentinel_master belong together", "sentinel_master=NAME"),
         ("redis://h?sentinel_master=m", {}, "sentinels and sentinel_master belong together", "sentinel_master=NAME"),
         ("redis:?host[h:1]&sentinel_master=m&redis_sentinel=m", {}, "are the same", "give one of them"),
-        ("redis://h:1,redis://h:2", {}, "a list of cluster nodes", "one server, or sentinels"),
+        ("redis://h:1,rediss://h:2", {}, "not the nodes of a Redis Cluster", "with one scheme"),
+        ("redis://h:1,redis:///r.sock", {}, "not the nodes of a Redis Cluster", "redis://HOST:PORT,redis://HOST:PORT"),
+        ("redis:///r.sock?redis_cluster=1", {}, "not the nodes of a Redis Cluster", "redis://HOST:PORT/{STREAM} with"),
+        ("redis:?host[h:1]&sentinel_master=m&redis_cluster=1", {}, "not the nodes of", "without sentinels"),
+        ("redis://h:1,redis://h:2/s?dbindex=3", {}, "option dbindex", "one database only; allowed: 0"),
+        ("redis://h", {"redis_cluster": True, "dbindex": 1}, "option dbindex", "allowed: 0"),
+        ("redis://h:1,http://h:2", {}, "scheme 'http'", "redis, rediss, valkey, valkeys"),
+        ("redis://h:1,redis://h:0x1", {}, "not a DSN", "port"),
+        ("redis://h?redis_cluster=perhaps", {}, "option redis_cluster: found 'perhaps'", "true or false"),
         ("rediss://h?ssl[cafil]=x", {}, "unknown option ssl['cafil']", "cafile"),
         ("rediss://h?ssl[verify_peer]=perhaps", {}, "option verify_peer: found 'perhaps'", "true or false"),
         ("rediss://h", {"ssl": "yes"}, "option ssl", "a map of verify_peer"),
@@ -161,6 +180,7 @@ def test_a_mistake_is_one_line_with_what_is_allowed(dsn: str, more: dict[str, An
         f"redis://u:{SECRET}@/run/r.sock",
         f"redis://u:{SECRET}@?host[h:1]&sentinel_master=m",
         f"redis://h?auth={SECRET}",
+        f"redis://u:{SECRET}@a,redis://b/s",
         f"rediss://h?ssl[passphrase]={SECRET}",
     ],
 )
@@ -178,4 +198,6 @@ def test_the_address_is_one_line_whatever_the_user_is_called() -> None:
 def test_the_address_names_what_matters_for_connecting() -> None:
     address = parse_redis_dsn("async", f"rediss://ann:{SECRET}@h:7000?dbindex=3").address
     assert address == "redis at h:7000 (db 3, TLS, user ann)"
+    nodes = parse_redis_dsn("async", f"rediss://ann:{SECRET}@a:7000,rediss://b:7001").address
+    assert nodes == "redis cluster at a:7000, b:7001 (db 0, TLS, user ann)"
     assert parse_redis_dsn("async", "redis:///r.sock").address == "redis at /r.sock (db 0)"

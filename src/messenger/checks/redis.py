@@ -12,8 +12,8 @@ from messenger.checks.redis_persistence import check_persistence
 from messenger.checks.redis_reach import check_reach
 from messenger.checks.redis_rights import check_rights
 from messenger.checks.redis_server import check_server, server_facts
-from messenger.transports.redis.commands import Needed, control_commands, transport_commands
-from messenger.transports.redis.link import RedisLink, RedisReplyError
+from messenger.transports.redis.commands import Needed, cluster_commands, control_commands, transport_commands
+from messenger.transports.redis.link import RedisLink, RedisReplyError, link_to
 from messenger.transports.redis.options import RedisOptions
 
 _SECONDS = 3.0
@@ -28,19 +28,24 @@ def check_redis_transport(name: str, options: RedisOptions) -> Iterator[Finding]
 
 
 def check_control(name: str, options: RedisOptions) -> Iterator[Finding]:
-    """The same for the control plane. name: of the application."""
-    yield from _check("control plane", options, control_commands(name), [])
+    """The same for the control plane. name: what its keys begin with."""
+    yield from _check("control plane", options, [*cluster_commands(options), *control_commands(name)], [])
 
 
 def _check(where: str, options: RedisOptions, needed: Sequence[Needed], more: Sequence[Step]) -> Iterator[Finding]:
-    link = RedisLink(_impatient(options))
-    steps: list[Step] = [_check_server(options), *more]
+    link = link_to(_impatient(options))
     try:
         reached = check_reach(link, options)
         yield reached
         if reached.level == "fail":
             return
-        yield from check_rights(link, where, options, needed)
+        server = link.server
+        steps: list[Step] = [_check_server(server), *more]
+        if options.nodes:
+            from messenger.checks.redis_cluster import check_cluster
+
+            steps.insert(0, lambda link: check_cluster(link, where, options, server))
+        yield from check_rights(link, where, server, needed)
         for step in steps:
             try:
                 yield from step(link)

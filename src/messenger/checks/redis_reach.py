@@ -11,6 +11,8 @@ from messenger.transports.redis.options import RedisOptions
 _ADVICE = (
     (("password or user was refused", "wrongpass", "noauth"),
      "correct user and password in the DSN, special characters percent-encoded; ACL LIST shows the server's users"),
+    (("cluster|slots",), "ACL SETUSER {user} +cluster|slots +asking"),
+    (("cluster support disabled",), "one server in the DSN, without redis_cluster; or the nodes of a cluster"),
     (("no permissions", "noperm"), "ACL SETUSER {user} +client|setname +select"),
     (("db index is out of range", "invalid db index"),
      "take a smaller dbindex in the DSN, or raise `databases` in redis.conf"),

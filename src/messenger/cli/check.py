@@ -31,7 +31,7 @@ DEFAULT_CONF = Path("/etc/supervisor/conf.d/messenger-worker.conf")
     multiple=True,
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help=f"Supervisor's configuration, with what it includes. Default: {DEFAULT_CONF}, when it is there.",
+    help=f"Supervisor's configuration of the workers. Default: {DEFAULT_CONF}, when it is there.",
 )
 @click.option("--strict", is_flag=True, help="Warnings fail, too.")
 @format_option
@@ -72,7 +72,7 @@ def _check_control(application: Application) -> Iterable[Finding]:
     control = application.control()
     if control is None:
         return [Place("control", "control plane").ok("no Redis is configured, so Supervisor alone stops workers")]
-    return check_control(control.name, control.options)
+    return check_control(control.prefix, control.options)
 
 
 def _transport_check(name: str, transport: Transport) -> Check | None:

@@ -60,7 +60,7 @@ def _make(where: str, name: str, config: RateLimiterConfig, control: Control | N
         return InProcessRateLimiter(rate, in_turn=in_turn)
     from messenger.rate_limit.in_redis import RedisRateLimiter
 
-    return RedisRateLimiter(control.options, f"{control.name}:rate:{name}", rate, in_turn=in_turn)
+    return RedisRateLimiter(control.options, f"{control.prefix}:rate:{name}", rate, in_turn=in_turn)
 
 
 def _make_service(where: str, service: str) -> RateLimiter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from messenger.rate_limit.limiter import LONGEST_TURN_SECONDS, Rate
-from messenger.transports.redis.link import RedisLink
+from messenger.transports.redis.link import link_to
 from messenger.transports.redis.options import RedisOptions
 from messenger.transports.redis.scripts import Script
 
@@ -21,7 +21,7 @@ class RedisRateLimiter:
     """
 
     def __init__(self, options: RedisOptions, prefix: str, rate: Rate, *, in_turn: bool = False) -> None:
-        self._link = RedisLink(options)
+        self._link = link_to(options)
         self._prefix = prefix
         self._spacing = math.ceil(rate.spacing * _MICROSECONDS)
         self._burst = rate.burst

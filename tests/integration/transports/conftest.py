@@ -13,6 +13,7 @@ from tests.integration.transports.stores import (
     Store,
     memory_store,
     postgresql_store,
+    redis_cluster_store,
     redis_store,
     sqlite_store,
 )
@@ -33,6 +34,8 @@ def _make(name: str, request: pytest.FixtureRequest, directory: Path) -> Store:
         return sqlite_store(directory)
     if name == "postgresql":
         return postgresql_store(directory, request.getfixturevalue("postgres_server"))
+    if name == "redis-cluster":
+        return redis_cluster_store(directory, request.getfixturevalue("redis_cluster"))
     return redis_store(directory, request.getfixturevalue("redis_server"))
 
 

@@ -16,9 +16,10 @@ from messenger.messages import MessageRegistry
 from messenger.stamps import DeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import ListableTransport, Transport, TransportContext, TransportFactory
 from messenger.wire.serializer import Serializer
+from tests.integration.cluster import Cluster
 from tests.integration.servers import PostgresServer, RedisServer, Server
 
-NAMES = ("memory", "sqlite", "postgresql", "redis")
+NAMES = ("memory", "sqlite", "postgresql", "redis", "redis-cluster")
 SERVERS = ("postgresql", "redis")
 LONG = 20.0  # seconds; how long a test waits for what must come
 
@@ -174,6 +175,11 @@ def postgresql_store(directory: Path, server: PostgresServer) -> Store:
 def redis_store(directory: Path, server: RedisServer) -> Store:
     dsn = server.url("/orders?redeliver_timeout={lease}&claim_interval=100")
     return Store("redis", directory, "messenger.transports.redis:create", dsn, server=server)
+
+
+def redis_cluster_store(directory: Path, cluster: Cluster) -> Store:
+    dsn = cluster.url("/{{orders}}?redeliver_timeout={lease}&claim_interval=100")
+    return Store("redis-cluster", directory, "messenger.transports.redis:create", dsn)
 
 
 def number_envelope(number: int, text: str = "") -> Envelope[Order]:

@@ -12,7 +12,7 @@ from tests.integration.transports.processes import receiver_process
 from tests.integration.transports.stores import Store, deliveries, number_envelope, order_number, take
 
 
-@pytest.mark.parametrize("store", ["sqlite", "postgresql", "redis"], indirect=True)
+@pytest.mark.parametrize("store", ["sqlite", "postgresql", "redis", "redis-cluster"], indirect=True)
 def test_the_message_of_a_killed_receiver_comes_again(store: Store) -> None:
     survivor = store.open(lease=1)
     survivor.setup()

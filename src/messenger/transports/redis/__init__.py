@@ -17,4 +17,9 @@ def create(name: str, dsn: str, options: Mapping[str, Any], context: TransportCo
 
     With ``lazy=false``, Symfony's default, a worker's start-up wait finds a Redis that is away before anything is read.
     """
-    return RedisTransport(name, parse_redis_dsn(name, dsn, options), context.serializer, context.worker_id)
+    parsed = parse_redis_dsn(name, dsn, options)
+    if parsed.nodes:
+        from messenger.transports.redis.cluster import check_stream_name
+
+        check_stream_name(name, parsed.stream)
+    return RedisTransport(name, parsed, context.serializer, context.worker_id)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from messenger.transports.redis.link import Argument
 from messenger.transports.redis.options import RedisOptions
 
-_CONTAINERS = frozenset(("CLIENT", "XGROUP", "XINFO"))
+_CONTAINERS = frozenset(("CLIENT", "CLUSTER", "XGROUP", "XINFO"))
 # An argument that makes Redis refuse the command when it runs, after it has looked at the rights.
 _BAD = "invalid"
 
@@ -36,16 +36,25 @@ class Needed:
 
 def transport_commands(options: RedisOptions) -> list[Needed]:
     """What a transport needs: to send, to receive, to look, and to keep its consumer name."""
-    needed = [*_connection(options), *_stream(options.stream, options.group), *_delayed(f"{options.stream}__queue")]
+    needed = [
+        *_connection(options),
+        *_stream(options.stream, options.group),
+        *_delayed(f"{options.stream}__queue"),
+    ]
     if options.consumer is not None:
         needed += _consumer_lock(f"{options.stream}__consumer:{options.group}:{options.consumer}")
     return needed
 
 
+def cluster_commands(options: RedisOptions) -> list[Needed]:
+    """What it takes to find and follow a slot; nothing where there is no cluster."""
+    return [Needed(("CLUSTER", "SLOTS")), Needed(("ASKING",))] if options.nodes else []
+
+
 def control_commands(name: str) -> list[Needed]:
     """What the control plane needs: stop signal, registry of workers, replies.
 
-    name: of the application, in messenger.yaml.
+    name: what its keys begin with, the name in messenger.yaml; in a cluster in braces.
     """
     return [
         _on(f"{name}:stop", "HMGET", "all"),
@@ -73,6 +82,7 @@ def _connection(options: RedisOptions) -> Iterator[Needed]:
     yield Needed(("CLIENT", "ID"))
     yield Needed(("CLIENT", "UNBLOCK", 0))  # no client has this id
     yield Needed(("TIME",))
+    yield from cluster_commands(options)
     if options.dbindex:
         yield Needed(("SELECT", options.dbindex))
 

@@ -32,6 +32,11 @@ _CODES: dict[type[Exception], str] = {
     redis.exceptions.BusyLoadingError: "LOADING",
     redis.exceptions.OutOfMemoryError: "OOM",
     redis.exceptions.NoPermissionError: "NOPERM",
+    redis.exceptions.MasterDownError: "MASTERDOWN",
+    redis.exceptions.TryAgainError: "TRYAGAIN",
+    redis.exceptions.ClusterDownError: "CLUSTERDOWN",
+    redis.exceptions.MovedError: "MOVED",
+    redis.exceptions.AskError: "ASK",
 }
 
 
@@ -148,6 +153,11 @@ class RedisLink:
                 return
         raise redis.TimeoutError("no reply to a blocking read")
 
+    @property
+    def server(self) -> RedisOptions:
+        """The one server that this leads to: a node of a cluster has a place of its own."""
+        return self._options
+
     # --- the connection --------------------------------------------------------------------------------------------
 
     def close(self) -> None:
@@ -177,10 +187,13 @@ class RedisLink:
                 pause = self._closed_at + self._options.retry_interval / 1000 - time.monotonic()
                 if pause > 0:
                     time.sleep(pause)
-                self._connection = open_connection(self._options, self._place)
+                self._connection = self._open()
         except (redis.RedisError, OSError) as error:
             raise self._lost(error) from error
         return self._connection
+
+    def _open(self) -> Any:
+        return open_connection(self._options, self._place)
 
     def _place_of(self, connection: Any) -> Place | None:
         """Where it leads: a client id is known there and nowhere else."""
@@ -196,6 +209,15 @@ class RedisLink:
         if code in _NOT_NOW:
             return self._lost(error)
         return RedisReplyError(f"{self._options.address}: {error}", code)
+
+
+def link_to(options: RedisOptions) -> RedisLink:
+    """A link to the server that the options name; in a cluster, to the node that holds `options.stream`."""
+    if not options.nodes:
+        return RedisLink(options)
+    from messenger.transports.redis.cluster import ClusterLink
+
+    return ClusterLink(options)
 
 
 def wait_readable(fd: int, seconds: float, stop: Callable[[], bool]) -> None:

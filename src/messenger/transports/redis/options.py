@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any
 
 from messenger.dsn import Dsn, parse_dsn, read_options
@@ -36,6 +38,7 @@ _DEFAULTS: dict[str, Any] = {
     "serializer": 0,
     "sentinel_master": None,
     "redis_sentinel": None,
+    "redis_cluster": False,
     # Symfony has no limits here; a worker that hangs on a dead connection consumes nothing (R14). 0: no limit.
     "timeout": 5.0,
     "read_timeout": 10.0,
@@ -65,6 +68,7 @@ class RedisOptions:
     claim_interval: milliseconds between two looks for such messages.
     timeout, read_timeout: seconds; 0 means no limit. retry_interval: milliseconds before connecting again.
     serializer: 0 writes bare JSON, 1 the phpredis wrapper around it. Both are always read.
+    nodes: some of a Redis Cluster, to ask for the one that holds `stream`; none: it is no cluster.
     """
 
     host: str
@@ -89,6 +93,7 @@ class RedisOptions:
     retry_interval: int
     sentinel_master: str | None = None
     sentinels: tuple[tuple[str, int], ...] = ()
+    nodes: tuple[tuple[str, int], ...] = ()
     socket_path: str | None = None
     tls: bool = False
     ssl: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -104,11 +109,12 @@ class RedisOptions:
     def address(self) -> str:
         """Where this Redis is, for people: one line. No secrets."""
         if self.sentinel_master:
-            places = ", ".join(f"{host}:{port}" for host, port in self.sentinels)
-            return printable_line(f"redis master {self.sentinel_master!r} (sentinels {places})", _LONGEST_ADDRESS)
-        place = self.socket_path or f"{self.host}:{self.port}"
+            found = f"redis master {self.sentinel_master!r} (sentinels {_listed(self.sentinels)})"
+            return printable_line(found, _LONGEST_ADDRESS)
+        place = f"at {self.socket_path or _listed([(self.host, self.port)])}"
+        place = f"cluster at {_listed(self.nodes)}" if self.nodes else place
         details = [f"db {self.dbindex}"] + ["TLS"] * self.tls + [f"user {self.user}"] * bool(self.user)
-        return printable_line(f"redis at {place} ({', '.join(details)})", _LONGEST_ADDRESS)
+        return printable_line(f"redis {place} ({', '.join(details)})", _LONGEST_ADDRESS)
 
 
 def parse_redis_dsn(transport: str, text: str, options: Mapping[str, Any] | None = None) -> RedisOptions:
@@ -116,11 +122,11 @@ def parse_redis_dsn(transport: str, text: str, options: Mapping[str, Any] | None
 
     Raises ConfigError with the allowed names or values.
     """
-    if "," in text and text.count("://") > 1:
-        raise ConfigError(f"transports.{transport}.dsn: a list of cluster nodes; allowed: one server, or sentinels")
-    dsn = parse_dsn(transport, text)
-    if dsn.scheme not in SCHEMES:
-        raise ConfigError(f"transports.{transport}.dsn: scheme {dsn.scheme!r}; allowed: {', '.join(SCHEMES)}")
+    dsns = [parse_dsn(transport, each) for each in re.split(r",(?=[a-z]+:)", text)]
+    for dsn in dsns:
+        if dsn.scheme not in SCHEMES:
+            raise ConfigError(f"transports.{transport}.dsn: scheme {dsn.scheme!r}; allowed: {', '.join(SCHEMES)}")
+    dsn = reduce(_merge, dsns)
     query, sentinels, ssl_query = _split_query(transport, dsn.query)
     given = dict(options or {})
     ssl = {**_mapping(transport, "ssl", given.pop("ssl", None)), **ssl_query}
@@ -129,17 +135,41 @@ def parse_redis_dsn(transport: str, text: str, options: Mapping[str, Any] | None
     user, password = _credentials(transport, dsn, auth)
     values["sentinel_master"] = _sentinel_master(transport, values, sentinels)
     values.pop("redis_sentinel")
+    nodes = _nodes(transport, dsns, values)
     values.pop("persistent_id")  # phpredis keeps a connection per name; a worker here keeps its own anyway
     _check(transport, values)
     return RedisOptions(
         **values,
         sentinels=sentinels,
+        nodes=nodes,
         socket_path=_socket_path(dsn),
         tls=dsn.scheme.endswith("ss") or dsn.scheme == "valkeys",
         ssl=_ssl_arguments(transport, ssl),
         user=user,
         password=password,
     )
+
+
+def _merge(one: Dsn, next_one: Dsn) -> Dsn:
+    """Of several DSNs the last one that says a thing wins."""
+    path = next_one.path if next_one.path.strip("/") else one.path
+    login = next_one if next_one.user is not None else one
+    query = {**one.query, **next_one.query}
+    return replace(next_one, path=path, query=query, user=login.user, password=login.password)
+
+
+def _nodes(transport: str, dsns: Sequence[Dsn], values: dict[str, Any]) -> tuple[tuple[str, int], ...]:
+    """The nodes of a cluster, which a list of DSNs is, and one server with `redis_cluster`."""
+    if not values.pop("redis_cluster") and len(dsns) == 1:
+        return ()
+    allowed = "allowed: redis://HOST:PORT,redis://HOST:PORT/{STREAM} with one scheme and without sentinels"
+    if len({dsn.scheme for dsn in dsns}) > 1 or any(_socket_path(dsn) for dsn in dsns) or values["sentinel_master"]:
+        raise ConfigError(f"transports.{transport}.dsn: not the nodes of a Redis Cluster; {allowed}")
+    if values["dbindex"]:
+        raise ConfigError(f"transports.{transport}: option dbindex: a Redis Cluster has one database only; allowed: 0")
+    if len(dsns) == 1:
+        return ((values["host"], values["port"]),)
+    return tuple((dsn.host or _DEFAULTS["host"], dsn.port or _DEFAULTS["port"]) for dsn in dsns)
 
 
 def _split_query(
@@ -178,6 +208,10 @@ def _from_path(transport: str, dsn: Dsn) -> dict[str, Any]:
             raise ConfigError(f"transports.{transport}.dsn: path {dsn.path!r}; allowed: /stream/group/consumer")
         found.update(zip(("stream", "group", "consumer"), parts, strict=False))
     return found
+
+
+def _listed(places: Sequence[tuple[str, int]]) -> str:
+    return ", ".join(f"{host}:{port}" for host, port in places)
 
 
 def _credentials(transport: str, dsn: Dsn, auth: Any) -> tuple[str | None, str | None]:

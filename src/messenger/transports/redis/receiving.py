@@ -59,14 +59,22 @@ class Reader:
         """Up to `limit` new messages; one round trip: move what is due, then read."""
         moved, reply = self._link.exchange([self._move_due.command(*self._moving()), self._read_command(limit)])
         if missing(moved):
-            moved = self._move_due.run(self._link, *self._moving())
+            moved = self._try_to_move()
         if refused(reply, "NOGROUP"):
             self._restore_group()
             reply = self._link.call(*self._read_command(limit))
-        for answer in (moved, reply):
-            if isinstance(answer, TransportError):
-                raise answer
+        if isinstance(reply, TransportError):
+            raise reply
+        if isinstance(moved, TransportError) and not reply:  # what was handed out is ours: the next look tells
+            raise moved
         return self._from_reply(reply)
+
+    def _try_to_move(self) -> Any:
+        """What the script says, or the error: messages may have been handed out already."""
+        try:
+            return self._move_due.run(self._link, *self._moving())
+        except TransportError as error:
+            return error
 
     def begin_wait(self, seconds: float, limit: int) -> Waiting:
         """Move what is due, then ask for the next messages and do not wait for the reply (XREADGROUP … BLOCK)."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
+from messenger.errors import TransportError
 from messenger.transports.redis.link import Argument, RedisLink, RedisReplyError
 
 
@@ -31,7 +32,7 @@ class Script:
         reply = link.exchange([self.command(keys, arguments)])[0]
         if missing(reply):
             return link.call("EVAL", self._text, len(keys), *keys, *arguments)
-        if isinstance(reply, RedisReplyError):
+        if isinstance(reply, TransportError):
             raise reply
         return reply
 

@@ -15,7 +15,7 @@ from messenger.transports.base import Depth, InFlight, Waiting
 from messenger.transports.redis import server_limit
 from messenger.transports.redis.consumer_lock import ConsumerLock
 from messenger.transports.redis.inspect import DelayedMemberStamp, RedisInspector
-from messenger.transports.redis.link import Argument, RedisLink, RedisReplyError, wait_readable
+from messenger.transports.redis.link import Argument, RedisReplyError, link_to, wait_readable
 from messenger.transports.redis.options import RedisOptions
 from messenger.transports.redis.receiving import Reader
 from messenger.transports.redis.scripts import Script, refused
@@ -39,8 +39,8 @@ class RedisTransport:
         self.name = name
         self.options = options
         self._serializer = serializer
-        self._link = RedisLink(options)
-        self._beat_link = RedisLink(options)
+        self._link = link_to(options)
+        self._beat_link = link_to(options)
         self._lock = ConsumerLock(options, worker_id)
         self._inspector = RedisInspector(self._link, options, self._decode)
         self._consumer = options.consumer or worker_id
