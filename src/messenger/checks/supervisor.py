@@ -19,17 +19,17 @@ _GRACEFUL = ("TERM", "INT", "QUIT")
 
 
 def check_supervisor(application: Application, path: Path) -> Iterator[Finding]:
-    """path: a file with [program:] sections."""
+    """path: a file with [program:] sections, or that includes some."""
     place = Place("supervisor", str(path))
     try:
         programs = read_programs(path)
     except ConfUnreadable as error:
-        yield place.fail(str(error), "mend it; `supervisorctl reread` must take it")
+        yield place.fail(str(error), error.change)
         return
     if not programs:
         yield place.warn("no program in it runs `messenger consume`", "--supervisor-conf with the file that has them")
     for program in programs:
-        yield from _check_program(application, Place("supervisor", f"{path} [program:{program.name}]"), program)
+        yield from _check_program(application, Place("supervisor", f"{program.file} [program:{program.name}]"), program)
 
 
 def _check_program(application: Application, place: Place, program: Program) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import glob
 import os
 import platform
 import shlex
@@ -12,20 +13,30 @@ from pathlib import Path
 
 _TRUE = frozenset(("yes", "true", "on", "1"))
 _FALSE = frozenset(("no", "false", "off", "0"))
+_HERE = "%(here)s"
 _SHELLS = frozenset(("sh", "bash", "dash"))
 
 
 class ConfUnreadable(Exception):
-    """A configuration that supervisord would refuse, or that only supervisord's own environment explains."""
+    """A configuration that supervisord would refuse, or that only its own user or environment can read.
+
+    change: what to do about it.
+    """
+
+    def __init__(self, message: str, change: str = "mend it; `supervisorctl reread` must take it") -> None:
+        super().__init__(message)
+        self.change = change
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
     """A program that runs `messenger consume`. Times are seconds.
 
-    arguments: those of `consume`. behind_shell: a shell stands between Supervisor and the worker.
+    file: where it stands. arguments: those of `consume`.
+    behind_shell: a shell stands between Supervisor and the worker.
     """
 
+    file: Path
     name: str
     arguments: tuple[str, ...]
     behind_shell: bool
@@ -39,32 +50,76 @@ class Program:
 
 
 def read_programs(path: Path, environ: Mapping[str, str] = os.environ) -> list[Program]:
-    """The programs of a file that run `messenger consume`. Raises ConfUnreadable.
+    """The programs of a file, and of those that it includes, that run `messenger consume`. Raises ConfUnreadable.
 
     environ: what ``%(ENV_X)s`` stands for.
     """
     parser = configparser.RawConfigParser(inline_comment_prefixes=(";", "#"), strict=False)
+    common = {f"ENV_{name}": value for name, value in environ.items()} | {"host_node_name": platform.node()}
+    files = dict.fromkeys(_read(parser, path), path)
+    for included in _included(parser, path, common):
+        files |= dict.fromkeys(_read(parser, included), included)
+    programs = [
+        _Section(parser, section, file, common).program()
+        for section, file in files.items()
+        if section.startswith("program:")
+    ]
+    return [program for program in programs if program is not None]
+
+
+def _read(parser: configparser.RawConfigParser, path: Path) -> list[str]:
+    """Read a file into the parser; the sections that are new. `here` is the directory of the file it stands in."""
+    before = set(parser.sections())
     try:
         parser.read_string(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfUnreadable(f"cannot be read: {error}") from None
+    except OSError as error:
+        why = f"{path}: cannot be read: {error.strerror}"
+        raise ConfUnreadable(why, "run the check as a user who can read it") from None
+    except UnicodeDecodeError as error:
+        raise ConfUnreadable(f"{path}: is no text in UTF-8: {error.reason}") from None
     except configparser.Error as error:
-        raise ConfUnreadable(" ".join(str(error).split())) from None
-    sections = [section for section in parser.sections() if section.startswith("program:")]
-    programs = [_Section(parser, section, path, environ).program() for section in sections]
-    return [program for program in programs if program is not None]
+        raise ConfUnreadable(f"{path}: {' '.join(str(error).split())}") from None
+    for section in parser.sections():
+        for name, value in parser.items(section):
+            parser.set(section, name, value.replace(_HERE, str(path.absolute().parent)))
+    return [section for section in parser.sections() if section not in before]
+
+
+def _included(parser: configparser.RawConfigParser, path: Path, expansions: Mapping[str, object]) -> list[Path]:
+    """What [include] names, by patterns beside this file. An [include] in one of those says nothing."""
+    if not parser.has_section("include"):
+        return []
+    if not parser.has_option("include", "files"):
+        raise ConfUnreadable(f"{path}: [include] without files")
+    patterns = _expand("include", "files", parser.get("include", "files"), expansions).split()
+    found = [sorted(glob.glob(os.path.join(path.absolute().parent, pattern))) for pattern in patterns]
+    return [Path(file) for matches in found for file in matches]
+
+
+def _expand(section: str, name: str, value: str, expansions: Mapping[str, object]) -> str:
+    try:
+        return value % expansions
+    except KeyError as error:
+        change = "run the check with the environment that supervisord has"
+        raise ConfUnreadable(f"[{section}] {name}: {error} is not set here", change) from None
+    except (TypeError, ValueError) as error:
+        raise _error(section, name, f"found {value!r} ({error}); write a single % as %%") from None
+
+
+def _error(section: str, name: str, reason: str) -> ConfUnreadable:
+    return ConfUnreadable(f"[{section}] {name}: {reason}")
 
 
 class _Section:
     def __init__(
-        self, parser: configparser.RawConfigParser, section: str, path: Path, environ: Mapping[str, str]
+        self, parser: configparser.RawConfigParser, section: str, file: Path, common: Mapping[str, object]
     ) -> None:
         self._section = section
+        self._file = file
         self._items = dict(parser.items(section))
         self._name = section.split(":", 1)[1].strip()
-        self._expansions: dict[str, object] = {f"ENV_{name}": value for name, value in environ.items()}
-        self._expansions |= {"here": str(path.parent), "host_node_name": platform.node(), "process_num": 0}
-        self._expansions |= {"program_name": self._name, "group_name": self._name, "numprocs": 1}
+        names = {"program_name": self._name, "group_name": self._name}
+        self._expansions = {**common, **names, "process_num": 0, "numprocs": 1}
 
     def program(self) -> Program | None:
         """None when it runs something else."""
@@ -74,6 +129,7 @@ class _Section:
         arguments, behind_shell = command
         stopasgroup = self._boolean("stopasgroup", "false")
         return Program(
+            file=self._file,
             name=self._name,
             arguments=tuple(arguments),
             behind_shell=behind_shell,
@@ -87,30 +143,19 @@ class _Section:
         )
 
     def _get(self, name: str, default: str) -> str:
-        value = self._items.get(name, default)
-        try:
-            return value % self._expansions
-        except KeyError as error:
-            raise self._error(
-                name, f"{error} is not set here; run the check with it set as supervisord has it"
-            ) from None
-        except (TypeError, ValueError) as error:
-            raise self._error(name, f"found {value!r} ({error}); write a single % as %%") from None
+        return _expand(self._section, name, self._items.get(name, default), self._expansions)
 
     def _whole(self, name: str, text: str) -> int:
         try:
             return int(text)
         except ValueError:
-            raise self._error(name, f"found {text!r}; allowed: a whole number") from None
+            raise _error(self._section, name, f"found {text!r}; allowed: a whole number") from None
 
     def _boolean(self, name: str, default: str) -> bool:
         text = self._get(name, default).lower()
         if text not in _TRUE | _FALSE:
-            raise self._error(name, f"found {text!r}; allowed: true or false")
+            raise _error(self._section, name, f"found {text!r}; allowed: true or false")
         return text in _TRUE
-
-    def _error(self, name: str, reason: str) -> ConfUnreadable:
-        return ConfUnreadable(f"[{self._section}] {name}: {reason}")
 
 
 def _consume(command: str) -> tuple[list[str], bool] | None:

@@ -31,7 +31,7 @@ DEFAULT_CONF = Path("/etc/supervisor/conf.d/messenger-worker.conf")
     multiple=True,
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help=f"Supervisor's configuration of the workers. Default: {DEFAULT_CONF}, when it is there.",
+    help=f"Supervisor's configuration, with what it includes. Default: {DEFAULT_CONF}, when it is there.",
 )
 @click.option("--strict", is_flag=True, help="Warnings fail, too.")
 @format_option

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import time
 
-from messenger.control import Control
+from messenger.control import Control, CurrentMessage, WorkerInfo
 from messenger.errors import MessengerError
 from messenger.worker.status import WorkerStatus
 from messenger.worker.stop import StopRequest
@@ -28,11 +30,11 @@ class Registration:
         """Note the stop counter and register, before the first message. Raises TransportUnavailable."""
         if self._baseline is None:
             self._baseline = self._generation()
-        self._control.report(self._status.snapshot())
+        self._control.report(worker_info(self._status))
 
     def report(self) -> None:
         """A beat's step. Raises TransportError."""
-        self._control.report(self._status.snapshot())
+        self._control.report(worker_info(self._status))
         generation = self._generation()
         if self._baseline is None or generation < self._baseline:  # it falls when Redis was emptied
             self._baseline = generation
@@ -49,3 +51,26 @@ class Registration:
 
     def _generation(self) -> int:
         return self._control.generation(self._status.host, self._status.release)
+
+
+def worker_info(status: WorkerStatus) -> WorkerInfo:
+    """What the registry shows."""
+    held = status.current or next(iter(status.held), None)
+    seconds = round(time.monotonic() - held.since, 1) if held is not None else 0.0
+    return WorkerInfo(
+        id=status.worker_id,
+        host=status.host,
+        pid=os.getpid(),
+        pool=status.pool,
+        process=status.process,
+        release=status.release,
+        transports=list(status.transports),
+        state=status.state,
+        waiting_for=status.waiting_for,
+        message=CurrentMessage(held.id, held.type, seconds) if held is not None else None,
+        handled=status.handled,
+        failed=status.failed,
+        memory_bytes=status.memory_bytes,
+        started_at=status.started_at,
+        uptime_seconds=round(status.uptime, 1),
+    )

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import psutil
-
-from messenger.control import CurrentMessage, WorkerInfo
 from messenger.envelope import AnyEnvelope
 from messenger.transports.base import Transport
 from messenger.worker.stop import StopRequest
@@ -51,7 +47,6 @@ class WorkerStatus:
     memory_bytes: int = 0
     started: float = field(default_factory=time.monotonic)
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    _process: psutil.Process = field(default_factory=psutil.Process, repr=False)
 
     def take_up(self, held: Held) -> None:
         """One more message is in hand."""
@@ -81,35 +76,3 @@ class WorkerStatus:
     def uptime(self) -> float:
         """Seconds since the worker started."""
         return time.monotonic() - self.started
-
-    def measure(self) -> None:
-        """Note the resident bytes of this process and its children (R63). Takes milliseconds: not for every message."""
-        total = int(self._process.memory_info().rss)
-        for child in self._process.children(recursive=True):
-            try:
-                total += int(child.memory_info().rss)
-            except psutil.Error:
-                continue  # it ended meanwhile
-        self.memory_bytes = total
-
-    def snapshot(self) -> WorkerInfo:
-        """What the registry shows."""
-        held = self.current or next(iter(self.held), None)
-        seconds = round(time.monotonic() - held.since, 1) if held is not None else 0.0
-        return WorkerInfo(
-            id=self.worker_id,
-            host=self.host,
-            pid=os.getpid(),
-            pool=self.pool,
-            process=self.process,
-            release=self.release,
-            transports=list(self.transports),
-            state=self.state,
-            waiting_for=self.waiting_for,
-            message=CurrentMessage(held.id, held.type, seconds) if held is not None else None,
-            handled=self.handled,
-            failed=self.failed,
-            memory_bytes=self.memory_bytes,
-            started_at=self.started_at,
-            uptime_seconds=round(self.uptime, 1),
-        )

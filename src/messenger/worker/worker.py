@@ -15,6 +15,7 @@ from messenger.worker.beat import Beat, Step
 from messenger.worker.deadline import StopDeadline
 from messenger.worker.leases import Leases
 from messenger.worker.loop import Loop
+from messenger.worker.memory import Memory
 from messenger.worker.options import WorkerOptions
 from messenger.worker.registration import Registration
 from messenger.worker.reply import Replies
@@ -54,6 +55,7 @@ class Worker:
         )
         settlement = Settlement(application, self.status, self.events, self.stop, options.bus_name)
         self._loop = Loop(application, self._sources, settlement, self.status, self.stop, options)
+        self._memory = Memory(self.status)
         self._registration = self._register()
         self._beat = self._make_beat()
         options.limits.listen(self.events, self.status, self.stop)
@@ -78,7 +80,7 @@ class Worker:
         """It beats four times in the shortest lease, and every second for the registry and the memory limit."""
         keepalive = self._options.keepalive if self._options.keepalive is not None else float("inf")
         interval = min([HEARTBEAT_SECONDS, keepalive, *(s.transport.keepalive_interval for s in self._sources)])
-        steps: list[Step] = [Leases(self.status, keepalive).renew, self.status.measure]
+        steps: list[Step] = [Leases(self.status, keepalive).renew, self._memory.measure]
         if self._registration is not None:
             steps.append(self._registration.report)
         if self._options.stop_deadline is None:
@@ -97,7 +99,7 @@ class Worker:
         """
         with SignalHandlers(self.stop):
             try:
-                self.status.measure()
+                self._memory.measure()
                 if self._registration is not None:
                     self._wait_for(self._registration.connect)
                 self._beat.start()
