@@ -43,6 +43,10 @@ def check(context: click.Context, confs: tuple[Path, ...], strict: bool, output:
 
     Exit codes: 0 nothing failed; 1 something did (with --strict also a warning); 64 wrong usage; 78 the configuration
     or the application cannot be loaded.
+
+    \b
+        messenger check
+        messenger check --strict --format json
     """
     application = load(context)
     files = confs or ((DEFAULT_CONF,) if DEFAULT_CONF.exists() else ())

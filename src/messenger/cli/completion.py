@@ -15,9 +15,9 @@ def completion(context: click.Context, shell: str) -> None:
     """Print the script that makes the SHELL complete commands, options, transports and ids of failed messages.
 
     \b
-        bash: messenger completion bash > /etc/bash_completion.d/messenger
-        zsh:  messenger completion zsh > "${fpath[1]}/_messenger"
-        fish: messenger completion fish > ~/.config/fish/completions/messenger.fish
+        messenger completion bash > /etc/bash_completion.d/messenger
+        messenger completion zsh > "${fpath[1]}/_messenger"
+        messenger completion fish > ~/.config/fish/completions/messenger.fish
 
     Exit codes: 0; 64 wrong usage.
     """

@@ -127,6 +127,11 @@ def consume(
     Exit codes: 0 a signal or stop-workers, and a limit unless --exit-on-limit says another; 1 a message was left
     pending because its store stayed away; 64 wrong usage; 75 --stop-deadline was over; 78 the configuration or the
     application cannot be loaded.
+
+    \b
+        messenger consume async
+        messenger consume high async --limit 1000 --memory-limit 128M --time-limit 3600
+        messenger consume --all --exclude reports --order weighted
     """
     _log_to_stderr(verbose, quiet)
     try:

@@ -23,6 +23,10 @@ def debug(context: click.Context, bus: str | None, output: str) -> None:
     Loads the whole application and connects to nothing: exit code 78 and one line tell what is wrong with it.
 
     Exit codes: 0; 64 wrong usage; 78 the configuration or the application cannot be loaded.
+
+    \b
+        messenger debug
+        messenger debug messenger.bus.default --format json
     """
     application = load(context)
     if bus is not None and bus not in application.buses:

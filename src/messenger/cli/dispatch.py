@@ -58,6 +58,7 @@ def dispatch(
     \b
         messenger dispatch SmsNotification '{"content": "hello"}' --wait 10
         messenger dispatch SmsNotification --from sms.jsonl
+        messenger dispatch SmsNotification '{"content": "load test"}' --count 1000 --transport slow
     """
     if (body is None) == (source is None):
         raise click.UsageError("give the message as JSON, or --from FILE")

@@ -19,6 +19,10 @@ def setup_transports(context: click.Context, names: tuple[str, ...], output: str
 
     Exit codes: 0; 1 when one could not be set up, the others are; 64 wrong usage; 78 the configuration or the
     application cannot be loaded, or has no such transport.
+
+    \b
+        messenger setup-transports
+        messenger setup-transports async failed
     """
     application = load(context)
     transports = [application.transport(name) for name in dict.fromkeys(names or application.transport_names)]

@@ -25,7 +25,13 @@ def stats(context: click.Context, names: tuple[str, ...], alarm: bool, verbose: 
 
     A transport is LATE when a message waits in it for longer than its `max_age` (seconds, in messenger.yaml).
 
-    Exit codes: 0; 1 when a transport could not be asked; with --alarm also 1 when one is LATE or has an unknown name.
+    Exit codes: 0; 1 a transport could not be asked, or, with --alarm, one is LATE or has an unknown name; 64 wrong
+    usage; 78 the configuration or the application cannot be loaded, or --alarm has no max_age to look at.
+
+    \b
+        messenger stats
+        messenger stats async --verbose
+        messenger stats --alarm --format json
     """
     application = load(context)
     known, unknown = _known(application, names)

@@ -25,7 +25,14 @@ def stop_workers(context: click.Context, host: str | None, keep_release: str | N
     """Ask the workers of every host, or of one, to finish their message and leave.
 
     A counter in Redis is raised; each worker compares it with what it was when the worker started. Supervisor starts a
-    worker that has left again. Exit codes: 0; 1 when some had not left after --wait.
+    worker that has left again.
+
+    Exit codes: 0; 1 some had not left after --wait, or Redis cannot be reached; 64 wrong usage; 78 the configuration or
+    the application cannot be loaded, or it has no Redis.
+
+    \b
+        messenger stop-workers
+        messenger stop-workers --host worker1 --wait 60
     """
     application = load(context)
     control = need_control(application)

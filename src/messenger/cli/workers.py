@@ -31,7 +31,12 @@ def workers(
 ) -> int:
     """Show every live worker: where it runs, on which release, what it is doing, what it has done.
 
-    Exit codes: 0; with --until-release 1 when it was not reached, and the reasons on stderr.
+    Exit codes: 0; 1 --until-release was not reached (the reasons are on stderr), or Redis cannot be reached; 64 wrong
+    usage; 78 the configuration or the application cannot be loaded, or it has no Redis.
+
+    \b
+        messenger workers
+        messenger workers --host worker1 --until-release 20261124T080000Z-ab12cd34 --count 4
     """
     control = need_control(load(context))
     if until_release is None:

@@ -27,6 +27,10 @@ def remove(context: click.Context, wanted: Wanted, force: bool, show_messages: b
 
     Exit codes: 0; 1 when one could not be removed or was not found, or the answer was no; 64 wrong usage; 78 the
     configuration or the application cannot be loaded.
+
+    \b
+        messenger failed remove 1732443120000-0 --show-messages
+        messenger failed remove --all --until 30d --force
     """
     wanted.check()
     application = load(context)

@@ -34,6 +34,10 @@ def retry(context: click.Context, wanted: Wanted, now: bool, force: bool, output
 
     Exit codes: 0; 1 when one could not be retried or was not found; 64 wrong usage; 78 the configuration or the
     application cannot be loaded.
+
+    \b
+        messenger failed retry 1732443120000-0
+        messenger failed retry --all --class-filter SmsNotification
     """
     one_by_one = not wanted.ids and not wanted.everything and output == "text" and is_asked()
     if not one_by_one:

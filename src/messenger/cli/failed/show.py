@@ -44,6 +44,11 @@ def show(
 
     Exit codes: 0; 1 when there is no such message or the store cannot be reached; 64 wrong usage; 78 the
     configuration or the application cannot be loaded.
+
+    \b
+        messenger failed show
+        messenger failed show --class-filter SmsNotification --since 2h --stats
+        messenger failed show 1732443120000-0 --verbose
     """
     if message_id is not None and stats:
         raise click.UsageError("give an ID or --stats, not both")

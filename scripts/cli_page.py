@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""docs/cli.md, made from the parser of the command `messenger`: what --help says, as one page.
+
+scripts/cli_page.py            say whether it is up to date
+scripts/cli_page.py --write    write it
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from messenger.cli import cli
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
+EXIT_CODES = "Exit codes: "
+EXAMPLES = "\b\n"
+INTRODUCTION = """\
+# The command line
+
+Run `messenger` in the directory of the application, where `messenger.yaml` and `.env` are, or name the file with
+`--config FILE` or `MESSENGER_CONFIG`. On a host of the kit, `/srv/<app>/bin/messenger` does so for the live release.
+
+Results go to stdout, everything else to stderr; `--format json` prints one JSON document. What is wrong is one line.
+The `--help` of a command says what stands here. `messenger completion` makes the shell complete commands, options,
+transports and ids.
+
+Made by `scripts/cli_page.py --write`.
+"""
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command with the words that call it, in the order of the parser."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None, name
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+def paragraphs(command: click.Command) -> list[str]:
+    """The parts of what the help says about a command."""
+    return inspect.cleandoc(command.help or "").split("\n\n")
+
+
+def examples(command: click.Command) -> list[str]:
+    """Command lines, `messenger …`."""
+    blocks = [part.removeprefix(EXAMPLES) for part in paragraphs(command) if part.startswith(EXAMPLES)]
+    return [line.strip() for block in blocks for line in block.splitlines()]
+
+
+def exit_codes(command: click.Command) -> dict[int, str]:
+    """What each exit code says."""
+    (text,) = [" ".join(part.split()) for part in paragraphs(command) if part.startswith(EXIT_CODES)]
+    parts = re.split(r"; (?=\d)", text.removeprefix(EXIT_CODES).removesuffix("."))
+    return {int(code): when or "done" for code, _, when in (part.partition(" ") for part in parts)}
+
+
+def section(path: tuple[str, ...], command: click.Command) -> str:
+    """One command: its usage, what it does, examples, options, exit codes."""
+    context = click.Context(command, info_name=" ".join(path))
+    usage = " ".join(["messenger", *path, *command.collect_usage_pieces(context)])
+    prose = [part for part in paragraphs(command) if not part.startswith((EXIT_CODES, EXAMPLES))]
+    return "\n".join(
+        [
+            f"## messenger {' '.join(path)}\n",
+            f"    {usage}\n",
+            "\n\n".join(prose),
+            "\n```bash",
+            *examples(command),
+            "```\n",
+            *option_rows(command),
+            "\n| exit code | when |",
+            "| --- | --- |",
+            *(row(f"{code}", when) for code, when in exit_codes(command).items()),
+            "",
+        ]
+    )
+
+
+def option_rows(command: click.Command) -> list[str]:
+    """The table of the options, without --help; nothing when there is no other."""
+    context = click.Context(command)
+    records = [option.get_help_record(context) for option in command.params if isinstance(option, click.Option)]
+    rows = [row(f"`{record[0]}`", re.sub(r"\s+", " ", record[1])) for record in records if record is not None]
+    return ["| option | what it does |", "| --- | --- |", *rows] if rows else []
+
+
+def row(*cells: str) -> str:
+    """A row of a table."""
+    escaped = [cell.replace("|", "\\|") for cell in cells]
+    return f"| {' | '.join(escaped)} |"
+
+
+def page() -> str:
+    """The text of the page."""
+    parts = [INTRODUCTION, *option_rows(cli), ""]
+    return "\n".join([*parts, *(section(path, command) for path, command in commands(cli))])
+
+
+def main() -> int:
+    write = sys.argv[1:] == ["--write"]
+    if sys.argv[1:] and not write:
+        print(__doc__, file=sys.stderr)
+        return 64
+    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page():
+        return 0
+    if write:
+        PAGE.write_text(page(), encoding="utf-8")
+    print(f"docs/{PAGE.name} {'written' if write else 'is not up to date: run scripts/cli_page.py --write'}")
+    return 0 if write else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
