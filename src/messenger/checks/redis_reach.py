@@ -27,7 +27,7 @@ _ADVICE = (
     (("permission denied",), "add this user to the group of the socket"),
     (("name or service not known", "name resolution", "nodename"), "correct the host in the DSN, or its DNS entry"),
     (("timeout", "timed out", "no route", "unreachable"), "correct host and port in the DSN, or open the firewall"),
-    (("no master found", "not found"), "correct sentinel_master and the sentinels in the DSN"),
+    (("no sentinel that answers",), "correct sentinel_master and the sentinels in the DSN"),
     (("loading",), "wait until Redis has read its data"),
 )  # fmt: skip
 
@@ -48,6 +48,8 @@ def check_reach(link: RedisLink, options: RedisOptions) -> Finding:
 def _failed(place: Place, options: RedisOptions, error: str) -> Finding:
     reason = error.removeprefix(f"{options.address}: ")
     change = advice_for(reason, _ADVICE).format(user=options.user or "default")
+    if options.tls and "time" in reason.lower():  # Redis may wait for the rest of what it takes for a command
+        change += "; if it speaks no TLS, write redis:// instead of rediss://"
     return place.fail(f"cannot be used ({_how(options)}): {reason}", change)
 
 

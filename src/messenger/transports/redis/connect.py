@@ -50,6 +50,8 @@ def _find(options: RedisOptions) -> Place:
     manager = redis.sentinel.Sentinel(list(options.sentinels), sentinel_kwargs=arguments)  # type: ignore[no-untyped-call]
     try:
         host, port = manager.discover_master(options.sentinel_master)  # type: ignore[no-untyped-call]
+    except redis.sentinel.MasterNotFoundError as error:  # its text has Python objects in it
+        raise redis.ConnectionError(f"no sentinel that answers knows a master {options.sentinel_master!r}") from error
     finally:
         for sentinel in manager.sentinels:
             sentinel.close()
