@@ -14,7 +14,7 @@ import click
 from messenger.application import Application
 from messenger.cli import complete
 from messenger.cli.common import SizeType, load
-from messenger.cli.terminal import choose_several, is_asked
+from messenger.cli.terminal import CLEAR_LINE, choose_several, is_asked, is_watched
 from messenger.errors import ConfigError
 from messenger.transports.base import QueueTransport
 from messenger.worker import Worker, WorkerOptions
@@ -45,6 +45,7 @@ class _Command(click.Command):
 @click.option("-f", "--failure-limit", "failures", type=_COUNT, help="Stop after this many failed attempts.")
 @click.option("-m", "--memory-limit", "memory", type=SizeType(), help="Stop when more memory is resident, e.g. 128M.")
 @click.option("-t", "--time-limit", "seconds", type=_SECONDS, help="Stop after this many seconds.")
+@click.option("--stop-when-empty", is_flag=True, help="Stop when no message is ready. Delayed ones stay; a terminal sees a bar instead of the log, unless --verbose.")  # fmt: skip # noqa: E501
 @click.option(
     "--sleep",
     type=click.FloatRange(min=0),
@@ -113,6 +114,7 @@ def consume(
     all_transports: bool,
     exclude: tuple[str, ...],
     queues: tuple[str, ...],
+    stop_when_empty: bool,
     verbose: int,
     quiet: bool,
     **options: Any,
@@ -132,8 +134,12 @@ def consume(
         messenger consume async
         messenger consume high async --limit 1000 --memory-limit 128M --time-limit 3600
         messenger consume --all --exclude reports --order weighted
+        messenger consume async --stop-when-empty
     """
-    _log_to_stderr(verbose, quiet)
+    has_bar = stop_when_empty and not verbose and is_watched()
+    if stop_when_empty and queues:
+        raise click.UsageError("--stop-when-empty counts a transport's own queue; it does not go with --queues")
+    _log_to_stderr(verbose, quiet or has_bar, CLEAR_LINE if has_bar else "")
     try:
         application = load(context)
         for note in application.notes:
@@ -141,7 +147,12 @@ def consume(
         names = _transport_names(application, transports, all_transports, exclude)
         _choose_queues(application, names, queues)
         process = os.environ.get("SUPERVISOR_PROCESS_NAME", "")
-        return Worker(application, names, _options(application, options), pool=_pool(), process=process).run()
+        worker = Worker(application, names, _options(application, options), pool=_pool(), process=process)
+        if stop_when_empty:
+            from messenger.cli.drain import Drain
+
+            Drain(worker, [application.transport(name) for name in names], show=has_bar)
+        return worker.run()
     except (ConfigError, click.UsageError):
         _pause_under_supervisor()
         raise
@@ -159,11 +170,11 @@ def _options(application: Application, given: dict[str, Any]) -> WorkerOptions:
     return WorkerOptions(limits, reset=not given.pop("no_reset"), **given)
 
 
-def _log_to_stderr(verbose: int, quiet: bool) -> None:
+def _log_to_stderr(verbose: int, quiet: bool, before: str) -> None:
+    """before: what comes before each line, to take a bar away."""
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
-    logging.basicConfig(
-        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z"
-    )
+    line = f"{before}%(asctime)s %(levelname)s %(message)s"
+    logging.basicConfig(level=level, stream=sys.stderr, format=line, datefmt="%Y-%m-%dT%H:%M:%S%z")
 
 
 def _transport_names(

@@ -9,6 +9,7 @@ from contextlib import suppress
 import click
 
 from messenger.cli.common import format_option, load, need_control, print_json
+from messenger.cli.terminal import Progress
 from messenger.control import Control, Scope, WorkerInfo
 from messenger.errors import TransportUnavailable
 
@@ -63,11 +64,14 @@ def _wait(control: Control, asked: Sequence[WorkerInfo], seconds: float) -> list
     deadline = time.monotonic() + seconds
     wanted = {worker.id for worker in asked}
     remaining = list(asked)
-    while remaining:
-        with suppress(TransportUnavailable):  # still counted as there; asked again until the time is up
-            remaining = [worker for worker in control.workers() if worker.id in wanted]
-        if time.monotonic() >= deadline:
-            break
-        if remaining:
-            time.sleep(_POLL_SECONDS)
+    with Progress(len(asked), "Leaving") as progress:
+        while remaining:
+            before = len(remaining)
+            with suppress(TransportUnavailable):  # still counted as there; asked again until the time is up
+                remaining = [worker for worker in control.workers() if worker.id in wanted]
+            progress.step(before - len(remaining))
+            if time.monotonic() >= deadline:
+                break
+            if remaining:
+                time.sleep(_POLL_SECONDS)
     return remaining

@@ -9,10 +9,17 @@ from typing import Any, Self
 
 import click
 
+CLEAR_LINE = "\r\x1b[K"
+
 
 def is_asked() -> bool:
     """Whether somebody sits at stdin who can answer."""
     return sys.stdin is not None and sys.stdin.isatty()
+
+
+def is_watched() -> bool:
+    """Whether somebody sits at stderr who sees a bar."""
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def choose(question: str, choices: Sequence[str], default: str | None = None) -> str:
@@ -64,7 +71,7 @@ class Progress:
 
     def __init__(self, length: int | None, label: str) -> None:
         self._bar: Any = None
-        if label and (length is None or length > 1) and sys.stderr is not None and sys.stderr.isatty():
+        if label and (length is None or length > 1) and is_watched():
             unknown = (None for _ in ()) if length is None else None
             self._bar = click.progressbar(unknown, length, label, file=sys.stderr, show_pos=True)
 
@@ -79,13 +86,13 @@ class Progress:
         if self._bar is not None:
             self._bar.__exit__(kind, error, trace)
 
-    def step(self) -> None:
-        """One more is done."""
+    def step(self, count: int = 1) -> None:
+        """So many more are done."""
         if self._bar is not None:
-            self._bar.update(1)
+            self._bar.update(count)
 
     def line(self, text: str, *, err: bool = False) -> None:
         """Print a line in the place of the bar; the next step draws the bar below it."""
         if self._bar is not None:
-            click.echo("\r\x1b[K", nl=False, err=True)
+            click.echo(CLEAR_LINE, nl=False, err=True)
         click.echo(printable(text), err=err)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.integration.cli.terminal import Terminal
 from tests.integration.worker.project import Project, Run
 
 
@@ -50,6 +51,22 @@ def test_wait_returns_once_they_have_left(project: Project) -> None:
     answer = project.json("stop-workers", "--wait", "25")
     assert answer == {"asked": 1, "gone": 1, "remaining": []}
     assert worker.code() == 0
+
+
+def test_a_terminal_sees_how_many_have_left(project: Project) -> None:
+    project.send("a", "wait")
+    busy = project.start("consume", "async")
+    project.start("consume", "high").started()
+    busy.started()
+    project.wait_for_event("start a")
+    project.wait_for_workers(2)
+    with Terminal(project, "stop-workers", "--wait", "25") as terminal:
+        terminal.expect("Leaving")
+        terminal.expect("1/2")
+        project.go("a")
+        terminal.expect("2/2")
+        assert terminal.code() == 0
+        assert terminal.stdout == "2 workers asked to stop, 2 have left\n"
 
 
 def test_a_worker_started_after_the_request_is_not_meant(project: Project) -> None:

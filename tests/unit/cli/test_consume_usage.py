@@ -50,6 +50,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("async", "--nonsense"), "No such option"),
         (("nowhere",), "no transport is called 'nowhere'; allowed: async, high, failed"),
         ((), "which transport? Allowed: async, high, failed, or --all"),
+        (("failed", "--queues", "q", "--stop-when-empty"), "it does not go with --queues"),
         (("async", "--all"), "give transports or --all, not both"),
         (("async", "--queues", "q"), "the transport 'async' has no queues"),
     ],
