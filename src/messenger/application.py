@@ -17,6 +17,10 @@ from messenger.bus_factory import BusFactory
 from messenger.config import LoadedConfig, load_config
 from messenger.config.model import BusConfig, TransportConfig
 from messenger.control import Control, this_host
+from messenger.deduplication.factory import open_lock_store
+from messenger.deduplication.keeper import LockKeeper
+from messenger.deduplication.lock_store import LockStore
+from messenger.deduplication.message_locks import MessageLocks
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import ConfigError, InfrastructureError, TransportUnavailable
 from messenger.events import EventDispatcher
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 M = TypeVar("M")
 CreateTransport = Callable[[str, TransportConfig, TransportContext], Transport]
+OpenLockStore = Callable[[str, Control | None], LockStore]
 DEFAULT_BUS = "messenger.bus.default"
 _EMBEDDED_FAILED = TransportConfig(dsn="doctrine://default?queue_name=failed")
 
@@ -55,16 +60,24 @@ class Application:
 
     events: an application's own listeners for what workers tell (messenger.events); add them in `setup`.
     notes: what was assumed because the file does not say it; a command shows them once.
-    create: makes the transports, at first use; messenger.testing gives another one.
+    locks: of the messages with a DeduplicateStamp.
+    create, open_locks: make the transports and the store of the locks, at first use; messenger.testing gives others.
     """
 
-    def __init__(self, loaded: LoadedConfig, create: CreateTransport = create_transport) -> None:
+    def __init__(
+        self,
+        loaded: LoadedConfig,
+        create: CreateTransport = create_transport,
+        open_locks: OpenLockStore = open_lock_store,
+    ) -> None:
         self.loaded = loaded
         self.config = loaded.messenger
         self.notes: list[str] = []
         self.host = this_host(loaded.environment)
         self.worker_id = f"{self.host}-{os.getpid()}-{secrets.token_hex(3)}"
         self.events = EventDispatcher()
+        self.locks = MessageLocks(lambda: open_locks(str(loaded.path), self.control()))
+        LockKeeper(self.locks).listen(self.events)
         self.reset_hooks: list[Callable[[], None]] = []
         self.handlers = HandlerRegistry()
         self._arguments = HandlerArguments(self.handlers)
@@ -86,6 +99,7 @@ class Application:
             self._arguments,
             self._senders,
             self._context(),
+            self.locks,
             self.config.handler_timeout,
         )
         self.buses = {
@@ -269,6 +283,7 @@ class Application:
             transport.close()
         for limiter in self._rate_limiters.values():
             limiter.close()
+        self.locks.close()
         self._bus_factory.close()
 
     # --- wiring ----------------------------------------------------------------------------------------------------

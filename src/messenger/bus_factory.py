@@ -10,6 +10,7 @@ from typing import Any, cast
 from messenger.batch import Batches
 from messenger.bus import MessageBus
 from messenger.config.model import BusConfig, DefaultMiddlewareConfig
+from messenger.deduplication.message_locks import MessageLocks
 from messenger.envelope import AnyEnvelope
 from messenger.errors import ConfigError
 from messenger.handler_arguments import HandlerArguments
@@ -19,6 +20,7 @@ from messenger.importing import import_name, make
 from messenger.middleware import (
     AddBusName,
     AddMessageIds,
+    Deduplicate,
     DispatchAfterCurrentBus,
     FailedMessageProcessing,
     FollowMessageIds,
@@ -37,6 +39,7 @@ class BusFactory:
 
     where: the configuration file, for errors. senders_for: the senders of an envelope, by transport name, in order.
     context: what transports get from the application, for built-in middleware.
+    locks: of the messages with a DeduplicateStamp.
     handler_timeout: seconds, for handlers without a timeout of their own.
     batches: the messages that wait for batch handlers of any of the buses.
     """
@@ -48,6 +51,7 @@ class BusFactory:
         arguments: HandlerArguments,
         senders_for: Callable[[AnyEnvelope], Sequence[tuple[str, Sender]]],
         context: TransportContext,
+        locks: MessageLocks,
         handler_timeout: float | None = None,
     ) -> None:
         self._where = where
@@ -55,6 +59,7 @@ class BusFactory:
         self._arguments = arguments
         self._senders_for = senders_for
         self._context = context
+        self._locks = locks
         self._named: list[Middleware] = []
         self._ids = AddMessageIds()
         self._after_current = DispatchAfterCurrentBus()
@@ -88,6 +93,7 @@ class BusFactory:
             self._after_current,
             FollowMessageIds(self._ids),
             FailedMessageProcessing(),
+            Deduplicate(self._locks),
             *named,
             SendMessage(self._senders_for, allow_no_senders=checks.allow_no_senders),
             handle,

@@ -13,6 +13,7 @@
     ├── HandlerTimedOut             a handler took longer than its timeout
     ├── InfrastructureError         raised by a handler: what it needs is away; the worker waits, no attempt is used up
     ├── DelayedMessageHandlingFailed  messages that were to follow a handled one failed
+    ├── MessageIsDuplicate          a failed message is not retried: another one with its key is on its way
     ├── TransportError
     │   └── TransportUnavailable    the server cannot be reached: wait and try again
     │       └── TransportFull       it holds as many messages as it may
@@ -77,6 +78,10 @@ class MessageTooLarge(MessageEncodingFailed):
 
 class MessageDecodingFailed(MessengerError):
     """What was received is not a message this application knows."""
+
+
+class MessageIsDuplicate(MessengerError):
+    """A failed message is not retried now: another message with the key of its DeduplicateStamp is on its way."""
 
 
 class TransportError(MessengerError):

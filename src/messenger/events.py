@@ -79,6 +79,16 @@ class WorkerRunning:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerBeat:
+    """About once a second, from a thread of its own beside the handlers.
+
+    held: every message that the worker has taken and not settled.
+    """
+
+    held: tuple[AnyEnvelope, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerStopped:
     """The worker has finished its last message."""
 

@@ -10,9 +10,16 @@ from msgspec import UnsetType
 
 from messenger.application import Application
 from messenger.envelope import AnyEnvelope
-from messenger.errors import HandlerFailed, MessageDecodingFailed, MessengerError, TransportError, TransportUnavailable
+from messenger.errors import (
+    HandlerFailed,
+    MessageDecodingFailed,
+    MessengerError,
+    TransportError,
+    TransportUnavailable,
+)
 from messenger.failure import redelivery, with_error
 from messenger.messages import wire_name
+from messenger.middleware.deduplicate import take_again
 from messenger.retry import retry_count
 from messenger.stamps import (
     DelayStamp,
@@ -113,26 +120,34 @@ class FailedMessages:
         """Send a message to the transport it came from, confirmed, then remove it here. Returns that transport's name.
 
         Its retry count starts again; handlers that succeeded are still skipped. What could not be decoded is sent as
-        it came, for a release that can decode it (R33).
+        it came, for a release that can decode it (R33). Raises MessageIsDuplicate.
         """
         target = self._origin(envelope)
         fresh = envelope
         for kind in (SentToFailureTransportStamp, DelayStamp, RedeliveryStamp, TransportMessageIdStamp, DeliveryStamp):
             fresh = fresh.without_all(kind)
-        self._application.transport(target).send(fresh)
+        transport, locks = self._application.transport(target), self._application.locks
+        take_again(locks, fresh)
+        try:
+            transport.send(fresh)
+        except BaseException:
+            locks.release(fresh)
+            raise
         self._forget(envelope, f"sent to {target!r}")
         return target
 
     def handle(self, envelope: AnyEnvelope) -> None:
         """Handle a message in this process and remove it when that succeeded; it stays when it did not (R31).
 
-        Raises HandlerFailed, NoHandlerForMessage, MessageDecodingFailed; MessengerError for what else was raised.
+        Raises HandlerFailed, NoHandlerForMessage, MessageDecodingFailed, MessageIsDuplicate; MessengerError for what
+        else was raised.
         """
         if isinstance(envelope.message, UndecodableMessage):
             raise MessageDecodingFailed(
                 f"it cannot be read here ({envelope.message.reason}); deploy a release that can read it, or retry "
                 "it without --now: then its bytes go back to its transport as they came"
             )
+        take_again(self._application.locks, envelope)
         try:
             self._application.dispatch_received(envelope.with_stamps(ReceivedStamp(self.name)))
         except Exception as error:
@@ -140,7 +155,10 @@ class FailedMessages:
             if isinstance(error, MessengerError):
                 raise
             raise MessengerError(f"{type(error).__name__}: {error}") from error
-        self._forget(envelope, "handled")
+        else:
+            self._forget(envelope, "handled")
+        finally:
+            self._application.locks.release(envelope)
 
     def remove(self, envelope: AnyEnvelope) -> None:
         """Remove a message for good."""

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from messenger.application import Application
 from messenger.config import LoadedConfig, load_config
 from messenger.config.model import BusConfig, MessengerConfig, TransportConfig
+from messenger.deduplication.in_process import InProcessLockStore
 from messenger.errors import ConfigError
 from messenger.testing.clock import Clock
 from messenger.testing.processing import Failure, Processing
@@ -42,7 +43,8 @@ class InMemoryApplication:
     def __init__(self, loaded: LoadedConfig) -> None:
         self.clock = Clock()
         in_memory = LoadedConfig(loaded.path, _in_memory(loaded.messenger), loaded.environment)
-        self.application = Application(in_memory, partial(_create, self.clock))
+        locks = InProcessLockStore(self.clock)
+        self.application = Application(in_memory, partial(_create, self.clock), lambda where, control: locks)
         self._processing = Processing(self.application)
 
     @classmethod

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from messenger.application import Application
 from messenger.envelope import AnyEnvelope
 from messenger.errors import causes
+from messenger.events import WorkerMessageFailed, WorkerMessageHandled, WorkerMessageReceived
 from messenger.failure import FailureHandling, Outcome
 from messenger.testing.describe import describe
 from messenger.transports.base import Transport
@@ -96,13 +98,20 @@ class Processing:
         return None
 
     def _handle(self, transport: Transport, envelope: AnyEnvelope) -> None:
+        events = self._application.events
+        began = time.monotonic()
+
         def settle(error: Exception | None) -> None:
             if error is None:
                 transport.ack(envelope)
+                events.dispatch(WorkerMessageHandled(envelope, transport.name, (time.monotonic() - began) * 1000))
                 return
             outcome = self._failures.settle(transport, envelope, error)
             self._settled.append(Failure(transport.name, envelope, error, outcome))
+            fate = (outcome.will_retry, outcome.failure_transport, outcome.delay)
+            events.dispatch(WorkerMessageFailed(envelope, transport.name, error, *fate))
 
+        events.dispatch(WorkerMessageReceived(envelope, transport.name))
         outcome = run_handlers(self._application, transport, envelope, settle)
         if outcome is not Handled.LATER:
             settle(outcome)

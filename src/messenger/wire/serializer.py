@@ -12,9 +12,17 @@ import msgspec
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import MessageDecodingFailed, printable_line
 from messenger.messages import MessageRegistry, wire_name
-from messenger.stamps import ForeignHeadersStamp, MessageIdsStamp, ReplyStamp, SerializedMessageStamp
+from messenger.stamps import (
+    DeduplicateStamp,
+    ForeignHeadersStamp,
+    MessageIdsStamp,
+    ReplyStamp,
+    SerializedMessageStamp,
+)
 from messenger.wire import php_string, signing
 from messenger.wire.body import BodyCodecs
+from messenger.wire.deduplicate import HEADER as DEDUPLICATE_HEADER
+from messenger.wire.deduplicate import encode_deduplicate, take_deduplicate
 from messenger.wire.ids import encode_ids, take_ids
 from messenger.wire.signing import Signing
 from messenger.wire.stamps import decode_stamps, encode_stamps
@@ -85,6 +93,9 @@ class Serializer:
         ids = envelope.last(MessageIdsStamp)
         if ids is not None:
             headers.update(encode_ids(ids))
+        deduplicate = envelope.last(DeduplicateStamp)
+        if deduplicate is not None:
+            headers[DEDUPLICATE_HEADER] = encode_deduplicate(deduplicate)
         return Encoded(body, headers)
 
     def decode(self, encoded: Encoded) -> AnyEnvelope:
@@ -98,9 +109,12 @@ class Serializer:
         ids = take_ids(rest)
         if ids is not None:
             stamps.append(ids)
+        deduplicate, wrong = take_deduplicate(rest)
+        if deduplicate is not None:
+            stamps.append(deduplicate)
         try:
-            if problem:
-                raise MessageDecodingFailed(problem)
+            if problem or wrong:
+                raise MessageDecodingFailed(problem or wrong)
             message = self._decode_message(encoded.body, rest)
         except MessageDecodingFailed as error:
             return Envelope(UndecodableMessage(encoded.body, rest, str(error)), stamps)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from messenger.application import Application
 from messenger.control import HEARTBEAT_SECONDS
 from messenger.errors import TransportError
-from messenger.events import EventDispatcher, WorkerRunning, WorkerStarted, WorkerStopped
+from messenger.events import EventDispatcher, WorkerBeat, WorkerRunning, WorkerStarted, WorkerStopped
 from messenger.worker.backoff import Backoff
 from messenger.worker.beat import Beat, Step
 from messenger.worker.deadline import StopDeadline
@@ -80,13 +80,16 @@ class Worker:
         """It beats four times in the shortest lease, and every second for the registry and the memory limit."""
         keepalive = self._options.keepalive if self._options.keepalive is not None else float("inf")
         interval = min([HEARTBEAT_SECONDS, keepalive, *(s.transport.keepalive_interval for s in self._sources)])
-        steps: list[Step] = [Leases(self.status, keepalive).renew, self._memory.measure]
+        steps: list[Step] = [Leases(self.status, keepalive).renew, self._tell_what_is_held, self._memory.measure]
         if self._registration is not None:
             steps.append(self._registration.report)
         if self._options.stop_deadline is None:
             return Beat(steps, interval, self.stop, lambda: float("inf"))
         deadline = StopDeadline(self._options.stop_deadline, self.status, self.stop, self._leave)
         return Beat([*steps, deadline.look], interval, self.stop, deadline.at)
+
+    def _tell_what_is_held(self) -> None:
+        self.events.dispatch(WorkerBeat(tuple(held.envelope for held in self.status.held)))
 
     def _leave(self) -> None:
         if self._registration is not None:

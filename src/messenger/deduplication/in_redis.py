@@ -1,0 +1,47 @@
+"""The locks in one Redis: each a key that expires, with its owner as the value; each step is one script on one key."""
+
+from __future__ import annotations
+
+import math
+
+from messenger.transports.redis.link import link_to
+from messenger.transports.redis.options import RedisOptions
+from messenger.transports.redis.scripts import Script
+
+
+class RedisLockStore:
+    """Implements LockStore. Connects at first use.
+
+    prefix: of its keys, `<prefix>:<key>`.
+    """
+
+    def __init__(self, options: RedisOptions, prefix: str) -> None:
+        self._link = link_to(options)
+        self._prefix = prefix
+        self._take = Script("take", __package__)
+        self._renew = Script("renew", __package__)
+        self._release = Script("release", __package__)
+
+    def take(self, key: str, owner: str, seconds: float) -> str:
+        """See LockStore."""
+        holder: bytes = self._take.run(self._link, (self._key(key),), (owner, _milliseconds(seconds)))
+        return holder.decode("utf-8", "replace")
+
+    def renew(self, key: str, owner: str, seconds: float) -> None:
+        """See LockStore."""
+        self._renew.run(self._link, (self._key(key),), (owner, _milliseconds(seconds)))
+
+    def release(self, key: str, owner: str) -> None:
+        """See LockStore."""
+        self._release.run(self._link, (self._key(key),), (owner,))
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._link.close()
+
+    def _key(self, key: str) -> str:
+        return f"{self._prefix}:{key}"
+
+
+def _milliseconds(seconds: float) -> int:
+    return math.ceil(seconds * 1000)

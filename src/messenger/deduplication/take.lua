@@ -1,0 +1,9 @@
+-- Take a lock, or say who has it.
+-- KEYS[1] text: the owner, until it expires   ARGV[1] the owner to be   ARGV[2] ms, at least, until it expires
+-- Returns the owner it has now.
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return owner end
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+end
+return ARGV[1]

@@ -1,0 +1,84 @@
+"""Sends a message with a DeduplicateStamp only while no other one with its key is on its way (spec section 3; R41)."""
+
+from __future__ import annotations
+
+import logging
+
+from messenger.deduplication.message_locks import MessageLocks
+from messenger.envelope import AnyEnvelope
+from messenger.errors import MessageIsDuplicate
+from messenger.messages import wire_name
+from messenger.middleware.base import Next
+from messenger.stamps import (
+    DeduplicateStamp,
+    DelayStamp,
+    DuplicateOfStamp,
+    ReceivedStamp,
+    SentStamp,
+    SentToFailureTransportStamp,
+)
+
+log = logging.getLogger(__name__)
+
+
+class Deduplicate:
+    """Takes the lock of a message that is dispatched; the worker frees it (see LockKeeper).
+
+    It stands after DispatchAfterCurrentBus: what waits there takes its lock when its turn comes.
+    """
+
+    def __init__(self, locks: MessageLocks) -> None:
+        self._locks = locks
+
+    def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
+        """Go on, or end the chain with a DuplicateOfStamp when another message has the lock.
+
+        Raises TransportUnavailable when that cannot be known.
+        """
+        stamp = envelope.last(DeduplicateStamp)
+        if stamp is None:
+            return following(envelope)
+        if envelope.last(ReceivedStamp) is not None:
+            self._on_received(envelope, stamp)
+            return following(envelope)
+        return self._dispatch(envelope, stamp, following)
+
+    def _dispatch(self, envelope: AnyEnvelope, stamp: DeduplicateStamp, following: Next) -> AnyEnvelope:
+        delay = envelope.last(DelayStamp)
+        holder = self._locks.take(envelope, max(0, delay.delay) / 1000 if delay is not None else 0.0)
+        if holder is not None:
+            name = wire_name(type(envelope.message))
+            log.info("duplicate_not_sent type=%s key=%r: message %s has its lock", name, stamp.key, holder)
+            return envelope.with_stamps(DuplicateOfStamp(holder))
+        try:
+            result = following(envelope)
+        except BaseException:
+            self._locks.release(envelope)
+            raise
+        if not _is_elsewhere(result):
+            self._locks.release(envelope)
+        return result
+
+    def _on_received(self, envelope: AnyEnvelope, stamp: DeduplicateStamp) -> None:
+        """A received message is never dropped. One from a failure transport lost its lock there and needs it again."""
+        if stamp.only_in_queue:
+            self._locks.release(envelope)
+        elif envelope.last(SentToFailureTransportStamp) is not None:
+            take_again(self._locks, envelope)
+
+
+def take_again(locks: MessageLocks, envelope: AnyEnvelope) -> None:
+    """Take the lock of a failed message that is retried. Raises MessageIsDuplicate when another message has it."""
+    holder = locks.take(envelope)
+    if holder is not None:
+        stamp = envelope.last(DeduplicateStamp)
+        raise MessageIsDuplicate(
+            f"message {holder} with the same key {stamp.key if stamp is not None else ''!r} is on its way; retry this "
+            "one when that is done, or remove it"
+        )
+
+
+def _is_elsewhere(result: AnyEnvelope) -> bool:
+    """Whether a transport has the message now; what was handled in this process was received here as well."""
+    received = {stamp.transport_name for stamp in result.all(ReceivedStamp)}
+    return any(stamp.transport_name not in received for stamp in result.all(SentStamp))
