@@ -73,10 +73,11 @@ def _server_time(link: RedisLink) -> float:
 
 
 def _impatient(options: RedisOptions) -> RedisOptions:
-    """The same server, given up on after a few seconds."""
+    """The same server, given up on after a few seconds; the nodes of a cluster share them."""
+    seconds = 2 * _SECONDS / max(2, len(options.nodes))
     return replace(
         options,
-        timeout=min(options.timeout or _SECONDS, _SECONDS),
-        read_timeout=min(options.read_timeout or _SECONDS, _SECONDS),
+        timeout=min(options.timeout or seconds, seconds),
+        read_timeout=min(options.read_timeout or seconds, seconds),
         retry_interval=0,
     )

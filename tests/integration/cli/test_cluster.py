@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +36,11 @@ def send(project: Project, name: str, do: str = "") -> None:
     project.send(name, do, stream=WITH_REPLICA)
 
 
+def silent_port() -> socket.socket:
+    """Takes connections and never answers."""
+    return socket.create_server(("127.0.0.1", 0))
+
+
 def test_what_is_used_here_lies_on_three_nodes(redis_cluster: Cluster) -> None:
     masters = {redis_cluster.master_of(key).port for key in (WITH_REPLICA, "{low}", "{test}")}
     assert len(masters) == 3
@@ -51,6 +58,29 @@ def test_workers_handle_what_is_dispatched_and_leave_when_asked(clustered: Proje
     assert clustered.registered() == []
     with clustered.server.client() as client:
         assert client.exists("{test}:stop") == 1
+
+
+def test_a_worker_lives_on_when_a_master_dies_with_a_message_in_its_hands(
+    clustered: Project, redis_cluster: Cluster
+) -> None:
+    worker = clustered.worker("async")
+    send(clustered, "a", "wait")
+    clustered.wait_for_event("start a")
+    master = redis_cluster.master_of(WITH_REPLICA)
+    replica = redis_cluster.replica_of(master)
+    with master.client() as client:
+        assert client.wait(1, 10_000) == 1
+    master.stop(signal.SIGKILL)
+    clustered.go("a")
+    clustered.wait_for_event("done a")
+    wait_until(lambda: redis_cluster.master_of(WITH_REPLICA) is replica, LONG, "the replica is master")
+    with replica.client() as client:
+        wait_until(lambda: client.xlen(WITH_REPLICA) == 0, LONG, "the message is acknowledged")
+    send(clustered, "b")
+    clustered.wait_for_event("done b")
+    clustered.run("stop-workers")
+    assert worker.code() == 0
+    assert clustered.events("done") == ["done a", "done b"]
 
 
 def test_stats_count_what_is_in_the_cluster(clustered: Project) -> None:
@@ -161,6 +191,17 @@ def test_check_names_every_node_when_all_are_away(clustered: Project, redis_clus
     assert failed
     assert all(port in line for line in failed for port in ports)
     assert all("Connection refused" in line for line in failed)
+
+
+def test_check_names_nodes_that_never_answer(clustered: Project) -> None:
+    with silent_port() as one, silent_port() as two, silent_port() as three:
+        names = [f"127.0.0.1:{port.getsockname()[1]}" for port in (one, two, three)]
+        dsn = ",".join(f"redis://{name}" for name in names)
+        output = clustered.run("check", code=1, MESSENGER_TRANSPORT_DSN=dsn).stdout
+    failed = [line for line in output.splitlines() if line.startswith("fail")]
+    assert len(failed) == 1, "transports and control plane have the same nodes"
+    assert all(name in failed[0] for name in names)
+    assert "Timeout" in failed[0]
 
 
 def test_a_stream_without_a_hash_tag_is_a_mistake_of_the_configuration(clustered: Project) -> None:

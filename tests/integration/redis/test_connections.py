@@ -149,6 +149,22 @@ def test_scripts_that_the_server_forgot_are_sent_again(opened: Open, client: red
     assert client.xlen("orders") == 0
 
 
+def test_what_a_server_cannot_do_now_is_not_taken_for_done(opened: Open, client: redis.Redis) -> None:
+    transport = opened()
+    transport.send(order(1))
+    held = take(transport)
+    transport.requeue(held, held)  # it knows the script
+    held = take(transport)
+    client.replicaof("127.0.0.1", free_port())  # as after a failover: it has the data and takes no more
+    try:
+        with pytest.raises(TransportUnavailable, match="read only replica"):
+            transport.requeue(held, held)
+    finally:
+        client.replicaof("NO", "ONE")
+    transport.requeue(held, held)
+    assert number_of(take(transport)) == 1
+
+
 def test_a_restart_of_the_server_loses_nothing(opened: Open, redis_server: RedisServer) -> None:
     transport = opened()
     for number in range(3):
