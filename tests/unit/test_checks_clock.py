@@ -26,7 +26,9 @@ def test_a_difference(theirs: float, level: str, found: str) -> None:
     assert "timedatectl" in str(finding.change) or level == "ok"
 
 
-@pytest.mark.parametrize(("theirs", "level"), [(1000.0, "ok"), (1008.0, "ok"), (1013.0, "warn"), (997.0, "warn")])
+@pytest.mark.parametrize(
+    ("theirs", "level"), [(1000.0, "ok"), (1008.0, "ok"), (1011.5, "ok"), (1013.0, "warn"), (997.0, "warn")]
+)
 def test_a_slow_answer_is_no_difference(theirs: float, level: str) -> None:
     """The question left at 1000 and the answer came at 1010."""
     moments = itertools.cycle((1000.0, 1010.0))

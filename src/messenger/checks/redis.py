@@ -12,7 +12,13 @@ from messenger.checks.redis_persistence import check_persistence
 from messenger.checks.redis_reach import check_reach
 from messenger.checks.redis_rights import check_rights
 from messenger.checks.redis_server import check_server, server_facts
-from messenger.transports.redis.commands import Needed, cluster_commands, control_commands, transport_commands
+from messenger.transports.redis.commands import (
+    Needed,
+    cluster_commands,
+    control_commands,
+    limiter_commands,
+    transport_commands,
+)
 from messenger.transports.redis.link import RedisLink, RedisReplyError, link_to
 from messenger.transports.redis.options import RedisOptions
 
@@ -27,9 +33,10 @@ def check_redis_transport(name: str, options: RedisOptions) -> Iterator[Finding]
     yield from _check(where, options, transport_commands(options), steps)
 
 
-def check_control(name: str, options: RedisOptions) -> Iterator[Finding]:
-    """The same for the control plane. name: what its keys begin with."""
-    yield from _check("control plane", options, [*cluster_commands(options), *control_commands(name)], [])
+def check_control(name: str, options: RedisOptions, limiters: Iterable[str] = ()) -> Iterator[Finding]:
+    """The same for the control plane. name: what its keys begin with. limiters: the rate limiters that count there."""
+    needed = [*cluster_commands(options), *control_commands(name), *limiter_commands(name, limiters)]
+    yield from _check("control plane", options, needed, [])
 
 
 def _check(where: str, options: RedisOptions, needed: Sequence[Needed], more: Sequence[Step]) -> Iterator[Finding]:

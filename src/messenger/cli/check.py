@@ -76,7 +76,8 @@ def _check_control(application: Application) -> Iterable[Finding]:
     control = application.control()
     if control is None:
         return [Place("control", "control plane").ok("no Redis is configured, so Supervisor alone stops workers")]
-    return check_control(control.prefix, control.options)
+    limiters = [name for name, limiter in application.config.rate_limiters.items() if limiter.service is None]
+    return check_control(control.prefix, control.options, limiters)
 
 
 def _transport_check(name: str, transport: Transport) -> Check | None:

@@ -10,7 +10,7 @@ import pytest
 from messenger.transports.redis.commands import control_commands, transport_commands
 from messenger.transports.redis.options import parse_redis_dsn
 from tests.integration.servers import RedisServer, free_port
-from tests.integration.worker.project import Project
+from tests.integration.worker.project import TASKS, Project
 
 PASSWORD = "pass-word-of-the-test"
 CHANGED = ("maxmemory", "maxmemory-policy", "appendonly", "save")
@@ -114,6 +114,21 @@ def test_a_missing_key_is_named(project: Project) -> None:
     (finding,) = findings(project, "fail", code=1, MESSENGER_TRANSPORT_DSN=dsn)
     assert "may not use the keys high, high__queue" in finding["found"]
     assert finding["change"] == "ACL SETUSER app ~high ~high__queue"
+
+
+def test_what_a_rate_limiter_needs_is_named(project: Project) -> None:
+    yaml = (project.directory / "messenger.yaml").read_text()
+    limiters = "  rate_limiters:\n    gateway: {limit: 1, interval: 60, key: name}\n    own: {service: tasks.Own}\n"
+    project.write("messenger.yaml", yaml + limiters)
+    project.write(
+        "tasks.py", TASKS + "\nclass Own:\n    def acquire(self, key): ...\n    def give_back(self, key): ...\n"
+    )
+    keys = ("async*", "high*", "test:stop", "test:worker*", "test:reply:*")
+    dsn = user_with(project.server, all_rights(project.server), *keys)
+    (finding,) = findings(project, "fail", code=1, MESSENGER_TRANSPORT_DSN=dsn)
+    assert finding["change"] == "ACL SETUSER app +hget +hset +pexpire ~test:rate:gateway*"
+    dsn = user_with(project.server, all_rights(project.server) | {"hget", "hset", "pexpire"}, "*")
+    assert findings(project, "fail", MESSENGER_TRANSPORT_DSN=dsn) == []
 
 
 def test_the_list_of_rights_is_all_that_is_needed(project: Project) -> None:

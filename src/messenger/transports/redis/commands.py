@@ -1,12 +1,12 @@
 """Every command that the transport and the control plane send to Redis: the rights their user needs.
 
 The one list of them: `messenger check` tries each (see messenger.checks.redis_rights), and
-tests/integration/cli/test_check.py runs an application as a user that may do nothing else.
+tests/integration/redis/test_commands_sent.py compares it with what is sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from messenger.transports.redis.link import Argument
@@ -21,7 +21,7 @@ _BAD = "invalid"
 class Needed:
     """A command that must be allowed, and as an example a call that would do nothing, or be refused as nonsense.
 
-    key: the one key of the example.
+    key: the one key of the example; a pattern where there are many, which Redis takes for a key as well.
     """
 
     words: tuple[Argument, ...]
@@ -63,18 +63,36 @@ def control_commands(name: str) -> list[Needed]:
         _on(f"{name}:workers", "ZREM", ""),
         _on(f"{name}:workers", "ZREMRANGEBYSCORE", _BAD, _BAD),
         _on(f"{name}:workers", "ZRANGE", 0, 0),
-        _on(f"{name}:worker:check", "SET", "", "NX", "XX"),
-        _on(f"{name}:worker:check", "DEL"),
-        _on(f"{name}:worker:check", "MGET"),
-        _on(f"{name}:reply:check", "RPUSH", ""),
-        _on(f"{name}:reply:check", "EXPIRE", _BAD),
-        _on(f"{name}:reply:check", "BLPOP", _BAD),
+        _on(f"{name}:worker:*", "SET", "", "NX", "XX"),
+        _on(f"{name}:worker:*", "DEL"),
+        _on(f"{name}:worker:*", "MGET"),
+        _on(f"{name}:reply:*", "RPUSH", ""),
+        _on(f"{name}:reply:*", "EXPIRE", _BAD),
+        _on(f"{name}:reply:*", "BLPOP", _BAD),
         Needed(("TIME",)),
         Needed(("CLIENT", "ID")),
         Needed(("CLIENT", "UNBLOCK", 0)),
         Needed(("MULTI",)),
         Needed(("EXEC",)),
     ]
+
+
+def limiter_commands(name: str, limiters: Iterable[str]) -> list[Needed]:
+    """What rate limiters need besides, which count in the Redis of the control plane.
+
+    name: as for control_commands. limiters: their names in messenger.yaml.
+    """
+    needed: list[Needed] = []
+    for limiter in limiters:
+        key = f"{name}:rate:{limiter}*"  # one without a key has nothing after its name
+        needed += [
+            _on(key, "HMGET", ""),
+            _on(key, "HGET", ""),
+            _on(key, "HSET", "", "", _BAD),
+            _on(key, "PEXPIRE", _BAD),
+        ]
+        needed += [Needed(("EVALSHA", "0" * 40, 1, key), key), Needed(("EVAL", "return 1", 1, key), key)]
+    return needed
 
 
 def _connection(options: RedisOptions) -> Iterator[Needed]:

@@ -1,0 +1,135 @@
+"""The list of commands that a user needs (transports/redis/commands.py), against what Redis is really sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import redis
+
+from messenger.control import Control, Reply, Scope, WorkerInfo
+from messenger.envelope import AnyEnvelope
+from messenger.rate_limit.in_redis import RedisRateLimiter
+from messenger.rate_limit.limiter import Rate
+from messenger.stamps import DelayStamp
+from messenger.transports.redis.commands import Needed, control_commands, limiter_commands, transport_commands
+from messenger.transports.redis.options import RedisOptions
+from messenger.transports.redis.transport import RedisTransport
+from tests.integration.redis.conftest import Open
+from tests.integration.redis.orders import LONG, order, take
+from tests.integration.servers import RedisServer
+
+DSN = "/orders/symfony/me?redeliver_timeout=1&claim_interval=10&dbindex=1"
+BOUNDED = "/bounded/symfony/me?dbindex=1&stream_max_entries=1&delete_after_ack=false&delete_after_reject=false"
+# redis-py tells its name and version, and goes on where that is refused.
+NOT_NEEDED = {"client|setinfo"}
+PASSWORD = "pass-word-of-the-test"
+INFO = WorkerInfo("w", "h", 1, "p", "p1", "r", ["async"], "idle", None, None, 0, 0, 0, "now", 0.0)
+
+
+@pytest.fixture
+def lived(opened: Open, redis_server: RedisServer) -> Iterator[Callable[..., None]]:
+    """Runs everything that a transport, the control plane and a rate limiter do, by a user's DSN or by nobody's."""
+
+    def live(user: str = "") -> None:
+        prefix = f"redis://{user}127.0.0.1:{redis_server.port}"
+        live_as_transport(opened(prefix + DSN, "one"), opened(prefix + DSN.replace("/me", ""), "two"))
+        live_bounded(opened(prefix + BOUNDED, "one"))
+        live_as_control(opened(prefix + DSN, "three").options)
+
+    yield live
+    with redis_server.client() as client:
+        client.acl_deluser("app")
+
+
+def delayed(number: int, milliseconds: int) -> AnyEnvelope:
+    return order(number).with_stamps(DelayStamp(milliseconds))
+
+
+def live_as_transport(transport: RedisTransport, other: RedisTransport) -> None:
+    """All its methods, and each way that a message may go."""
+    for number in range(4):
+        transport.send(order(number))
+    transport.send(delayed(5, 1))
+    transport.send(delayed(6, 3_600_000))
+    acked, requeued, rejected, held = (take(transport) for _ in range(4))
+    transport.keepalive(acked)
+    transport.ack(acked)
+    transport.requeue(requeued, delayed(2, 1))
+    transport.reject(rejected)
+    transport.hand_back(held)
+    transport.ack(take(other))  # taken over
+    for message in transport.all(10):
+        assert message.id is not None
+        assert transport.find(message.id) is not None
+    (*_, later) = transport.all(10)
+    transport.requeue(later, order(6))  # from where the delayed ones are
+    transport.depth()
+    transport.in_flight()
+    transport.begin_wait(LONG)
+    transport.end_wait()
+    for _ in range(3):
+        transport.ack(take(transport))
+    other.close()
+    transport.close()
+
+
+def live_bounded(transport: RedisTransport) -> None:
+    """With a maximum, handled messages are removed for new ones."""
+    for number in range(3):
+        transport.send(order(number))
+        transport.ack(take(transport))
+    transport.begin_wait(LONG)  # there is nothing: it must be woken
+    transport.end_wait()
+    transport.close()
+
+
+def live_as_control(options: RedisOptions) -> None:
+    """All that workers and operators tell each other, and a rate limit."""
+    control = Control(options, "test")
+    control.report(INFO)
+    assert [worker.id for worker in control.workers()] == ["w"]
+    control.ask_to_stop([Scope(), Scope("h")])
+    assert control.generation("h", "r") == 2
+    control.reply("token", Reply("handled", "w", 1.0))
+    assert control.await_reply("token", LONG) is not None
+    control.sign_off("w")
+    control.close()
+    limiter = RedisRateLimiter(options, "test:rate:gateway", Rate(1, 60.0), in_turn=True)
+    assert limiter.acquire("key") == 0.0
+    assert limiter.acquire("key") > 0.0
+    limiter.give_back("key")
+    limiter.close()
+
+
+def needed(options: RedisOptions) -> list[Needed]:
+    """What the list says for this life."""
+    bounded = replace(options, stream="bounded")
+    transports = [*transport_commands(options), *transport_commands(bounded)]
+    return [*transports, *control_commands("test"), *limiter_commands("test", ["gateway"])]
+
+
+def test_the_list_has_what_is_sent_and_no_more(lived: Callable[..., None], opened: Open, client: redis.Redis) -> None:
+    """By Redis' own counts, which have the commands of scripts, too; MONITOR does not show CLIENT UNBLOCK."""
+    client.config_resetstat()
+    lived()
+    counted: Any = client.info("commandstats")
+    sent = {name.removeprefix("cmdstat_") for name in counted}
+    listed = {each.name for each in needed(opened(DSN, "asked").options)}
+    assert sent - NOT_NEEDED - {"config|resetstat", "info"} == listed
+
+
+def test_a_user_who_may_do_no_more_than_the_list_is_refused_nothing(
+    lived: Callable[..., None], opened: Open, redis_server: RedisServer, client: redis.Redis
+) -> None:
+    wanted = needed(opened(DSN, "asked").options)
+    rules = [f"+{each.name}" for each in wanted] + [f"~{each.key}" for each in wanted if each.key is not None]
+    with redis_server.client() as administrator:
+        arguments: Any = ("ACL", "SETUSER", "app", "reset", "on", f">{PASSWORD}", *rules)
+        administrator.execute_command(*arguments)
+        administrator.acl_log_reset()
+        lived(f"app:{PASSWORD}@")
+        refused = {entry["object"] for entry in administrator.acl_log()}
+    assert refused <= NOT_NEEDED
