@@ -61,7 +61,13 @@ class _Command(click.Command):
     is_flag=True,
     help="Every transport but the failure transports, in the order of messenger.yaml.",
 )
-@click.option("--exclude", multiple=True, metavar="TRANSPORT", help="With --all: but not this one.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="TRANSPORT",
+    shell_complete=complete.transports,
+    help="With --all: but not this one.",
+)
 @click.option(
     "--order",
     type=click.Choice(["strict", "weighted", "round-robin"]),

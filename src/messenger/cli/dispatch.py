@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from messenger.application import Application
+from messenger.cli import complete
 from messenger.cli.bulk import Lines, Repeated, dispatch_all, print_outcome
 from messenger.cli.common import format_option, load, need_control, print_json
 from messenger.control import Reply
@@ -21,7 +22,14 @@ from messenger.stamps import DelayStamp, ReplyStamp, SentStamp, Stamp, Transport
 @click.argument("message_type", metavar="TYPE")
 @click.argument("body", metavar="[JSON]", required=False)
 @click.option("--delay", type=click.IntRange(min=0), help="Milliseconds to wait before it may be handled.")
-@click.option("--transport", "transports", multiple=True, help="Send it here instead of where the routing says.")
+@click.option(
+    "--transport",
+    "transports",
+    multiple=True,
+    metavar="TRANSPORT",
+    shell_complete=complete.transports,
+    help="Send it here instead of where the routing says.",
+)
 @click.option("--wait", type=click.FloatRange(min=0, min_open=True), help="Wait this many seconds for a worker to handle it.")  # fmt: skip # noqa: E501
 @click.option("--count", type=click.IntRange(min=1), help="Send the message this many times.")
 @click.option(

@@ -36,6 +36,11 @@ def test_transports_those_given_already_left_out(project: Project, command: str)
     assert offered(project, f"messenger {command} async h") == ["high"]
 
 
+@pytest.mark.parametrize("option", ["consume --all --exclude", "dispatch Task {} --transport"])
+def test_transports_as_the_value_of_an_option(project: Project, option: str) -> None:
+    assert offered(project, f"messenger {option} hi") == ["high"]
+
+
 def test_failure_transports_and_ids_of_failed_messages(project: Project) -> None:
     fail(project, "a", "b")
     assert offered(project, "messenger failed show --transport ") == ["failed"]

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import pytest
 
+from tests.integration.cli.failing import edit
 from tests.integration.cli.terminal import Terminal
 from tests.integration.servers import wait_until
 from tests.integration.worker.project import LONG, Project
@@ -102,6 +103,16 @@ def test_nothing_of_a_file_is_sent_when_one_line_is_wrong(project: Project, line
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
     assert names(project) == []
+
+
+def test_what_only_the_transport_can_refuse_ends_it_and_says_what_was_sent(project: Project) -> None:
+    edit(project, "messenger.yaml", "claim_interval: 200}", "claim_interval: 200, max_message_bytes: 1000}")
+    project.write("tasks.jsonl", tasks("a", "b", "x" * 2000, "c"))
+    done = project.run("dispatch", "Task", "--from", "tasks.jsonl", code=1)
+    assert done.stderr.startswith("messenger: tasks.jsonl line 3: ")
+    assert "max_message_bytes" in done.stderr
+    assert done.stderr.endswith("; sent before it: 2\n")
+    assert names(project) == ["a", "b"]
 
 
 def test_a_redis_that_is_away_is_one_line(project: Project) -> None:

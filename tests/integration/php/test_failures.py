@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from messenger.envelope import AnyEnvelope
 from messenger.stamps import (
     BusNameStamp,
@@ -111,7 +113,9 @@ def test_what_we_put_aside_php_handles_from_its_failure_transport(php: Php, ours
     assert ours.waiting("failed") == []
 
 
-def test_php_s_own_format_is_kept_and_the_error_names_the_setting(php: Php, ours: Ours) -> None:
+@pytest.mark.parametrize("serializer", ["0", "1"])
+def test_php_s_own_format_is_kept_and_the_error_names_the_setting(php: Php, ours: Ours, serializer: str) -> None:
+    php.dsn_options["serializer"] = serializer
     php.dispatch("as serialize() writes it", format="php")
     worker = ours.consume()
     assert worker.lines("received") == []
