@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from messenger.checks.finding import Finding, Place
@@ -20,21 +20,33 @@ def check_groups(link: RedisLink, where: str, options: RedisOptions) -> Iterator
     """Reads XINFO GROUPS and XINFO CONSUMERS."""
     place = Place("redis-groups", f"{where} (stream {options.stream})")
     yield from _check_deleting(place, options)
-    names = [group["name"].decode(errors="replace") for group in _info(link, "GROUPS", options.stream)]
-    deletes = options.delete_after_ack or options.delete_after_reject
+    groups = _info(link, "GROUPS", options.stream)
+    names = [group["name"].decode(errors="replace") for group in groups]
     if options.group not in names and not options.auto_setup:
         yield place.fail(f"there is no group {options.group!r}, and auto_setup is off", "messenger setup-transports")
-    elif len({*names, options.group}) > 1 and deletes:
-        yield place.fail(
-            f"the stream has the groups {', '.join(names)}, this transport is {options.group!r}, and a message deleted "
-            "after one group's ack is lost to the others",
-            "delete_after_ack=false and delete_after_reject=false in every group, or one group",
-        )
     elif options.group not in names:
         yield place.ok(f"group {options.group!r} is not there yet; the first use creates it")
     else:
         yield place.ok(f"group {options.group!r} is there")
         yield from _check_consumers(link, place, options)
+    if len({*names, options.group}) > 1:
+        yield from _check_others(link, place, options, groups)
+
+
+def _check_others(
+    link: RedisLink, place: Place, options: RedisOptions, groups: Sequence[dict[str, Any]]
+) -> Iterator[Finding]:
+    """An entry stays until every group has handled it: for ever, when nobody reads for one of them."""
+    for group in groups:
+        name = group["name"].decode(errors="replace")
+        if name == options.group or group["consumers"]:
+            continue
+        unread = f"({group['last-delivered-id'].decode()}"
+        if group["pending"] or link.call("XRANGE", options.stream, unread, "+", "COUNT", 1):
+            yield place.warn(
+                f"group {name!r} has messages and no consumer: the stream keeps them, and grows",
+                f"start its workers; if nobody needs it any more: XGROUP DESTROY {options.stream} {name}",
+            )
 
 
 def _check_deleting(place: Place, options: RedisOptions) -> Iterator[Finding]:

@@ -145,6 +145,20 @@ def test_the_list_of_rights_is_all_that_is_needed(project: Project) -> None:
     assert "NOPERM" not in worker.log
 
 
+def test_a_second_group_that_nobody_reads_for_is_a_warning(project: Project) -> None:
+    project.send("a")
+    with project.server.client() as client:
+        client.xgroup_create("async", "symfony", "0")
+        client.xgroup_create("async", "other", "$")
+        assert not [each for each in findings(project, "warn") if each["check"] == "redis-groups"]
+        project.send("b")
+        (finding,) = [each for each in findings(project, "warn") if each["check"] == "redis-groups"]
+        assert finding["found"] == "group 'other' has messages and no consumer: the stream keeps them, and grows"
+        assert "XGROUP DESTROY async other" in finding["change"]
+        client.xgroup_createconsumer("async", "other", "somebody")
+    assert not [each for each in findings(project, "warn") if each["check"] == "redis-groups"]
+
+
 def test_a_wrong_password_fails_without_showing_it(project: Project) -> None:
     dsn = user_with(project.server, all_rights(project.server), "*").replace(PASSWORD, "wrong-secret")
     for arguments in (("check",), ("check", "--format", "json")):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -11,7 +12,8 @@ import msgspec
 from messenger.envelope import AnyEnvelope
 from messenger.stamps import LocalStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, InFlight
-from messenger.transports.redis.link import RedisLink, RedisReplyError
+from messenger.transports.redis.groups import is_for_another, read_groups
+from messenger.transports.redis.link import RedisLink
 from messenger.transports.redis.options import RedisOptions
 
 _PAGE = 500
@@ -45,16 +47,16 @@ class RedisInspector:
             [("XLEN", self._stream), ("ZCARD", self._queue), first_due, ("TIME",)]
         )
         next_due = float(first[1]) / 1000 - _seconds(time) if first else None
-        group = self._group()
+        groups = read_groups(self._link, self._stream)
+        group = self._own(groups)
         if group is None:
-            oldest = self._age("-", time) if length else None
-            return Depth(length, 0, delayed, oldest, next_due)
-        last_read = group[b"last-delivered-id"].decode()
+            return Depth(length, 0, delayed, self._age("-", time), next_due)
+        last_read = group["last-delivered-id"].decode()
         in_flight = self._link.call("XPENDING", self._stream, self._options.group)[0]
-        if self._options.delete_after_ack:
+        if self._options.delete_after_ack and len(groups) == 1:  # the other side is the shorter one
             ready = length - sum(1 for _ in self._pages("-", last_read))
         else:
-            ready = sum(1 for _ in self._pages(f"({last_read}", "+"))
+            ready = sum(1 for _ in self._own_entries(f"({last_read}", "+"))
         oldest = self._age(f"({last_read}", time) if ready else None
         return Depth(ready, in_flight, delayed, oldest, next_due)
 
@@ -69,7 +71,7 @@ class RedisInspector:
 
     def _pending(self) -> Iterator[tuple[bytes, bytes, int, int]]:
         start = "-"
-        while self._group() is not None:
+        while self._own(read_groups(self._link, self._stream)) is not None:
             page = self._link.call("XPENDING", self._stream, self._options.group, start, "+", _PAGE)
             yield from page
             if len(page) < _PAGE:
@@ -77,22 +79,28 @@ class RedisInspector:
             start = f"({page[-1][0].decode()}"
 
     def all(self, limit: int) -> list[AnyEnvelope]:
-        """Up to `limit` messages, oldest first; then the delayed ones, next due first."""
-        found: list[AnyEnvelope] = []
-        for entry_id, fields in self._pages("-", "+"):
-            if len(found) >= limit:
-                return found
-            found.append(self._from_entry(entry_id, fields))
+        """Up to `limit` messages, oldest first; then the delayed ones, next due first.
+
+        Not what this group has handled and others have not.
+        """
+        return list(islice(self._all(), limit))
+
+    def _all(self) -> Iterator[AnyEnvelope]:
+        group = self._own(read_groups(self._link, self._stream))
+        last_read = group["last-delivered-id"].decode() if group is not None else "0-0"
+        held = {entry_id for entry_id, *_ in self._pending()}
+        for entry_id, fields in self._own_entries("-", last_read):
+            if entry_id in held:
+                yield self._from_entry(entry_id, fields)
+        for entry_id, fields in self._own_entries(f"({last_read}", "+"):
+            yield self._from_entry(entry_id, fields)
         for member in self._delayed():
-            if len(found) >= limit:
-                break
-            found.append(self._from_member(member))
-        return found
+            yield self._from_member(member)
 
     def find(self, message_id: str) -> AnyEnvelope | None:
         """The message with this entry id, or the delayed one with this uniqid."""
         if _ENTRY_ID.fullmatch(message_id):
-            entries = self._link.call("XRANGE", self._stream, message_id, message_id)
+            entries = [entry for entry in self._own_entries(message_id, message_id) if not self._is_handled(message_id)]
             return self._from_entry(*entries[0]) if entries else None
         for member in self._delayed():
             envelope = self._from_member(member)
@@ -100,16 +108,19 @@ class RedisInspector:
                 return envelope
         return None
 
-    def _group(self) -> dict[bytes, Any] | None:
-        try:
-            groups = self._link.call("XINFO", "GROUPS", self._stream)
-        except RedisReplyError:
-            return None  # no such key
-        for flat in groups:
-            group = dict(zip(flat[::2], flat[1::2], strict=True))
-            if group[b"name"].decode() == self._options.group:
-                return group
-        return None
+    def _own(self, groups: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+        return next((group for group in groups if group["name"].decode() == self._options.group), None)
+
+    def _is_handled(self, entry_id: str) -> bool:
+        group = self._own(read_groups(self._link, self._stream))
+        if group is None or _numbers(group["last-delivered-id"].decode()) < _numbers(entry_id):
+            return False
+        return not self._link.call("XPENDING", self._stream, self._options.group, entry_id, entry_id, 1)
+
+    def _own_entries(self, start: str, end: str) -> Iterator[tuple[bytes, list[bytes] | None]]:
+        for entry_id, fields in self._pages(start, end):
+            if not is_for_another(entry_value(fields), self._options):
+                yield entry_id, fields
 
     def _age(self, start: str, time: list[bytes]) -> float | None:
         first = self._link.call("XRANGE", self._stream, start, "+", "COUNT", 1)
@@ -139,6 +150,12 @@ class RedisInspector:
 
     def _from_member(self, member: bytes) -> AnyEnvelope:
         return self._decode(member).with_stamps(TransportMessageIdStamp(_uniqid(member)), DelayedMemberStamp(member))
+
+
+def _numbers(entry_id: str) -> tuple[int, int]:
+    """A stream id as the pair of numbers that it is ordered by."""
+    milliseconds, _, sequence = entry_id.partition("-")
+    return int(milliseconds), int(sequence)
 
 
 def _seconds(time: list[bytes]) -> float:

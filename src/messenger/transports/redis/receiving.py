@@ -11,6 +11,7 @@ from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
 from messenger.stamps import DeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Waiting
+from messenger.transports.redis.groups import Groups, is_for_another
 from messenger.transports.redis.inspect import Decode, entry_value
 from messenger.transports.redis.link import RedisLink, RedisReplyError
 from messenger.transports.redis.options import RedisOptions
@@ -29,6 +30,7 @@ class Reader:
     """One consumer of one group.
 
     name: the transport's. decode: a stored value as an envelope. make_group: creates stream and group.
+    groups: told of each look for abandoned messages.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Reader:
         consumer: str,
         decode: Decode,
         make_group: Callable[[], None],
+        groups: Groups,
     ) -> None:
         self._name = name
         self._link = link
@@ -46,6 +49,7 @@ class Reader:
         self._consumer = consumer
         self._decode = decode
         self._make_group = make_group
+        self._groups = groups
         self._stream = options.stream
         self._keys = (options.stream, options.queue)
         self._claim_at: float | None = None
@@ -109,7 +113,7 @@ class Reader:
 
     def _from_reply(self, reply: Any) -> list[AnyEnvelope]:
         entries: Iterable[Entry] = reply[0][1] if reply else ()
-        return [self._received(*entry, deliveries=1) for entry in entries]
+        return self._received((entry, 1) for entry in entries)
 
     # --- abandoned messages ----------------------------------------------------------------------------------------
 
@@ -131,6 +135,7 @@ class Reader:
                 break
         self._claim_at = now + self._options.claim_interval / 1000
         self._reap()
+        self._groups.look()
         return self._taken_over(found)
 
     def _until_claim(self) -> float:
@@ -157,10 +162,9 @@ class Reader:
             return []
         pending = ("XPENDING", self._stream, self._options.group)
         counts = self._link.pipeline([(*pending, entry[0], entry[0], 1) for entry in entries])
-        return [
-            self._received(*entry, deliveries=count[0][3] if count else 2)
-            for entry, count in zip(entries, counts, strict=True)
-        ]
+        return self._received(
+            (entry, count[0][3] if count else 2) for entry, count in zip(entries, counts, strict=True)
+        )
 
     def _reap(self) -> None:
         idle = max(_REAP_SECONDS, 2 * self._options.redeliver_timeout) * 1000
@@ -177,7 +181,14 @@ class Reader:
         """Remove this consumer, if it holds nothing. Raises TransportError."""
         self._reap_consumers.run(self._link, self._keys[:1], (self._options.group, self._consumer, 0))
 
-    def _received(self, entry_id: bytes, fields: list[bytes] | None, *, deliveries: int) -> AnyEnvelope:
-        return self._decode(entry_value(fields)).with_stamps(
-            TransportMessageIdStamp(entry_id.decode()), DeliveryStamp(deliveries)
-        )
+    def _received(self, entries: Iterable[tuple[Entry, int]]) -> list[AnyEnvelope]:
+        """The envelopes of entries and how often each was handed out, without what is meant for another group."""
+        taken: list[AnyEnvelope] = []
+        for (entry_id, fields), deliveries in entries:
+            value = entry_value(fields)
+            if is_for_another(value, self._options):
+                self._groups.pass_over(entry_id)
+                continue
+            stamps = (TransportMessageIdStamp(entry_id.decode()), DeliveryStamp(deliveries))
+            taken.append(self._groups.mark(self._decode(value)).with_stamps(*stamps))
+        return taken

@@ -6,14 +6,15 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from messenger.envelope import AnyEnvelope
-from messenger.errors import ConfigError, MessageDecodingFailed, TransportError
+from messenger.errors import MessageDecodingFailed, TransportError
 from messenger.stamps import DelayStamp, DeliveryStamp, RedeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, InFlight, Waiting
 from messenger.transports.redis import server_limit
 from messenger.transports.redis.consumer_lock import ConsumerLock
+from messenger.transports.redis.groups import Groups
 from messenger.transports.redis.inspect import DelayedMemberStamp, RedisInspector
 from messenger.transports.redis.link import Argument, RedisReplyError, link_to, wait_readable
 from messenger.transports.redis.options import RedisOptions
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from messenger.transports.redis.bounded import BoundedStream
 
 log = logging.getLogger(__name__)
+# What requeue.lua and reject.lua answer.
+_UNREAD = -1
+_SEVERAL_GROUPS = -2
 
 
 class RedisTransport:
@@ -42,16 +46,17 @@ class RedisTransport:
         self._link = link_to(options)
         self._beat_link = link_to(options)
         self._lock = ConsumerLock(options, worker_id)
+        self._groups = Groups(name, self._link, options)
         self._inspector = RedisInspector(self._link, options, self._decode)
         self._consumer = options.consumer or worker_id
-        self._reader = Reader(name, self._link, options, self._consumer, self._decode, self.setup)
+        self._reader = Reader(name, self._link, options, self._consumer, self._decode, self.setup, self._groups)
         self._stream = options.stream
         self._keys = (options.stream, options.queue)
         self._is_set_up = False
         self._has_read = False
         self._send_delayed = Script("send_delayed")
-        self._reject = Script("reject")
-        self._requeue = Script("requeue")
+        self._reject = Script("reject", prelude="groups")
+        self._requeue = Script("requeue", prelude="groups")
         self._renew_lease = Script("renew_lease")
         self._hand_back = Script("hand_back")
         self._bounded = self._make_bounded() if options.stream_max_entries else None
@@ -59,18 +64,11 @@ class RedisTransport:
     # --- sending ---------------------------------------------------------------------------------------------------
 
     def setup(self) -> None:
-        """Create stream and group (XGROUP CREATE … MKSTREAM). ConfigError when a second group shares the stream."""
+        """Create stream and group (XGROUP CREATE … MKSTREAM)."""
         reply = self._link.exchange([("XGROUP", "CREATE", self._stream, self.options.group, "0", "MKSTREAM")])[0]
         if isinstance(reply, RedisReplyError) and not refused(reply, "BUSYGROUP"):
             raise reply
-        if self.options.delete_after_ack or self.options.delete_after_reject:
-            groups = self._link.call("XINFO", "GROUPS", self._stream)
-            if len(groups) > 1:
-                raise ConfigError(
-                    f"transports.{self.name}: stream {self._stream!r} has {len(groups)} groups, and a message deleted "
-                    "after one group's ack is lost to the others; allowed: delete_after_ack=false and "
-                    "delete_after_reject=false, or one group"
-                )
+        self._groups.look()
         self._is_set_up = True
 
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
@@ -79,6 +77,7 @@ class RedisTransport:
         Raises MessageTooLarge; TransportFull: see BoundedStream.
         """
         self._set_up_once()
+        self._groups.check_target(envelope)
         delay, payload, uniqid = self._stored_form(envelope)
         allows = f"max_message_bytes of the transport {self.name!r}"
         check_size(envelope, len(payload), self.options.max_message_bytes, allows)
@@ -159,40 +158,47 @@ class RedisTransport:
     # --- what becomes of a received message ------------------------------------------------------------------------
 
     def ack(self, envelope: AnyEnvelope) -> None:
-        """XACK, then XDEL unless delete_after_ack is off; whoever has taken it over meanwhile: it is handled."""
+        """XACK, whoever has taken it over meanwhile: it is handled. Then XDEL, unless delete_after_ack is off."""
         message_id = _id(envelope)
-        acknowledge = ("XACK", self._stream, self.options.group, message_id)
-        remove = ("XDEL", self._stream, message_id)
-        commands = [acknowledge, remove] if self.options.delete_after_ack else [acknowledge]
-        if self._link.pipeline(commands)[0] == 0:
+        if not self._groups.acknowledge(message_id):
             log.warning("already_gone transport=%s id=%s: another worker settled it", self.name, message_id)
         if self._bounded is not None:
             self._bounded.acknowledged()
 
     def reject(self, envelope: AnyEnvelope) -> None:
         """XACK, then XDEL unless delete_after_reject is off; not when the lease was lost to another worker."""
-        delete = 1 if self.options.delete_after_reject else 0
-        arguments = (self.options.group, _id(envelope), self._holder(envelope), delete, _delayed_member(envelope))
-        if not self._settle(self._reject, arguments):
-            log.warning("lease_lost transport=%s id=%s: gone or taken over, not removed", self.name, _id(envelope))
+        self._settle(self._reject, "removed", envelope)
 
     def requeue(self, received: AnyEnvelope, updated: AnyEnvelope) -> None:
         """One script: the new version is stored and the old one acknowledged, or neither (R12)."""
-        delay, payload, _ = self._stored_form(updated)
-        delete = 1 if self.options.delete_after_reject else 0
-        who = (self.options.group, _id(received), self._holder(received), delete, _delayed_member(received))
-        if not self._settle(self._requeue, (*who, delay, payload)):
-            log.warning("lease_lost transport=%s id=%s: gone or taken over, not put back", self.name, _id(received))
+        delay, payload, _ = self._stored_form(self._groups.mark(updated))
+        several = int(self._groups.several)
+        if self._settle(self._requeue, "put back", received, delay, payload, several) == _SEVERAL_GROUPS:
+            self._groups.several = True
+            self.requeue(received, updated)
 
-    def _settle(self, script: Script, arguments: Sequence[Argument]) -> Any:
-        """The script's reply; a group that is gone is made again, for else it would be refused for ever (R13)."""
+    def _settle(self, script: Script, done: str, envelope: AnyEnvelope, *more: Argument) -> int:
+        """The script's reply, and a log line when the message is not this worker's to settle. done: what is asked for.
+
+        A group that is gone is made again, for else it would be refused for ever (R13).
+        """
+        delete = int(self.options.delete_after_reject)
+        who = (self.options.group, _id(envelope), self._holder(envelope), delete, _delayed_member(envelope))
         try:
-            return script.run(self._link, self._keys, arguments)
+            answer: int = script.run(self._link, self._keys, (*who, *more))
         except RedisReplyError as error:
             if error.code != "NOGROUP":
                 raise
-        self.setup()
-        return script.run(self._link, self._keys, arguments)
+            self.setup()
+            answer = script.run(self._link, self._keys, (*who, *more))
+        if answer == 0:
+            log.warning("lease_lost transport=%s id=%s: gone or taken over, not %s", self.name, _id(envelope), done)
+        if answer == _UNREAD:
+            raise TransportError(
+                f"transport {self.name!r}: {_id(envelope)} cannot be {done}: group {self.options.group!r} has not read "
+                f"it yet, and other groups of stream {self._stream!r} need it"
+            )
+        return answer
 
     def _holder(self, envelope: AnyEnvelope) -> str:
         """Who must hold the message for a change to apply: this consumer if it took it, anybody if it was looked up."""

@@ -1,0 +1,128 @@
+"""Several consumer groups on one stream (R16): each gets every message, and an entry goes once all have handled it.
+
+What a group sends again is for this group alone: the header X-Messenger-Group says so while there are several groups,
+and the others pass such a message over.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from messenger.envelope import AnyEnvelope, Envelope
+from messenger.errors import MessageDecodingFailed, TransportError
+from messenger.stamps import ForeignHeadersStamp, SentToFailureTransportStamp
+from messenger.transports.redis.link import RedisLink, RedisReplyError
+from messenger.transports.redis.options import RedisOptions
+from messenger.transports.redis.scripts import Script
+from messenger.wire.serializer import UndecodableMessage, decode_value
+
+log = logging.getLogger(__name__)
+HEADER = "X-Messenger-Group"
+_IN_JSON = f'"{HEADER}"'.encode()
+_SWEEP_AT_ONCE = 100
+_SWEEPS = 10
+
+
+def read_groups(link: RedisLink, stream: str) -> list[dict[str, Any]]:
+    """XINFO GROUPS; none where there is no such stream."""
+    try:
+        found = link.call("XINFO", "GROUPS", stream)
+    except RedisReplyError as error:
+        if "no such key" not in str(error):
+            raise
+        return []
+    return [{key.decode(): value for key, value in zip(flat[::2], flat[1::2], strict=True)} for flat in found]
+
+
+def is_for_another(value: bytes, options: RedisOptions) -> bool:
+    """Whether this entry of the stream is what another group has sent again to itself."""
+    if _IN_JSON not in value:
+        return False
+    try:
+        target = decode_value(value).headers.get(HEADER, "")
+    except MessageDecodingFailed:
+        return False
+    return target.startswith(_address(options, "")) and target != _address(options, options.group)
+
+
+def _address(options: RedisOptions, group: str) -> str:
+    return f"{quote(options.stream, safe='')}/{quote(group, safe='')}"
+
+
+class Groups:
+    """The groups of one stream, as one of them sees them.
+
+    name: the transport's.
+    several: whether there was more than one when it was looked last.
+    """
+
+    def __init__(self, name: str, link: RedisLink, options: RedisOptions) -> None:
+        self.several = False
+        self._name = name
+        self._link = link
+        self._options = options
+        self._ack = Script("ack", prelude="groups")
+        self._sweep = Script("sweep", prelude="groups")
+        self._swept_to = ""
+
+    def acknowledge(self, entry_id: str | bytes) -> bool:
+        """This group is done with an entry. False when it did not hold it any more."""
+        arguments = (self._options.group, entry_id, int(self._options.delete_after_ack))
+        return bool(self._ack.run(self._link, (self._options.stream,), arguments))
+
+    def pass_over(self, entry_id: bytes) -> None:
+        """An entry is another group's. What cannot be acknowledged now is handed out again, and passed over then."""
+        log.debug("passed_over transport=%s id=%s: for another group", self._name, entry_id.decode())
+        try:
+            self.acknowledge(entry_id)
+        except TransportError as error:
+            log.debug("not_passed_over transport=%s id=%s: %s", self._name, entry_id.decode(), error)
+
+    def mark(self, envelope: AnyEnvelope) -> AnyEnvelope:
+        """With several groups: the envelope says that from now on it is for this one.
+
+        What rests in a failure transport goes on saying for which group of another stream it is.
+        """
+        if not self.several or envelope.last(SentToFailureTransportStamp) is not None:
+            return envelope
+        headers = {**_headers(envelope), HEADER: _address(self._options, self._options.group)}
+        if isinstance(envelope.message, UndecodableMessage):
+            return Envelope(replace(envelope.message, headers=headers), envelope.stamps)
+        return envelope.without_all(ForeignHeadersStamp).with_stamps(ForeignHeadersStamp(headers))
+
+    def check_target(self, envelope: AnyEnvelope) -> None:
+        """Raises TransportError when a message is for one group of this stream and that group is not there."""
+        target = _headers(envelope).get(HEADER, "")
+        if not target.startswith(_address(self._options, "")):
+            return
+        names = [group["name"].decode(errors="replace") for group in read_groups(self._link, self._options.stream)]
+        if target not in [_address(self._options, name) for name in names]:
+            raise TransportError(
+                f"transport {self._name!r}: the message is for one group of stream {self._options.stream!r} "
+                f"({target}), and that group is gone; create it (messenger setup-transports where it is configured), "
+                "or handle the message with --now, or remove it"
+            )
+
+    def look(self) -> None:
+        """Look how many groups there are, and delete what all of them have handled without anybody deleting it.
+
+        Not everything at once: the next call goes on. Raises TransportError.
+        """
+        had_several, self.several = self.several, len(read_groups(self._link, self._options.stream)) > 1
+        if not self._options.delete_after_ack or not (self.several or had_several or self._swept_to):
+            return
+        for _ in range(_SWEEPS):
+            arguments = (self._swept_to or "-", _SWEEP_AT_ONCE)
+            self._swept_to = self._sweep.run(self._link, (self._options.stream,), arguments).decode()
+            if not self._swept_to:
+                break
+
+
+def _headers(envelope: AnyEnvelope) -> dict[str, str]:
+    if isinstance(envelope.message, UndecodableMessage):
+        return envelope.message.headers
+    stamp = envelope.last(ForeignHeadersStamp)
+    return dict(stamp.headers) if stamp is not None else {}
