@@ -45,20 +45,14 @@ def _check_program(application: Application, place: Place, program: Program) -> 
     if unknown:
         known = ", ".join(application.transport_names)
         problems.append(place.fail(f"it consumes {unknown[0]!r}, which is no transport", f"one of {known}"))
-    problems += _check_start(place, program, options["min_uptime"])
-    problems += _check_stop(place, program, options.get("stop_deadline"))
+    deadline: float | None = options["stop_deadline"]
     longest = longest_message(application, names)
-    if longest is not None and program.stopwaitsecs <= longest + _MARGIN_SECONDS:
-        problems.append(
-            place.warn(
-                f"stopwaitsecs is {program.stopwaitsecs} and handlers may take {longest:g} s: Supervisor kills a "
-                "worker in the middle of its message, which is then handled again",
-                f"stopwaitsecs={int(longest) + 2 * _MARGIN_SECONDS}",
-            )
-        )
+    problems += _check_start(place, program, options["min_uptime"])
+    problems += _check_stop(place, program, deadline)
+    problems += _check_time(place, program, deadline, longest)
     yield from problems
     if not problems:
-        yield place.ok(_summary(program, longest))
+        yield place.ok(_summary(program, deadline, longest))
 
 
 def _consume_options(program: Program) -> dict[str, Any]:
@@ -115,8 +109,30 @@ def _check_stop(place: Place, program: Program, deadline: float | None) -> Itera
         )
 
 
-def _summary(program: Program, longest: float | None) -> str:
-    text = f"stopwaitsecs is {program.stopwaitsecs}, startsecs {program.startsecs}"
+def _check_time(place: Place, program: Program, deadline: float | None, longest: float | None) -> Iterator[Finding]:
+    """Whether a handler that begins just before a stop comes to its end."""
     if longest is None:
-        return f"{text}; not every handler has a timeout, so what takes longer than stopwaitsecs is killed at a stop"
-    return f"{text}, and handlers take at most {longest:g} s"
+        return
+    enough = int(longest) + 2 * _MARGIN_SECONDS
+    if deadline is not None and deadline < program.stopwaitsecs:
+        if deadline < longest:
+            yield place.warn(
+                f"--stop-deadline is {deadline:g} and handlers may take {longest:g} s: at a stop they are ended in the "
+                "middle of a message, which is then handled again",
+                f"--stop-deadline {enough - _MARGIN_SECONDS}, and stopwaitsecs={enough}",
+            )
+    elif program.stopwaitsecs <= longest + _MARGIN_SECONDS:
+        yield place.warn(
+            f"stopwaitsecs is {program.stopwaitsecs} and handlers may take {longest:g} s: Supervisor kills a worker in "
+            "the middle of its message, which is then handled again",
+            f"stopwaitsecs={enough}",
+        )
+
+
+def _summary(program: Program, deadline: float | None, longest: float | None) -> str:
+    text = f"stopwaitsecs is {program.stopwaitsecs}, startsecs {program.startsecs}"
+    if longest is not None:
+        return f"{text}, and handlers take at most {longest:g} s"
+    if deadline is not None:
+        return f"{text}; not every handler has a timeout, and one that takes longer than --stop-deadline is ended then"
+    return f"{text}; not every handler has a timeout, so what takes longer than stopwaitsecs is killed at a stop"

@@ -6,6 +6,7 @@ import configparser
 import glob
 import os
 import platform
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ _TRUE = frozenset(("yes", "true", "on", "1"))
 _FALSE = frozenset(("no", "false", "off", "0"))
 _HERE = "%(here)s"
 _SHELLS = frozenset(("sh", "bash", "dash"))
+_TAKES = re.compile("-[a-z]*c")  # a shell's option, as in -lc: what comes next is a script
 
 
 class ConfUnreadable(Exception):
@@ -164,9 +166,10 @@ def _consume(command: str) -> tuple[list[str], bool] | None:
         words = shlex.split(command)
     except ValueError:
         return None
-    if words and Path(words[0]).name in _SHELLS and len(words) > 2 and "-c" in words[1]:
-        inner = _consume(words[2])
-        return inner and (inner[0], not words[2].lstrip().startswith("exec "))
+    if words and Path(words[0]).name in _SHELLS:
+        script = next((after for word, after in zip(words[1:], words[2:], strict=False) if _TAKES.fullmatch(word)), "")
+        inner = _consume(script)
+        return inner and (inner[0], not script.lstrip().startswith("exec "))
     messenger = next((n for n, word in enumerate(words) if Path(word).name in ("messenger", "messenger.cli")), None)
     if messenger is None or "consume" not in words[messenger:]:
         return None
