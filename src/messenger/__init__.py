@@ -56,6 +56,7 @@ from messenger.stamps import (
     RedeliveryStamp,
     SentStamp,
     SentToFailureTransportStamp,
+    SqlConnectionStamp,
     Stamp,
     TransportNamesStamp,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "RedeliveryStamp",
     "SentStamp",
     "SentToFailureTransportStamp",
+    "SqlConnectionStamp",
     "Stamp",
     "StopWorker",
     "TransportError",

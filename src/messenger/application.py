@@ -40,6 +40,7 @@ from messenger.wire.serializer import Serializer
 from messenger.wire.signing import Signing
 
 if TYPE_CHECKING:
+    from messenger.outbox import Outboxes
     from messenger.rate_limit.factory import NamedRateLimiter
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ class Application:
         self._rate_limiters = self._make_rate_limiters()
         self.serializer = Serializer(self.messages, self._make_signing())
         self.default_bus_name = self.config.default_bus or next(iter(self.config.buses), DEFAULT_BUS)
+        self._outboxes = self._make_outboxes()
         self._transactions = SqlTransactions()
         self._bus_factory = BusFactory(
             str(loaded.path),
@@ -142,6 +144,9 @@ class Application:
 
         bus_name: on this bus instead.
         """
+        own = self._outboxes.bus_for(envelope) if self._outboxes is not None else None
+        if own is not None:
+            return own.dispatch(envelope)
         if bus_name is not None:
             return self.buses[bus_name].dispatch(envelope)
         stamp = envelope.last(BusNameStamp)
@@ -300,7 +305,17 @@ class Application:
         )
 
     def _senders(self, envelope: AnyEnvelope) -> list[tuple[str, Sender]]:
-        return [(name, self.transport(name)) for name in self.router.transport_names(envelope)]
+        sender = self.transport if self._outboxes is None else self._outboxes.sender
+        return [(name, sender(name)) for name in self.router.transport_names(envelope)]
+
+    def _make_outboxes(self) -> Outboxes | None:
+        names = {name: config.outbox for name, config in self.config.transports.items() if config.outbox is not None}
+        if not names:
+            return None
+        from messenger.outbox import Outboxes, Relay
+
+        self.messages.add_own(Relay)
+        return Outboxes(names, self.failure_transports, self.transport, self.serializer)
 
     def _resolve_failure_transports(self) -> dict[str, str | None]:
         """Each transport's failure transport; None only where the file says `failure_transport: null` (R32)."""

@@ -103,6 +103,10 @@ class MessageRegistry:
         self._by_dotted_name.setdefault(dotted_name(cls), cls)
         self._classes.append(cls)
 
+    def add_own(self, cls: type) -> None:
+        """Register a class of this package: it is read when it is received, and is no message of the application."""
+        self._by_name[wire_name(cls)] = cls
+
     @staticmethod
     def _refuse_two(name: str, other: type | None, cls: type) -> None:
         if other is not None and other is not cls:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from messenger.batch import Unsettled
 
 
@@ -152,6 +154,15 @@ class NoAutoAckStamp(LocalStamp, frozen=True):
     """
 
     unsettled: Unsettled
+
+
+class SqlConnectionStamp(LocalStamp, frozen=True):
+    """Store the message within the transaction of this connection: it is sent when that is committed, or never.
+
+    connection: SQLAlchemy's, to the database of the SQL transport that the message goes to, or of its outbox.
+    """
+
+    connection: Connection
 
 
 class SentStamp(LocalStamp, frozen=True):

@@ -86,6 +86,39 @@ MISTAKES: list[tuple[str | bytes, str, str, str]] = [
     (transport("{dsn: 'sync://', retry_strategy: {jitter: 2}}"), ".jitter: ", "found 2", "number <= 1.0"),
     (transport("{dsn: 'sync://', failure_transport: b}"), ".failure_transport: ", "found 'b'", "async, failed, a"),
     ("messenger: {failure_transport: b}", ": messenger.failure_transport: ", "found 'b'", "allowed: none"),
+    (
+        transport("{dsn: 'doctrine://default', outbox: b}"),
+        ".a.outbox: ",
+        "found 'b', which is no transport",
+        "async, fa",
+    ),
+    (transport("{dsn: 'sync://', outbox: 5}"), ".a.outbox: ", "found 5", "allowed: text or null"),
+    (
+        transport("{dsn: 'doctrine://default', outbox: a}"),
+        ": messenger.transports.a.outbox: ",
+        "found 'a', which cannot be its outbox: it is the transport itself",
+        "allowed: none",
+    ),
+    (
+        transport("{dsn: 'in-memory://', outbox: async}, out: 'doctrine://default'"),
+        ": messenger.transports.a.outbox: ",
+        "found 'async', which cannot be its outbox: it is no SQL transport",
+        "allowed: out",
+    ),
+    (
+        transport(
+            "{dsn: 'in-memory://', outbox: b}, b: {dsn: 'doctrine://default', outbox: c}, c: 'doctrine://default'"
+        ),
+        ": messenger.transports.a.outbox: ",
+        "found 'b', which cannot be its outbox: it has an outbox itself",
+        "allowed: c",
+    ),
+    (
+        transport("{dsn: 'sync://', outbox: b}, b: 'doctrine://default'"),
+        ": messenger.transports.a.outbox: ",
+        "found 'b', which cannot be its outbox: 'a' is sync:// and handles messages at once",
+        "allowed: none",
+    ),
     (section("routing: x"), ": messenger.routing: ", "found 'x'", "allowed: a map"),
     (section("routing: {5: async}"), ": messenger.routing: ", "found the key 5", "allowed: text"),
     (section(r"routing: {'App\M': asinc}"), r": messenger.routing.App\M: ", "found 'asinc'", "async, failed"),

@@ -35,8 +35,8 @@ ENVIRON = {
 }
 # What a schema cannot know: names that refer to other keys, the environment, and what YAML has and JSON has not.
 ONLY_THE_LOADER = re.compile(
-    r"which is no (transport|rate limiter)|missing key 'limit'|found other keys beside 'service'"
-    r"|default_bus: found '|environment variable .* is not set|found %env\("
+    r"which is no (transport|rate limiter)|which cannot be its outbox|missing key 'limit'"
+    r"|found other keys beside 'service'|default_bus: found '|environment variable .* is not set|found %env\("
     r"|found 'shop'; allowed: (json|sha256|messenger\.transport|allow_no_handlers)"  # what %env(NAME)% stands for
     r"|found the key \d|found nan"
 )
@@ -148,10 +148,12 @@ MODEL = yaml.safe_load(
                     max_deliveries: 3
                     max_age: 0.5
                     rate_limiter: sms
+                    outbox: stored
                     weight: 3
                     serializer: messenger.transport.symfony_serializer
                     options: { stream: high }
                     retry_strategy: { max_retries: 5, delay: 500, multiplier: 3, max_delay: 60000, jitter: 0.2 }
+                stored: 'doctrine://default'
                 sync: { dsn: 'sync://', retry_strategy: { service: shop.Retry } }
             routing: { a: async, b: [async, sync], c: { senders: [async] } }
     when@test: ~

@@ -79,6 +79,13 @@ class TransportConfig(Struct, frozen=True, forbid_unknown_fields=True):
             "marks the transport LATE and `messenger stats --alarm` fails. Not set: no alarm.",
         ),
     ] = None
+    outbox: Annotated[
+        str | None,
+        Meta(
+            description="Another transport, a SQL one: what is dispatched to this one is stored there first, and a "
+            "worker that consumes that one passes it on; [see there](outbox.md)."
+        ),
+    ] = None
     rate_limiter: Annotated[
         str | None,
         Meta(description="The one of `rate_limiters` that says how often messages of this transport are handled."),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from messenger.config.mistakes import Mistakes, shown
-from messenger.config.model import MessengerConfig
+from messenger.config.model import MessengerConfig, TransportConfig
 
 
 def check_references(config: MessengerConfig, mistakes: Mistakes) -> None:
@@ -14,6 +14,7 @@ def check_references(config: MessengerConfig, mistakes: Mistakes) -> None:
         if isinstance(name, str) and name not in known:
             allowed = ", ".join(known) or "none"
             raise mistakes.error(where, f"found {shown(name)}, which is no {what}; allowed: {allowed}")
+    _check_outboxes(config, mistakes)
     if len(config.buses) > 1 and config.default_bus is None:
         raise mistakes.error("default_bus", f"missing; allowed: {', '.join(config.buses)}")
 
@@ -23,9 +24,35 @@ def _references(config: MessengerConfig) -> Iterator[tuple[str, object, str, Col
     yield "failure_transport", config.failure_transport, "transport", config.transports
     for name, transport in config.transports.items():
         yield f"transports.{name}.failure_transport", transport.failure_transport, "transport", config.transports
+        yield f"transports.{name}.outbox", transport.outbox, "transport", config.transports
         yield f"transports.{name}.rate_limiter", transport.rate_limiter, "rate limiter", config.rate_limiters
     for key, names in config.routing.items():
         for name in names:
             yield f"routing.{key}", name, "transport", config.transports
     if config.buses:
         yield "default_bus", config.default_bus, "bus", config.buses
+
+
+def _check_outboxes(config: MessengerConfig, mistakes: Mistakes) -> None:
+    for name, transport in config.transports.items():
+        why = _why_no_outbox(name, transport.outbox, config.transports) if transport.outbox is not None else None
+        if why is not None:
+            fit = [other for other in config.transports if _why_no_outbox(name, other, config.transports) is None]
+            allowed = ", ".join(fit) or "none"
+            found = shown(transport.outbox)
+            raise mistakes.error(
+                f"transports.{name}.outbox", f"found {found}, which cannot be its outbox: {why}; allowed: {allowed}"
+            )
+
+
+def _why_no_outbox(name: str, outbox: str, transports: Mapping[str, TransportConfig]) -> str | None:
+    """Why one transport cannot be the outbox of another; None when it can."""
+    if transports[name].dsn.startswith("sync:"):
+        return f"{name!r} is sync:// and handles messages at once"
+    if outbox == name:
+        return "it is the transport itself"
+    if not transports[outbox].dsn.startswith("doctrine:"):
+        return "it is no SQL transport"
+    if transports[outbox].outbox is not None:
+        return "it has an outbox itself"
+    return None

@@ -115,7 +115,7 @@ def _without_server(transport: TransportConfig) -> TransportConfig:
     if transport.dsn.startswith(_SYNC):
         return transport
     retry = replace(transport.retry_strategy, jitter=0.0)
-    return replace(transport, dsn=_IN_MEMORY, options={}, retry_strategy=retry)
+    return replace(transport, dsn=_IN_MEMORY, options={}, retry_strategy=retry, outbox=None)
 
 
 def _create(clock: Clock, name: str, config: TransportConfig, context: TransportContext) -> Transport:

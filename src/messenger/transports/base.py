@@ -54,7 +54,8 @@ class Sender(Protocol):
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
         """Store the message; when this returns the store has confirmed it. Adds a TransportMessageIdStamp.
 
-        A DelayStamp (milliseconds) keeps it back; several: the last one counts.
+        A DelayStamp (milliseconds) keeps it back; several: the last one counts. One that has a SqlConnectionStamp is
+        given only to senders whose attribute `joins_transaction` is true.
         Raises TransportUnavailable, TransportError, MessageEncodingFailed.
         """
         ...

@@ -70,6 +70,8 @@ class MemoryTransport:
     redeliver_timeout: seconds without a sign of life after which a message may be taken over.
     """
 
+    joins_transaction = True  # of a test: there is none to join
+
     def __init__(
         self,
         name: str,

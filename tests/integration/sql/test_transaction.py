@@ -12,7 +12,7 @@ from messenger.batch import Unsettled
 from messenger.envelope import AnyEnvelope
 from messenger.stamps import AckStamp, HandledStamp, NoAutoAckStamp, ReceivedStamp
 from tests.integration.servers import free_port
-from tests.integration.sql.conftest import Shop
+from tests.integration.sql.shop import Shop
 
 MODULE = """
 from dataclasses import dataclass

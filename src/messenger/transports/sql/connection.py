@@ -47,19 +47,19 @@ class Database:
     """
 
     def __init__(self, url: URL) -> None:
-        self._url = url
+        self.url = url
         self._engine: Engine = _sqlite_engine(url) if url.get_backend_name() == "sqlite" else _postgresql_engine(url)
 
     @property
     def address(self) -> str:
         """Which database this is, for people. No secrets."""
-        if self._url.get_backend_name() == "sqlite":
-            return f"SQLite file {self._url.database}"
-        query = self._url.query
-        host = self._url.host or query.get("host") or "the local socket"
-        port = self._url.port or query.get("port") or 5432
-        user = self._url.username or query.get("user") or "unnamed"
-        return f"PostgreSQL at {host}:{port} (database {self._url.database or user}, user {user})"
+        if self.url.get_backend_name() == "sqlite":
+            return f"SQLite file {self.url.database}"
+        query = self.url.query
+        host = self.url.host or query.get("host") or "the local socket"
+        port = self.url.port or query.get("port") or 5432
+        user = self.url.username or query.get("user") or "unnamed"
+        return f"PostgreSQL at {host}:{port} (database {self.url.database or user}, user {user})"
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction; when this returns it is committed.
@@ -117,7 +117,7 @@ class Database:
     def _sentence(self, reason: str) -> str:
         """One line. No driver is known to repeat a password, and none shall be trusted not to."""
         line = f"{self.address}: {' '.join(reason.split())}"
-        for secret in (self._url.password, self._url.query.get("password"), self._url.query.get("sslpassword")):
+        for secret in (self.url.password, self.url.query.get("password"), self.url.query.get("sslpassword")):
             if isinstance(secret, str) and secret:
                 line = line.replace(secret, "***")
         return line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from sqlalchemy import Connection, Insert, Table
 
@@ -23,6 +24,25 @@ class JoinedInsert:
         self._table = table
         self._setup = setup
         self._is_set_up = False
+
+    def check(self, connection: Connection) -> None:
+        """Raises TransportError for an application's connection to another database, as far as that can be told: a
+        message that is stored where no worker looks is lost.
+        """
+        backend = self._database.url.get_backend_name()
+        found = f"a {connection.dialect.name} database"
+        if connection.dialect.name == backend:
+            if backend != "sqlite":
+                return
+            with self._database.plain_errors():
+                file = connection.exec_driver_sql("SELECT file FROM pragma_database_list WHERE name = 'main'").scalar()
+            if file and Path(file).resolve() == Path(self._database.url.database or "").resolve():
+                return
+            found = f"the SQLite file {file}" if file else "a SQLite database in memory"
+        raise TransportError(
+            f"transport {self._name!r} stores in {self._database.address}, and the connection of a SqlConnectionStamp "
+            f"is to {found}; nothing was sent"
+        )
 
     def run(self, connection: Connection, statement: Insert) -> int:
         """Insert a row, there once the transaction is committed. Its id.

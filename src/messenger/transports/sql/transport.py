@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row
 from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
 from messenger.sql_transactions import SqlTransactions
-from messenger.stamps import DelayStamp, DeliveryStamp, LocalStamp, TransportMessageIdStamp
+from messenger.stamps import DelayStamp, DeliveryStamp, LocalStamp, SqlConnectionStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, InFlight
 from messenger.transports.size_limit import check_size
 from messenger.transports.sql.connection import Database, SchemaMissing
@@ -45,6 +45,8 @@ class SqlTransport:
     further back than `redeliver_timeout`; keepalive moves it forward.
     """
 
+    joins_transaction = True
+
     def __init__(
         self,
         name: str,
@@ -70,8 +72,10 @@ class SqlTransport:
         self._database.write(lambda connection: create_or_complete(connection, self._table))
 
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
-        """Insert the message; committed when this returns, or with the transaction of this database that is open around
-        the handler that runs now. Raises TransportUnavailable, MessageEncodingFailed.
+        """Insert the message. It is committed when this returns, unless it joins a transaction: that of its
+        SqlConnectionStamp, or the one of this database that is open around the handler that runs now.
+
+        Raises TransportUnavailable, TransportError, MessageEncodingFailed.
         """
         body, headers = write_row(self._serializer.encode(envelope))
         if self.options.max_message_bytes:
@@ -79,12 +83,20 @@ class SqlTransport:
             allows = f"max_message_bytes of the transport {self.name!r}"
             check_size(envelope, size, self.options.max_message_bytes, allows)
         statement = self._sql.insert(body, headers, _delay_seconds(envelope))
-        transaction = self._transactions.find(self.options.url)
-        if transaction is not None:
-            row_id = self._joined.run(transaction.connection(), statement)
+        connection = self._connection_to_join(envelope)
+        if connection is not None:
+            row_id = self._joined.run(connection, statement)
         else:
             row_id = self._write(lambda connection: connection.execute(statement).scalar_one())
         return envelope.with_stamps(TransportMessageIdStamp(str(row_id)))
+
+    def _connection_to_join(self, envelope: AnyEnvelope) -> Connection | None:
+        given = envelope.last(SqlConnectionStamp)
+        if given is not None:
+            self._joined.check(given.connection)
+            return given.connection
+        transaction = self._transactions.find(self.options.url)
+        return None if transaction is None else transaction.connection()
 
     def get(self, wait: float, stop: Callable[[], bool], limit: int = 1) -> Sequence[AnyEnvelope]:
         """Take the oldest messages that are due and free, looking again until `wait` seconds are over."""

@@ -1,0 +1,132 @@
+"""Transactional outbox: what is sent to a transport lies in a SQL table first, and a worker passes it on (R42).
+
+The row is written in the application's own transaction, so that the message exists when the business data does. The
+worker that consumes the outbox sends it to its target and removes the row when that is confirmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from messenger.bus import MessageBus
+from messenger.envelope import AnyEnvelope, Envelope
+from messenger.errors import UnrecoverableError
+from messenger.messages import message
+from messenger.middleware.base import Next
+from messenger.stamps import (
+    DelayStamp,
+    MessageIdsStamp,
+    ReceivedStamp,
+    SentToFailureTransportStamp,
+    SqlConnectionStamp,
+    Stamp,
+    TransportMessageIdStamp,
+)
+from messenger.transports.base import Sender
+from messenger.transports.size_limit import check_size
+from messenger.wire.serializer import Encoded, Serializer, encode_value
+
+# Of the message's stamps those that are about its row too: when it is due, which transaction it is in, whose log line.
+_OF_THE_ROW: tuple[type[Stamp], ...] = (DelayStamp, MessageIdsStamp, SqlConnectionStamp)
+
+
+@message(name="messenger.Relay")
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A message on its way through an outbox.
+
+    transport: where it goes. body, headers: the message as that transport stores it.
+    """
+
+    transport: str
+    body: str
+    headers: dict[str, str]
+
+
+class OutboxSender:
+    """Stands for a transport that has an outbox: what it is given goes into the outbox.
+
+    name: the transport's.
+    """
+
+    joins_transaction = True
+
+    def __init__(self, name: str, target: Sender, outbox: Sender, serializer: Serializer) -> None:
+        self._name = name
+        self._target = target
+        self._outbox = outbox
+        self._serializer = serializer
+
+    def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
+        """Store the message in the outbox; a DelayStamp keeps it there. Its TransportMessageIdStamp is of the outbox.
+
+        Raises TransportUnavailable, TransportError, MessageEncodingFailed.
+        """
+        encoded = self._serializer.encode(envelope.without_all(DelayStamp))
+        self._check_size(envelope, encoded)
+        stamps = [stamp for stamp in envelope.stamps if isinstance(stamp, _OF_THE_ROW)]
+        sent = self._outbox.send(Envelope(Relay(self._name, encoded.body, encoded.headers), stamps))
+        return envelope.with_stamps(TransportMessageIdStamp(sent.id or ""))
+
+    def _check_size(self, envelope: AnyEnvelope, encoded: Encoded) -> None:
+        """The target's limit is for new messages; what is passed on counts as accepted there."""
+        limit: int = getattr(getattr(self._target, "options", None), "max_message_bytes", 0)
+        if limit:
+            whose = f"max_message_bytes of the transport {self._name!r}"
+            check_size(envelope, len(encode_value(encoded)), limit, whose)
+
+
+class Outboxes:
+    """The outboxes of an application, and what passes their messages on.
+
+    names: the outbox of each transport that has one. failure_transports: see Application.
+    sender: a transport by name.
+    """
+
+    def __init__(
+        self,
+        names: Mapping[str, str],
+        failure_transports: Mapping[str, str | None],
+        sender: Callable[[str], Sender],
+        serializer: Serializer,
+    ) -> None:
+        self._names = names
+        self._failure_transports = failure_transports
+        self._sender = sender
+        self._serializer = serializer
+        self._bus = MessageBus([self], name="messenger.outbox")
+
+    def sender(self, name: str) -> Sender:
+        """Where a dispatched message is sent to that goes to this transport: its outbox, if it has one."""
+        outbox = self._names.get(name)
+        target = self._sender(name)
+        return target if outbox is None else OutboxSender(name, target, self._sender(outbox), self._serializer)
+
+    def bus_for(self, envelope: AnyEnvelope) -> MessageBus | None:
+        """The bus that handles this message, whatever its stamps say; None: it is none of an outbox's."""
+        return self._bus if isinstance(envelope.message, Relay) else None
+
+    def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
+        """Pass a message on: it is sent as it was written, and what cannot be decoded here too.
+
+        Raises UnrecoverableError unless it came from the outbox of its target; TransportUnavailable while that is away,
+        so that it waits in the outbox and no try is used up; what else sending raises.
+        """
+        relay = envelope.message
+        if not self._is_from_outbox(envelope, self._names.get(relay.transport)):
+            raise UnrecoverableError(
+                f"a message for {relay.transport!r} came from a transport that messenger.yaml does not name as its "
+                "outbox; it is not passed on"
+            )
+        self._sender(relay.transport).send(self._serializer.decode(Encoded(relay.body, dict(relay.headers))))
+        return following(envelope)
+
+    def _is_from_outbox(self, envelope: AnyEnvelope, outbox: str | None) -> bool:
+        received = envelope.last(ReceivedStamp)
+        if received is None or outbox is None:
+            return False
+        failed = envelope.last(SentToFailureTransportStamp)
+        if failed is not None and failed.original_receiver_name == outbox:
+            return received.transport_name in (outbox, self._failure_transports[outbox])
+        return received.transport_name == outbox
