@@ -3,12 +3,13 @@
 Everything lies in one Redis under fixed keys, derived from the `name` in messenger.yaml and never from a path (R50):
 
     <name>:stop               hash: scope -> how often its workers were asked to stop (a counter, no clock: R51)
+    <name>:paused             hash: scope -> who paused its workers, why and since when
     <name>:workers            sorted set: worker id -> when it was last seen, ms of the server's clock
     <name>:worker:<id>        JSON: what the worker says of itself, with a time to live (R64)
     <name>:reply:<token>      list: how one message ended, for `messenger dispatch --wait`
 
 In a Redis Cluster <name> stands in braces: a hash tag, for all of them to lie in one slot (R20).
-Scopes: `all`, `host:<host>`, `host:<host>:release:<release>`.
+Scopes: `all`, `host:<host>`, `pool:<pool>`, `host:<host>:pool:<pool>`, `host:<host>:release:<release>`.
 """
 
 from __future__ import annotations
@@ -66,19 +67,41 @@ class Reply(msgspec.Struct, frozen=True):
     error: str | None = None
 
 
+class Pause(msgspec.Struct, frozen=True):
+    """Why workers take no messages. by: a person, user@host. since: seconds since 1970, by the server's clock."""
+
+    by: str
+    reason: str
+    since: int
+
+    def __str__(self) -> str:
+        return f"paused by {self.by}" + (f": {self.reason}" if self.reason else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which workers are meant: all, those of a host, or those of a host on one release."""
+    """Which workers are meant: all, or those of a host, a pool, a release, or of several of these."""
 
     host: str | None = None
     release: str | None = None
+    pool: str | None = None
 
     @property
     def field(self) -> str:
-        """Its field in the hash <name>:stop."""
-        if self.host is None:
-            return "all"
-        return f"host:{self.host}" + (f":release:{self.release}" if self.release is not None else "")
+        """Its field in the hashes <name>:stop and <name>:paused."""
+        parts = [("host", self.host), ("pool", self.pool), ("release", self.release)]
+        return ":".join(f"{name}:{value}" for name, value in parts if value is not None) or "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What the workers of some scopes are told.
+
+    generation: how often they were asked to stop; a worker leaves when it grows. pause: they take no messages.
+    """
+
+    generation: int
+    pause: Pause | None
 
 
 @dataclass(slots=True)
@@ -102,19 +125,39 @@ class Control:
         """What the keys of this application begin with."""
         return f"{{{self.name}}}" if self.options.nodes else self.name
 
-    # --- stopping --------------------------------------------------------------------------------------------------
+    # --- orders ----------------------------------------------------------------------------------------------------
 
-    def generation(self, host: str, release: str) -> int:
-        """How often a worker of this host and release has been asked to stop; a worker leaves when it grows."""
-        scopes = (Scope(), Scope(host), Scope(host, release))
-        counts = self._link.call("HMGET", f"{self.prefix}:stop", *(scope.field for scope in scopes))
-        return sum(int(count or 0) for count in counts)
+    def orders(self, host: str, pool: str, release: str) -> Orders:
+        """What a worker of this host, pool and release is told."""
+        fields = [scope.field for scope in (Scope(), Scope(host), Scope(pool=pool), Scope(host, pool=pool),
+                                            Scope(host, release))]  # fmt: skip
+        counts, pauses = self._link.pipeline(
+            [("HMGET", f"{self.prefix}:stop", *fields), ("HMGET", f"{self.prefix}:paused", *fields)]
+        )
+        pause = next((text for text in pauses if text is not None), None)
+        return Orders(sum(int(count or 0) for count in counts), pause and msgspec.json.decode(pause, type=Pause))
 
     def ask_to_stop(self, scopes: Iterable[Scope]) -> None:
         """Ask every worker in these scopes to finish its message and leave."""
         commands = [("HINCRBY", f"{self.prefix}:stop", scope.field, 1) for scope in scopes]
         if commands:
             self._link.pipeline(commands, transaction=True)
+
+    def pause(self, scope: Scope, by: str, reason: str) -> None:
+        """Have the workers of this scope, and those that will be, finish their message and take no other."""
+        pause = Pause(by, reason, self._now() // 1000)
+        self._link.call("HSET", f"{self.prefix}:paused", scope.field, msgspec.json.encode(pause))
+
+    def resume(self, scope: Scope) -> bool:
+        """End the pause of this scope; of every scope when it is the one of all workers. Whether there was one."""
+        fields = list(self.pauses()) if scope == Scope() else [scope.field]
+        return bool(fields and self._link.call("HDEL", f"{self.prefix}:paused", *fields))
+
+    def pauses(self) -> dict[str, Pause]:
+        """The scopes that are paused now."""
+        answer = self._link.call("HGETALL", f"{self.prefix}:paused")
+        pairs = zip(answer[::2], answer[1::2], strict=True)
+        return {field.decode(): msgspec.json.decode(text, type=Pause) for field, text in pairs}
 
     # --- the registry ----------------------------------------------------------------------------------------------
 

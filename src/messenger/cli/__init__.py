@@ -27,6 +27,8 @@ EXIT_CONFIG = 78
         "debug": "messenger.cli.debug:debug",
         "dispatch": "messenger.cli.dispatch:dispatch",
         "failed": "messenger.cli.failed:failed",
+        "pause": "messenger.cli.pause:pause",
+        "resume": "messenger.cli.pause:resume",
         "setup-transports": "messenger.cli.setup_transports:setup_transports",
         "stats": "messenger.cli.stats:stats",
         "stop-workers": "messenger.cli.stop_workers:stop_workers",

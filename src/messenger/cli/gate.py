@@ -8,7 +8,7 @@ from messenger.control import Control, WorkerInfo
 from messenger.errors import TransportUnavailable
 
 _POLL_SECONDS = 0.25
-_AT_WORK = ("idle", "busy")
+_AT_WORK = ("idle", "busy", "pausing", "paused")
 
 
 class Gate:

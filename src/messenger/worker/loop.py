@@ -19,6 +19,7 @@ from messenger.worker.stop import StopRequest
 from messenger.worker.waiting import wait_for_any
 
 log = logging.getLogger(__name__)
+_PAUSED_SECONDS = 0.5  # between two looks whether a pause is over
 
 
 class Loop:
@@ -65,6 +66,10 @@ class Loop:
         self._handovers.try_due()
         if self._application.batches.flush():
             self._after_messages()
+        if self._status.pause is not None:
+            self._status.enter("paused", str(self._status.pause))
+            self._stop.pause(min(_PAUSED_SECONDS, self._seconds_to_wait(self._sources)))
+            return False
         ready = [source for source in self._order.next() if self._may_take(source)]
         for source in ready:
             envelopes = source.take(0.0, self._stop.is_requested, self._room())

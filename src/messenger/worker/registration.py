@@ -1,4 +1,4 @@
-"""The worker in the registry of the control plane, and the stop signal that comes from there (R50, R51, R64)."""
+"""The worker in the registry of the control plane, and the orders that come from there: stop, pause (R50, R51, R64)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import os
 import time
 
-from messenger.control import Control, CurrentMessage, WorkerInfo
+from messenger.control import Control, CurrentMessage, Orders, WorkerInfo
 from messenger.errors import MessengerError
 from messenger.worker.status import WorkerStatus
 from messenger.worker.stop import StopRequest
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Registration:
-    """Tells the registry what the worker does, and sees when workers are asked to stop.
+    """Tells the registry what the worker does, and sees when workers are asked to stop or to pause.
 
     control: a connection of its own.
     """
@@ -28,17 +28,20 @@ class Registration:
 
     def connect(self) -> None:
         """Note the stop counter and register, before the first message. Raises TransportUnavailable."""
+        orders = self._orders()
         if self._baseline is None:
-            self._baseline = self._generation()
+            self._baseline = orders.generation
+        self._status.pause = orders.pause
         self._control.report(worker_info(self._status))
 
     def report(self) -> None:
         """A beat's step. Raises TransportError."""
         self._control.report(worker_info(self._status))
-        generation = self._generation()
-        if self._baseline is None or generation < self._baseline:  # it falls when Redis was emptied
-            self._baseline = generation
-        elif generation > self._baseline:
+        orders = self._orders()
+        self._status.pause = orders.pause
+        if self._baseline is None or orders.generation < self._baseline:  # it falls when Redis was emptied
+            self._baseline = orders.generation
+        elif orders.generation > self._baseline:
             self._stop.request("stop-workers")
 
     def leave(self) -> None:
@@ -49,8 +52,8 @@ class Registration:
             log.debug("not_signed_off: %s", error)  # its entry expires by itself
         self._control.close()
 
-    def _generation(self) -> int:
-        return self._control.generation(self._status.host, self._status.release)
+    def _orders(self) -> Orders:
+        return self._control.orders(self._status.host, self._status.pool, self._status.release)
 
 
 def worker_info(status: WorkerStatus) -> WorkerInfo:
@@ -65,7 +68,7 @@ def worker_info(status: WorkerStatus) -> WorkerInfo:
         process=status.process,
         release=status.release,
         transports=list(status.transports),
-        state=status.state,
+        state="pausing" if status.state == "busy" and status.pause is not None else status.state,
         waiting_for=status.waiting_for,
         message=CurrentMessage(held.id, held.type, seconds) if held is not None else None,
         handled=status.handled,

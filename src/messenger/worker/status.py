@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from messenger.control import Pause
 from messenger.envelope import AnyEnvelope
 from messenger.transports.base import Transport
 from messenger.worker.stop import StopRequest
@@ -29,7 +30,7 @@ class Held:
 class WorkerStatus:
     """One worker's state. Each field is assigned whole, so the beat always sees a consistent value.
 
-    held: every message in hand. current: the one whose handler runs.
+    held: every message in hand. current: the one whose handler runs. pause: no message is taken while it is there.
     """
 
     worker_id: str
@@ -40,6 +41,7 @@ class WorkerStatus:
     transports: tuple[str, ...]
     state: str = "starting"
     waiting_for: str | None = None
+    pause: Pause | None = None
     held: tuple[Held, ...] = ()
     current: Held | None = None
     handled: int = 0

@@ -145,11 +145,14 @@ class Chaos:
 
         wait_until(goes_on, LONG, f"work goes on; {self._logs()}")
 
-    def drain(self) -> None:
-        """Nobody sends any more; the workers are left alone until nothing waits."""
+    def end(self) -> None:
+        """Nobody sends any more."""
         for sender in self._senders:
             sender.kill()
             sender.wait(LONG)
+
+    def drain(self) -> None:
+        """The workers are left alone until nothing waits."""
 
         def empty() -> bool:
             self._see_to_workers()

@@ -21,6 +21,7 @@ from tests.integration.servers import PostgresServer, RedisServer
 from tests.integration.worker.project import Project
 
 STEPS = int(os.environ.get("MESSENGER_PROMISE_STEPS", "8"))
+pytestmark = pytest.mark.timeout(120 + 30 * STEPS)
 SEED = int(os.environ.get("MESSENGER_PROMISE_SEED", str(random.randrange(10**6))))
 
 
@@ -54,8 +55,11 @@ def keep_the_promise(project: Project, store: RedisServer | PostgresServer | Non
     project.write("sender.py", SENDER)
     project.write("messenger.yaml", YAML)
     chaos = Chaos(project, store, SEED)
-    chaos.begin()
-    happened = [chaos.step() for _ in range(STEPS)]
+    try:
+        chaos.begin()
+        happened = [chaos.step() for _ in range(STEPS)]
+    finally:
+        chaos.end()
     chaos.drain()
 
     story = f"seed {SEED}: {', '.join(happened)}"

@@ -92,7 +92,11 @@ def live_as_control(options: RedisOptions) -> None:
     control.report(INFO)
     assert [worker.id for worker in control.workers()] == ["w"]
     control.ask_to_stop([Scope(), Scope("h")])
-    assert control.generation("h", "r") == 2
+    control.pause(Scope(pool="p"), "ann", "")
+    orders = control.orders("h", "p", "r")
+    assert orders.generation == 2
+    assert orders.pause is not None
+    assert control.resume(Scope())
     control.reply("token", Reply("handled", "w", 1.0))
     assert control.await_reply("token", LONG) is not None
     control.sign_off("w")

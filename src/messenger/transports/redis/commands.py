@@ -59,6 +59,10 @@ def control_commands(name: str) -> list[Needed]:
     return [
         _on(f"{name}:stop", "HMGET", "all"),
         _on(f"{name}:stop", "HINCRBY", "all", _BAD),
+        _on(f"{name}:paused", "HMGET", "all"),
+        _on(f"{name}:paused", "HSET", "check", "", "a field without a value"),
+        _on(f"{name}:paused", "HDEL", "check"),
+        _on(f"{name}:paused", "HGETALL"),
         _on(f"{name}:workers", "ZADD", _BAD, ""),
         _on(f"{name}:workers", "ZREM", ""),
         _on(f"{name}:workers", "ZREMRANGEBYSCORE", _BAD, _BAD),
