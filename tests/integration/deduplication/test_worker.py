@@ -170,7 +170,6 @@ def test_while_the_locks_are_away_messages_are_handled_and_the_locks_expire(proj
         assert "Traceback" not in worker.log
         project.server.start()
         tasks.wait_until_free()
-    with sender(project) as tasks:
         tasks.send("b")
         project.wait_for_event("done b")
         tasks.wait_until_free()

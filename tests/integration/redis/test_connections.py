@@ -165,6 +165,15 @@ def test_what_a_server_cannot_do_now_is_not_taken_for_done(opened: Open, client:
     assert number_of(take(transport)) == 1
 
 
+def test_a_connection_that_the_server_closed_meanwhile_is_opened_again(opened: Open, client: redis.Redis) -> None:
+    """As with Redis's `timeout` for idle clients: a web application may dispatch once an hour."""
+    transport = opened()
+    transport.send(order(1))
+    client.client_kill_filter(skipme=True)
+    transport.send(order(2))
+    assert client.xlen("orders") == 2
+
+
 def test_a_restart_of_the_server_loses_nothing(opened: Open, redis_server: RedisServer) -> None:
     transport = opened()
     for number in range(3):

@@ -180,8 +180,7 @@ class RedisLink:
 
     def _ready(self) -> Any:
         try:
-            # Closed by the server, or a reply that nobody has waited for.
-            if self._connection is not None and (self._blocked_until is not None or self._connection.can_read(0)):
+            if self._connection is not None and (self._blocked_until is not None or _is_stale(self._connection)):
                 self.close()
             if self._connection is None:
                 pause = self._closed_at + self._options.retry_interval / 1000 - time.monotonic()
@@ -218,6 +217,14 @@ def link_to(options: RedisOptions) -> RedisLink:
     from messenger.transports.redis.cluster import ClusterLink
 
     return ClusterLink(options)
+
+
+def _is_stale(connection: Any) -> bool:
+    """Closed by the server meanwhile, by a restart or its `timeout`, or with a reply that nobody has waited for."""
+    try:
+        return bool(connection.can_read(0))
+    except (redis.RedisError, OSError):
+        return True
 
 
 def wait_readable(fd: int, seconds: float, stop: Callable[[], bool]) -> None:
