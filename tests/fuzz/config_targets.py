@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from messenger.checks.supervisor_conf import ConfUnreadable, read_programs
 from messenger.config.environment import read_environment
 from messenger.config.loader import load_config
 from messenger.dsn import parse_dsn
@@ -90,6 +91,16 @@ def check_env(directory: Path, data: bytes) -> None:
     """A .env file. directory: where it may write."""
     path = _write(directory / "env" / ".env", data)
     _expect_config_error(lambda: read_environment(path.parent, ENVIRON))
+
+
+def check_supervisor(directory: Path, data: bytes) -> None:
+    """A configuration of Supervisor, that may include itself. directory: where it may write."""
+    # Without a slash nothing else is included: /dev/zero has no end.
+    path = _write(directory / "supervisor" / "supervisord.conf", data.replace(b"/", b"_"))
+    try:
+        read_programs(path, {"NAME": "a"})
+    except ConfUnreadable as error:
+        _check_line(str(error))
 
 
 def _write(path: Path, data: bytes) -> Path:

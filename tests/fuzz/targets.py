@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.fuzz import config_targets, wire_targets
 
-NAMES = ("value", "headers", "row", "php_string", "dsn", "redis", "doctrine", "yaml", "env")
+NAMES = ("value", "headers", "row", "php_string", "dsn", "redis", "doctrine", "yaml", "env", "supervisor")
 PLANTED = "planted"  # a bug for the harness's own test
 CORPUS = Path(__file__).with_name("corpus")
 
@@ -29,6 +29,7 @@ def targets(directory: Path) -> dict[str, Callable[[bytes], None]]:
         "doctrine": config_targets.check_doctrine,
         "yaml": partial(config_targets.check_yaml, directory),
         "env": partial(config_targets.check_env, directory),
+        "supervisor": partial(config_targets.check_supervisor, directory),
         PLANTED: _check_planted,
     }
 
