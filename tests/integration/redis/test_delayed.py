@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import redis
 
 from messenger import DelayStamp
 from messenger.transports.redis.scripts import Script
+from messenger.transports.redis.transport import RedisTransport
 from messenger.wire import php_string
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import number_of, order, stored, take
@@ -93,3 +95,25 @@ def test_a_wait_ends_when_the_next_one_is_due(opened: Open) -> None:
         if taken:
             break
     assert [number_of(envelope) for envelope in taken] == [1]
+
+
+@pytest.mark.parametrize("id_", ["u7", "5f.7-_", "ü \\ 7", "unreadable"])
+def test_a_delayed_message_is_found_without_decoding_the_others(
+    opened: Open, client: redis.Redis, monkeypatch: pytest.MonkeyPatch, id_: str
+) -> None:
+    decoded: list[bytes] = []
+    decode = RedisTransport._decode
+
+    def counted(transport: RedisTransport, value: bytes) -> Any:
+        decoded.append(value)
+        return decode(transport, value)
+
+    monkeypatch.setattr(RedisTransport, "_decode", counted)
+    wanted = b"no JSON" if id_ == "unreadable" else json.dumps({**json.loads(stored(7)), "uniqid": id_}).encode()
+    client.zadd("orders__queue", {stored(number, uniqid=f"x{number}"): 4e12 for number in range(700)})
+    client.zadd("orders__queue", {wanted: 5e12})
+    found = opened().find(id_)
+    assert found is not None
+    assert found.id == id_
+    assert decoded == [wanted]
+    assert opened().find("x") is None

@@ -18,6 +18,8 @@ from messenger.transports.redis.options import RedisOptions
 
 _PAGE = 500
 _ENTRY_ID = re.compile(r"\d+-\d+")
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]+")  # the same in JSON, whoever wrote it
+_UNREADABLE = "unreadable"
 Decode = Callable[[bytes], AnyEnvelope]
 
 
@@ -102,10 +104,10 @@ class RedisInspector:
         if _ENTRY_ID.fullmatch(message_id):
             entries = [entry for entry in self._own_entries(message_id, message_id) if not self._is_handled(message_id)]
             return self._from_entry(*entries[0]) if entries else None
+        written = message_id.encode() if _PLAIN_ID.fullmatch(message_id) and message_id != _UNREADABLE else b""
         for member in self._delayed():
-            envelope = self._from_member(member)
-            if envelope.id == message_id:
-                return envelope
+            if written in member and _uniqid(member) == message_id:  # most are not even read as JSON
+                return self._from_member(member)
         return None
 
     def _own(self, groups: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
@@ -176,5 +178,5 @@ def _uniqid(member: bytes) -> str:
     try:
         document = msgspec.json.decode(member)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return "unreadable"
-    return str(document.get("uniqid", "unreadable")) if isinstance(document, dict) else "unreadable"
+        return _UNREADABLE
+    return str(document.get("uniqid", _UNREADABLE)) if isinstance(document, dict) else _UNREADABLE
