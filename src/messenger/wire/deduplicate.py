@@ -1,21 +1,23 @@
-"""The DeduplicateStamp as a plain header: PHP drops a message with a stamp header it does not know."""
+"""The DeduplicateStamp as a plain header."""
 
 from __future__ import annotations
 
 import msgspec
 
+from messenger.envelope import AnyEnvelope
 from messenger.stamps import DeduplicateStamp
 
 HEADER = "X-Messenger-Deduplicate"
 _decoder = msgspec.json.Decoder(DeduplicateStamp)
 
 
-def encode_deduplicate(stamp: DeduplicateStamp) -> str:
-    """The header's value, a JSON object."""
-    return msgspec.json.encode(stamp).decode()
+def encode(envelope: AnyEnvelope) -> dict[str, str]:
+    """The header of its DeduplicateStamp, a JSON object."""
+    stamp = envelope.last(DeduplicateStamp)
+    return {HEADER: msgspec.json.encode(stamp).decode()} if stamp is not None else {}
 
 
-def take_deduplicate(headers: dict[str, str]) -> tuple[DeduplicateStamp | None, str]:
+def take(headers: dict[str, str]) -> tuple[DeduplicateStamp | None, str]:
     """The stamp, taken out of `headers`, and what is wrong with it, "" when nothing is. A wrong one is not taken."""
     value = headers.get(HEADER)
     if value is None:

@@ -1,9 +1,10 @@
-"""Message, correlation and causation id as plain headers: PHP drops a message with a stamp header it does not know."""
+"""Message, correlation and causation id as plain headers."""
 
 from __future__ import annotations
 
 import re
 
+from messenger.envelope import AnyEnvelope
 from messenger.stamps import MessageIdsStamp
 
 MESSAGE_HEADER = "X-Messenger-Message-Id"
@@ -12,22 +13,25 @@ CAUSATION_HEADER = "X-Messenger-Causation-Id"
 _ID = re.compile(r"[A-Za-z0-9_.:@/+=-]{1,200}")  # nothing that could forge a log line
 
 
-def encode_ids(stamp: MessageIdsStamp) -> dict[str, str]:
-    """The headers of these ids."""
+def encode(envelope: AnyEnvelope) -> dict[str, str]:
+    """The headers of its MessageIdsStamp."""
+    stamp = envelope.last(MessageIdsStamp)
+    if stamp is None:
+        return {}
     headers = {MESSAGE_HEADER: stamp.message_id, CORRELATION_HEADER: stamp.correlation_id}
     if stamp.causation_id is not None:
         headers[CAUSATION_HEADER] = stamp.causation_id
     return headers
 
 
-def take_ids(headers: dict[str, str]) -> MessageIdsStamp | None:
-    """The ids, taken out of `headers`. None, and nothing taken, when there are none or one of them is no id."""
+def take(headers: dict[str, str]) -> tuple[MessageIdsStamp | None, str]:
+    """The stamp, taken out of `headers`. Nothing is taken when there are no ids or one of them is no id."""
     message_id = headers.get(MESSAGE_HEADER, "")
     correlation_id = headers.get(CORRELATION_HEADER, message_id)
     causation_id = headers.get(CAUSATION_HEADER)
     given = (message_id, correlation_id, message_id if causation_id is None else causation_id)
     if not all(_ID.fullmatch(value) for value in given):
-        return None
+        return None, ""
     for name in (MESSAGE_HEADER, CORRELATION_HEADER, CAUSATION_HEADER):
         headers.pop(name, None)
-    return MessageIdsStamp(message_id, correlation_id, causation_id)
+    return MessageIdsStamp(message_id, correlation_id, causation_id), ""

@@ -12,24 +12,14 @@ import msgspec
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import MessageDecodingFailed, printable_line
 from messenger.messages import MessageRegistry, wire_name
-from messenger.stamps import (
-    DeduplicateStamp,
-    ForeignHeadersStamp,
-    MessageIdsStamp,
-    ReplyStamp,
-    SerializedMessageStamp,
-)
+from messenger.stamps import ForeignHeadersStamp, SerializedMessageStamp
 from messenger.wire import php_string, signing
 from messenger.wire.body import BodyCodecs
-from messenger.wire.deduplicate import HEADER as DEDUPLICATE_HEADER
-from messenger.wire.deduplicate import encode_deduplicate, take_deduplicate
-from messenger.wire.ids import encode_ids, take_ids
+from messenger.wire.own_headers import encode_own_headers, take_own_headers
 from messenger.wire.signing import Signing
 from messenger.wire.stamps import decode_stamps, encode_stamps
 
 RAW_HEADER = "X-Messenger-Raw"
-REPLY_HEADER = "X-Messenger-Reply"
-_TOKEN = re.compile(r"[0-9a-f]{32}")
 _PHP_NATIVE = re.compile(r"\s*O:\d+:")
 _LONGEST_REASON = 500  # characters
 _IGBINARY = b"\x00\x00\x00"
@@ -87,15 +77,7 @@ class Serializer:
         foreign = envelope.last(ForeignHeadersStamp)
         for name, value in (foreign.headers if foreign is not None else {}).items():
             headers.setdefault(name, value)
-        reply = envelope.last(ReplyStamp)
-        if reply is not None:
-            headers[REPLY_HEADER] = reply.token
-        ids = envelope.last(MessageIdsStamp)
-        if ids is not None:
-            headers.update(encode_ids(ids))
-        deduplicate = envelope.last(DeduplicateStamp)
-        if deduplicate is not None:
-            headers[DEDUPLICATE_HEADER] = encode_deduplicate(deduplicate)
+        headers.update(encode_own_headers(envelope))
         return Encoded(body, headers)
 
     def decode(self, encoded: Encoded) -> AnyEnvelope:
@@ -103,15 +85,8 @@ class Serializer:
         if encoded.headers.get(RAW_HEADER) == "base64":
             return self._decode_raw(encoded)
         stamps, rest, problem = decode_stamps(encoded.headers)
-        reply = rest.pop(REPLY_HEADER, "")
-        if _TOKEN.fullmatch(reply):
-            stamps.append(ReplyStamp(reply))
-        ids = take_ids(rest)
-        if ids is not None:
-            stamps.append(ids)
-        deduplicate, wrong = take_deduplicate(rest)
-        if deduplicate is not None:
-            stamps.append(deduplicate)
+        own, wrong = take_own_headers(rest)
+        stamps += own
         try:
             if problem or wrong:
                 raise MessageDecodingFailed(problem or wrong)
