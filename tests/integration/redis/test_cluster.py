@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -182,6 +183,34 @@ def test_a_slot_that_has_moved_is_followed(redis_cluster: Cluster, transport: Re
     assert [number_of(take(transport)) for _ in range(2)] == [2, 3]
     with target.client() as client:
         assert client.xlen(STREAM) == 2
+
+
+class Outdated(socketserver.StreamRequestHandler):
+    """A node that still thinks one master, at `port`, has every slot."""
+
+    port: int
+
+    def handle(self) -> None:
+        while head := self.rfile.readline():
+            words = [(self.rfile.readline(), self.rfile.readline().strip())[1] for _ in range(int(head[1:]))]
+            slots = f"*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{self.port}\r\n"
+            self.wfile.write(slots.encode() if words[:2] == [b"CLUSTER", b"SLOTS"] else b"+OK\r\n")
+
+
+def test_a_node_with_an_outdated_view_does_not_mislead(redis_cluster: Cluster, opened: Open) -> None:
+    other = redis_cluster.other_than(redis_cluster.master_of(STREAM))
+    handler = type("Handler", (Outdated,), {"port": other.port})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as node, ThreadPoolExecutor(1) as pool:
+        pool.submit(node.serve_forever)
+        transport = opened(f"redis://127.0.0.1:{node.server_address[1]}/{STREAM}?redis_cluster=1")
+        try:
+            transport.send(order(1))
+            received = take(transport)
+            transport.keepalive(received)
+            transport.ack(received)
+        finally:
+            transport.close()
+            node.shutdown()
 
 
 def test_while_it_is_on_its_way_what_has_gone_is_asked_of_the_target(
