@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import time
 from secrets import token_hex
 
@@ -11,6 +10,7 @@ from sqlalchemy import Connection, text
 
 from messenger.checks.finding import Finding, Place
 from messenger.errors import TransportError
+from messenger.readable import readable
 from messenger.transports.sql.connection import Database
 
 _SECONDS = 2.0
@@ -43,11 +43,9 @@ def _is_told(connection: Connection) -> bool:
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
     deadline = time.monotonic() + _SECONDS
-    readable = select.poll()
-    readable.register(driver.fileno(), select.POLLIN)
     while (left := deadline - time.monotonic()) > 0:
         driver.pgconn.consume_input()
         if driver.pgconn.notifies() is not None:
             return True
-        readable.poll(left * 1000)
+        readable((driver.fileno(),), left)
     return False

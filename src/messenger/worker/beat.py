@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from messenger.errors import MessengerError
-from messenger.worker.stop import Flag, StopRequest, readable
+from messenger.readable import readable
+from messenger.worker.stop import Flag, StopRequest
 
 log = logging.getLogger(__name__)
 Step = Callable[[], None]

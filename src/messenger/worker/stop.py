@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import time
-from collections.abc import Sequence
 from types import FrameType
 
 _SLICE_SECONDS = 0.05
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-
-
-def readable(fds: Sequence[int], seconds: float) -> bool:
-    """Wait until one of these file descriptors can be read, for `seconds` at most. Whether one can."""
-    poll = select.poll()
-    for fd in fds:
-        poll.register(fd, select.POLLIN)
-    return bool(poll.poll(max(0.0, seconds) * 1000))
 
 
 class Flag:

@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 
 from messenger.envelope import AnyEnvelope
+from messenger.readable import readable
 from messenger.worker.source import Source
-from messenger.worker.stop import StopRequest, readable
+from messenger.worker.stop import StopRequest
 
 _POLL_SECONDS = 0.1
 Taken = tuple[Source, AnyEnvelope]

@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 
 from messenger.control import Control, Reply
+from messenger.deduplication.factory import open_lock_store
 from messenger.transports.redis.commands import cluster_commands, control_commands, transport_commands
 from messenger.transports.redis.options import parse_redis_dsn
 from tests.integration.cluster import WITH_REPLICA, Cluster
@@ -107,6 +108,21 @@ def test_a_rate_limit_counts_in_the_slot_of_the_control_plane(
     with redis_cluster.master_of("{test}").client() as client:
         wait_until(lambda: bool(keys & set(client.keys())), LONG, "a token is counted")
     assert clustered.events("done") == ["done a"]
+
+
+def test_deduplication_locks_lie_in_the_slot_of_the_control_plane(redis_cluster: Cluster) -> None:
+    control = Control(parse_redis_dsn("control", redis_cluster.url()), "test")
+    stores = [open_lock_store("messenger.yaml", control) for _ in range(2)]
+    try:
+        assert [store.take("order 1", owner, 60) for store, owner in zip(stores, "ab", strict=True)] == ["a", "a"]
+        with redis_cluster.master_of("{test}").client() as client:
+            assert client.keys() == [b"{test}:deduplicate:order 1"]
+        stores[0].release("order 1", "a")
+        assert stores[1].take("order 1", "b", 60) == "b"
+    finally:
+        for store in stores:
+            store.close()
+        control.close()
 
 
 def test_a_reply_is_waited_for_also_while_its_slot_moves(redis_cluster: Cluster) -> None:

@@ -159,6 +159,8 @@ def test_what_a_server_cannot_do_now_is_not_taken_for_done(opened: Open, client:
     try:
         with pytest.raises(TransportUnavailable, match="read only replica"):
             transport.requeue(held, held)
+        with pytest.raises(TransportUnavailable, match="read only replica"):
+            opened(worker="other").setup()
     finally:
         client.replicaof("NO", "ONE")
     transport.requeue(held, held)

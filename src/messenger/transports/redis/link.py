@@ -6,7 +6,6 @@ library can take its place.
 
 from __future__ import annotations
 
-import select
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,13 +14,13 @@ import redis
 import redis.exceptions
 
 from messenger.errors import TransportError, TransportUnavailable
+from messenger.readable import wait_readable
 from messenger.transports.redis.connect import Place, open_connection
 from messenger.transports.redis.options import RedisOptions
 
 Argument = str | bytes | int | float
-_POLL_SECONDS = 0.05
 _UNBLOCK_SECONDS = 0.01
-_GRACE_SECONDS = 5.0
+GRACE_SECONDS = 5.0  # a server that was told to wait for a time answers by itself then
 _NOBODY = 0  # no client has this id
 # Replies that say "not now" rather than "not so": the server starts, or is no master any more after a failover.
 _NOT_NOW = ("LOADING", "READONLY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
@@ -97,7 +96,7 @@ class RedisLink:
 
     def wait(self, command: Sequence[Argument], seconds: float, stop: Callable[[], bool]) -> Any:
         """The reply to a blocking command that ends by itself after `seconds`, or sooner once `stop()` is true."""
-        wait_readable(self.begin(command, seconds), seconds, stop)
+        wait_readable(self.begin(command, seconds), seconds + GRACE_SECONDS, stop)
         return self.end()
 
     def begin(self, command: Sequence[Argument], seconds: float) -> int:
@@ -125,7 +124,7 @@ class RedisLink:
         if connection is None or until is None:
             raise TransportUnavailable(f"{self._options.address}: nothing was waited for")
         try:
-            self._unblock(connection, until + _GRACE_SECONDS)
+            self._unblock(connection, until + GRACE_SECONDS)
             reply = connection.read_response()
         except redis.ResponseError as error:
             self._blocked_until = None
@@ -225,19 +224,6 @@ def _is_stale(connection: Any) -> bool:
         return bool(connection.can_read(0))
     except (redis.RedisError, OSError):
         return True
-
-
-def wait_readable(fd: int, seconds: float, stop: Callable[[], bool]) -> None:
-    """Return when the file descriptor is readable, or once `stop()` is true, or some time after `seconds`.
-
-    Later than `seconds`, because a server that was told the same time answers by itself then.
-    """
-    deadline = time.monotonic() + seconds + _GRACE_SECONDS
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    while not stop() and time.monotonic() < deadline:
-        if poll.poll(_POLL_SECONDS * 1000):
-            return
 
 
 def _plain(error: Exception) -> str:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessageDecodingFailed, TransportError
+from messenger.readable import wait_readable
 from messenger.stamps import DelayStamp, DeliveryStamp, RedeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, InFlight, Waiting
 from messenger.transports.redis import server_limit
 from messenger.transports.redis.consumer_lock import ConsumerLock
 from messenger.transports.redis.groups import Groups
 from messenger.transports.redis.inspect import DelayedMemberStamp, RedisInspector
-from messenger.transports.redis.link import Argument, RedisReplyError, link_to, wait_readable
+from messenger.transports.redis.link import GRACE_SECONDS, Argument, RedisReplyError, link_to
 from messenger.transports.redis.options import RedisOptions
 from messenger.transports.redis.receiving import Reader
 from messenger.transports.redis.scripts import Script, refused
@@ -66,7 +67,7 @@ class RedisTransport:
     def setup(self) -> None:
         """Create stream and group (XGROUP CREATE … MKSTREAM)."""
         reply = self._link.exchange([("XGROUP", "CREATE", self._stream, self.options.group, "0", "MKSTREAM")])[0]
-        if isinstance(reply, RedisReplyError) and not refused(reply, "BUSYGROUP"):
+        if isinstance(reply, TransportError) and not refused(reply, "BUSYGROUP"):
             raise reply
         self._groups.look()
         self._is_set_up = True
@@ -130,7 +131,7 @@ class RedisTransport:
             if taken or left <= 0 or stop():
                 return taken
             waiting = self._reader.begin_wait(left, limit)
-            wait_readable(waiting.fd, waiting.seconds, stop)
+            wait_readable(waiting.fd, waiting.seconds + GRACE_SECONDS, stop)
             taken = self._reader.end_wait()
             if taken:
                 return taken

@@ -7,8 +7,6 @@ only wakes: which message is taken is decided by the usual statement (R74).
 
 from __future__ import annotations
 
-import select
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,10 +15,11 @@ from sqlalchemy import Connection, Table, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from messenger.envelope import AnyEnvelope
+from messenger.readable import wait_readable
 from messenger.transports.base import Waiting
 from messenger.transports.sql.connection import Database
 from messenger.transports.sql.table import create_or_complete
-from messenger.transports.sql.transport import POLL_SECONDS, STOP_SECONDS, SqlTransport
+from messenger.transports.sql.transport import POLL_SECONDS, SqlTransport
 
 _TRIGGER = "notify_trigger"
 # A row that somebody is just taking looks free and is passed over: no reason to ask for it without a pause.
@@ -67,12 +66,7 @@ class NotifiedSqlTransport(SqlTransport):
 
     def _wait(self, seconds: float, stop: Callable[[], bool]) -> None:
         waiting = self.begin_wait(seconds)
-        deadline = time.monotonic() + waiting.seconds
-        told = select.poll()
-        told.register(waiting.fd, select.POLLIN)
-        while not stop() and (left := deadline - time.monotonic()) > 0:
-            if told.poll(min(left, STOP_SECONDS) * 1000):
-                break
+        wait_readable(waiting.fd, waiting.seconds, stop)
         self.end_wait()
 
     def _look(self, connection: Connection) -> tuple[float | None, bool]:

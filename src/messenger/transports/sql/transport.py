@@ -28,7 +28,7 @@ T = TypeVar("T")
 log = logging.getLogger("messenger.transports.sql")
 
 POLL_SECONDS = 0.2
-STOP_SECONDS = 0.05
+_STOP_SECONDS = 0.05
 _ID = re.compile(r"[0-9]{1,18}")
 
 
@@ -237,4 +237,4 @@ def _delay_seconds(envelope: AnyEnvelope) -> float:
 
 def _pause(until: float, stop: Callable[[], bool]) -> None:
     while not stop() and (left := until - time.monotonic()) > 0:
-        time.sleep(min(left, STOP_SECONDS))
+        time.sleep(min(left, _STOP_SECONDS))
