@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from messenger.checks.clock import check_clock
@@ -16,6 +16,7 @@ from messenger.transports.redis.commands import (
     Needed,
     cluster_commands,
     control_commands,
+    deduplicate_commands,
     limiter_commands,
     transport_commands,
 )
@@ -36,10 +37,17 @@ def check_redis_transport(name: str, options: RedisOptions) -> Iterator[Finding]
 def check_control(name: str, options: RedisOptions, limiters: Iterable[str] = ()) -> Iterator[Finding]:
     """The same for the control plane. name: what its keys begin with. limiters: the rate limiters that count there."""
     needed = [*cluster_commands(options), *control_commands(name), *limiter_commands(name, limiters)]
-    yield from _check("control plane", options, needed, [])
+    features = {"DeduplicateStamp": deduplicate_commands(name)}
+    yield from _check("control plane", options, needed, [], features)
 
 
-def _check(where: str, options: RedisOptions, needed: Sequence[Needed], more: Sequence[Step]) -> Iterator[Finding]:
+def _check(
+    where: str,
+    options: RedisOptions,
+    needed: Sequence[Needed],
+    more: Sequence[Step],
+    features: Mapping[str, Sequence[Needed]] | None = None,
+) -> Iterator[Finding]:
     link = link_to(_impatient(options))
     try:
         reached = check_reach(link, options)
@@ -52,7 +60,7 @@ def _check(where: str, options: RedisOptions, needed: Sequence[Needed], more: Se
             from messenger.checks.redis_cluster import check_cluster
 
             steps.insert(0, lambda link: check_cluster(link, where, options, server))
-        yield from check_rights(link, where, server, needed)
+        yield from check_rights(link, where, server, needed, features or {})
         for step in steps:
             try:
                 yield from step(link)

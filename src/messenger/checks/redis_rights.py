@@ -7,7 +7,7 @@ same, are for administrators only, and the user of an application is none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from messenger.checks.finding import Finding, Place
 from messenger.transports.redis.commands import Needed
@@ -17,8 +17,14 @@ from messenger.transports.redis.options import RedisOptions
 _ONLY_OUTSIDE = ("multi", "exec")
 
 
-def check_rights(link: RedisLink, where: str, options: RedisOptions, needed: Sequence[Needed]) -> Iterator[Finding]:
-    """One finding: what is missing and the rule that gives it, or that nothing is."""
+Features = Mapping[str, Sequence[Needed]]
+"""What each feature that not every application uses needs besides."""
+
+
+def check_rights(
+    link: RedisLink, where: str, options: RedisOptions, needed: Sequence[Needed], features: Features
+) -> Iterator[Finding]:
+    """What is missing and the rule that gives it, or that nothing is; and which features would need more."""
     place = Place("redis-rights", f"{where} ({options.address})")
     user = options.user or "default"
     # EXEC outside of a transaction is an error that does nothing.
@@ -30,12 +36,20 @@ def check_rights(link: RedisLink, where: str, options: RedisOptions, needed: Seq
     commands, keys = _denied(link, [each for each in needed if each.name not in _ONLY_OUTSIDE])
     if _is_denied(on_exec) and any(each.name == "exec" for each in needed):
         commands.append("exec")
-    if not commands and not keys:
+    if commands or keys:
+        found = [f"run {', '.join(commands)}"] * bool(commands) + [f"use {_and(keys)}"] * bool(keys)
+        yield place.fail(f"user {user!r} may not {' and not '.join(found)}", _rule(user, commands, keys))
+    else:
         yield place.ok(f"user {user!r} may run every command it needs")
-        return
-    found = [f"run {', '.join(commands)}"] * bool(commands) + [f"use {_and(keys)}"] * bool(keys)
+    for feature, more in features.items():
+        commands, keys = _denied(link, more)
+        if commands or keys:
+            yield place.ok(f"user {user!r} may not use {feature}; what allows it: {_rule(user, commands, keys)}")
+
+
+def _rule(user: str, commands: Sequence[str], keys: Sequence[str]) -> str:
     rules = [f"+{command}" for command in commands] + [f"~{key}" for key in keys]
-    yield place.fail(f"user {user!r} may not {' and not '.join(found)}", f"ACL SETUSER {user} {' '.join(rules)}")
+    return f"ACL SETUSER {user} {' '.join(rules)}"
 
 
 def _denied(link: RedisLink, needed: Sequence[Needed]) -> tuple[list[str], list[str]]:

@@ -14,6 +14,8 @@ from tests.integration.worker.project import TASKS, Project
 
 PASSWORD = "pass-word-of-the-test"
 CHANGED = ("maxmemory", "maxmemory-policy", "appendonly", "save")
+# All that a user needs who uses neither rate limits nor deduplication.
+KEYS = ("async*", "high*", "test:stop", "test:paused", "test:worker*", "test:reply:*")
 GOOD_PROGRAM = """
 [program:worker]
 command=messenger consume async --min-uptime 6
@@ -123,16 +125,24 @@ def test_what_a_rate_limiter_needs_is_named(project: Project) -> None:
     project.write(
         "tasks.py", TASKS + "\nclass Own:\n    def acquire(self, key): ...\n    def give_back(self, key): ...\n"
     )
-    keys = ("async*", "high*", "test:stop", "test:worker*", "test:reply:*")
-    dsn = user_with(project.server, all_rights(project.server), *keys)
+    dsn = user_with(project.server, all_rights(project.server), *KEYS)
     (finding,) = findings(project, "fail", code=1, MESSENGER_TRANSPORT_DSN=dsn)
-    assert finding["change"] == "ACL SETUSER app +hget +hset +pexpire ~test:rate:gateway*"
-    dsn = user_with(project.server, all_rights(project.server) | {"hget", "hset", "pexpire"}, "*")
+    assert finding["change"] == "ACL SETUSER app +hget +pexpire ~test:rate:gateway*"
+    dsn = user_with(project.server, all_rights(project.server) | {"hget", "pexpire"}, "*")
     assert findings(project, "fail", MESSENGER_TRANSPORT_DSN=dsn) == []
 
 
+def test_what_deduplication_would_need_is_said_and_is_no_failure(project: Project) -> None:
+    dsn = user_with(project.server, all_rights(project.server), *KEYS)
+    found = findings(project, "ok", MESSENGER_TRANSPORT_DSN=dsn)
+    (note,) = [each["found"] for each in found if "DeduplicateStamp" in each["found"]]
+    rule = "+get +pttl +pexpire ~test:deduplicate:*"
+    assert note == f"user 'app' may not use DeduplicateStamp; what allows it: ACL SETUSER app {rule}"
+    assert "DeduplicateStamp" not in project.run("check").stdout
+
+
 def test_the_list_of_rights_is_all_that_is_needed(project: Project) -> None:
-    dsn = user_with(project.server, all_rights(project.server), "async*", "high*", "test:*")
+    dsn = user_with(project.server, all_rights(project.server), *KEYS)
     project.run("check", "--strict", MESSENGER_TRANSPORT_DSN=dsn)
     project.environment["MESSENGER_TRANSPORT_DSN"] = dsn
     project.run("dispatch", "Task", '{"name": "late", "do": "fail-once"}', "--delay", "50")

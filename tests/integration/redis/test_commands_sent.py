@@ -10,11 +10,18 @@ import pytest
 import redis
 
 from messenger.control import Control, Reply, Scope, WorkerInfo
+from messenger.deduplication.in_redis import RedisLockStore
 from messenger.envelope import AnyEnvelope
 from messenger.rate_limit.in_redis import RedisRateLimiter
 from messenger.rate_limit.limiter import Rate
 from messenger.stamps import DelayStamp
-from messenger.transports.redis.commands import Needed, control_commands, limiter_commands, transport_commands
+from messenger.transports.redis.commands import (
+    Needed,
+    control_commands,
+    deduplicate_commands,
+    limiter_commands,
+    transport_commands,
+)
 from messenger.transports.redis.options import RedisOptions
 from messenger.transports.redis.transport import RedisTransport
 from tests.integration.redis.conftest import Open
@@ -31,7 +38,7 @@ INFO = WorkerInfo("w", "h", 1, "p", "p1", "r", ["async"], "idle", None, None, 0,
 
 @pytest.fixture
 def lived(opened: Open, redis_server: RedisServer) -> Iterator[Callable[..., None]]:
-    """Runs everything that a transport, the control plane and a rate limiter do, by a user's DSN or by nobody's."""
+    """Runs all that a transport, the control plane, a rate limiter and a lock do. user: name and password for a DSN."""
 
     def live(user: str = "") -> None:
         prefix = f"redis://{user}127.0.0.1:{redis_server.port}"
@@ -87,7 +94,7 @@ def live_bounded(transport: RedisTransport) -> None:
 
 
 def live_as_control(options: RedisOptions) -> None:
-    """All that workers and operators tell each other, and a rate limit."""
+    """All that workers and operators tell each other, a rate limit, and the lock of a message."""
     control = Control(options, "test")
     control.report(INFO)
     assert [worker.id for worker in control.workers()] == ["w"]
@@ -106,13 +113,24 @@ def live_as_control(options: RedisOptions) -> None:
     assert limiter.acquire("key") > 0.0
     limiter.give_back("key")
     limiter.close()
+    locks = RedisLockStore(options, "test:deduplicate")
+    assert locks.take("key", "one", 60.0) == "one"
+    assert locks.take("key", "two", 60.0) == "one"
+    locks.renew("key", "one", 120.0)
+    locks.release("key", "one")
+    locks.close()
 
 
 def needed(options: RedisOptions) -> list[Needed]:
     """What the list says for this life."""
     bounded = replace(options, stream="bounded")
     transports = [*transport_commands(options), *transport_commands(bounded)]
-    return [*transports, *control_commands("test"), *limiter_commands("test", ["gateway"])]
+    return [
+        *transports,
+        *control_commands("test"),
+        *limiter_commands("test", ["gateway"]),
+        *deduplicate_commands("test"),
+    ]
 
 
 def test_the_list_has_what_is_sent_and_no_more(lived: Callable[..., None], opened: Open, client: redis.Redis) -> None:

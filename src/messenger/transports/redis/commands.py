@@ -95,8 +95,21 @@ def limiter_commands(name: str, limiters: Iterable[str]) -> list[Needed]:
             _on(key, "HSET", "", "", _BAD),
             _on(key, "PEXPIRE", _BAD),
         ]
-        needed += [Needed(("EVALSHA", "0" * 40, 1, key), key), Needed(("EVAL", "return 1", 1, key), key)]
+        needed += _scripts(key)
     return needed
+
+
+def deduplicate_commands(name: str) -> list[Needed]:
+    """What a message with a DeduplicateStamp needs besides. name: as for control_commands."""
+    key = f"{name}:deduplicate:*"
+    needed = [
+        _on(key, "SET", "", "NX", "XX"),
+        _on(key, "GET"),
+        _on(key, "PTTL"),
+        _on(key, "PEXPIRE", _BAD),
+        _on(key, "DEL"),
+    ]
+    return [*needed, *_scripts(key)]
 
 
 def _connection(options: RedisOptions) -> Iterator[Needed]:
@@ -123,8 +136,7 @@ def _stream(stream: str, group: str) -> Iterator[Needed]:
     yield _on(stream, "XDEL", "0-0")
     yield _on(stream, "XRANGE", "-", "-")
     yield _on(stream, "XLEN")
-    yield Needed(("EVALSHA", "0" * 40, 1, stream), stream)
-    yield Needed(("EVAL", "return 1", 1, stream), stream)
+    yield from _scripts(stream)
 
 
 def _delayed(queue: str) -> Iterator[Needed]:
@@ -140,6 +152,10 @@ def _consumer_lock(lock: str) -> Iterator[Needed]:
     yield _on(lock, "GET")
     yield _on(lock, "PEXPIRE", _BAD)
     yield _on(lock, "DEL")
+
+
+def _scripts(key: str) -> list[Needed]:
+    return [Needed(("EVALSHA", "0" * 40, 1, key), key), Needed(("EVAL", "return 1", 1, key), key)]
 
 
 def _on(key: str, command: str | Sequence[str], *arguments: Argument) -> Needed:
