@@ -35,6 +35,14 @@ def test_what_is_due_is_moved_byte_for_byte(opened: Open, client: redis.Redis, n
     assert client.zcard("orders__queue") == 0
 
 
+def test_a_server_that_does_not_know_the_script_yet_hands_out_what_is_due_at_once(
+    opened: Open, client: redis.Redis
+) -> None:
+    client.script_flush()
+    client.zadd("orders__queue", {stored(1): 1})
+    assert len(opened().get(0, lambda: False)) == 1
+
+
 def test_what_is_not_due_stays(opened: Open, client: redis.Redis) -> None:
     seconds, _ = client.time()
     client.zadd("orders__queue", {stored(1): (seconds + 60) * 1000, stored(2): (seconds - 60) * 1000})

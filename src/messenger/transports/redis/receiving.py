@@ -64,6 +64,7 @@ class Reader:
         moved, reply = self._link.exchange([self._move_due.command(*self._moving()), self._read_command(limit)])
         if missing(moved):
             moved = self._try_to_move()
+            reply = reply or self._link.exchange([self._read_command(limit)])[0]  # nothing was moved before it
         if refused(reply, "NOGROUP"):
             self._restore_group()
             reply = self._link.call(*self._read_command(limit))
