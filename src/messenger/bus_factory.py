@@ -93,7 +93,7 @@ class BusFactory:
             self._after_current,
             FollowMessageIds(self._ids),
             FailedMessageProcessing(),
-            Deduplicate(self._locks),
+            Deduplicate(self._locks, self._context.transactions),
             *named,
             SendMessage(self._senders_for, allow_no_senders=checks.allow_no_senders),
             handle,

@@ -21,6 +21,7 @@ from messenger.stamps import (
     SentToFailureTransportStamp,
     SqlConnectionStamp,
     Stamp,
+    StoredInTransactionStamp,
     TransportMessageIdStamp,
 )
 from messenger.transports.base import Sender
@@ -67,7 +68,7 @@ class OutboxSender:
         self._check_size(envelope, encoded)
         stamps = [stamp for stamp in envelope.stamps if isinstance(stamp, _OF_THE_ROW)]
         sent = self._outbox.send(Envelope(Relay(self._name, encoded.body, encoded.headers), stamps))
-        return envelope.with_stamps(TransportMessageIdStamp(sent.id or ""))
+        return envelope.with_stamps(*sent.all(StoredInTransactionStamp), TransportMessageIdStamp(sent.id or ""))
 
     def _check_size(self, envelope: AnyEnvelope, encoded: Encoded) -> None:
         """The target's limit is for new messages; what is passed on counts as accepted there."""

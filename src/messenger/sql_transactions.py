@@ -5,9 +5,10 @@ SQLAlchemy is not imported here: an application without SQL has this object too,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
+from weakref import WeakKeyDictionary
 
 from messenger.errors import HandlerDefinitionError
 
@@ -28,6 +29,7 @@ class SqlTransactions:
 
     def __init__(self) -> None:
         self._open: list[tuple[URL, OpenTransaction]] = []
+        self._undo: WeakKeyDictionary[Connection, list[Callable[[], None]]] = WeakKeyDictionary()
 
     @contextmanager
     def opened(self, url: URL, transaction: OpenTransaction) -> Iterator[None]:
@@ -41,6 +43,27 @@ class SqlTransactions:
     def find(self, url: URL) -> OpenTransaction | None:
         """The innermost open transaction of this database."""
         return next((transaction for known, transaction in reversed(self._open) if known == url), None)
+
+    def on_roll_back(self, connection: Connection, undo: Callable[[], None]) -> None:
+        """Call `undo` if the transaction that this connection has open now is rolled back.
+
+        undo: it must not hold the connection, which would then never be let go of.
+        """
+        if connection not in self._undo:
+            from sqlalchemy import event
+
+            event.listen(connection, "begin", self._forget)  # not at the commit: it may fail after it was told
+            event.listen(connection, "rollback", self.rolled_back)
+        self._undo.setdefault(connection, []).append(undo)
+
+    def rolled_back(self, connection: Connection) -> None:
+        """What was done besides in the transaction of this connection is undone, once."""
+        undo = self._undo.get(connection, [])
+        while undo:
+            undo.pop()()
+
+    def _forget(self, connection: Connection) -> None:
+        self._undo[connection].clear()
 
     def connection(self) -> Connection:
         """The connection of the innermost transaction: what a handler gets that asks for a Connection.

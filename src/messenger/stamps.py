@@ -165,6 +165,12 @@ class SqlConnectionStamp(LocalStamp, frozen=True):
     connection: Connection
 
 
+class StoredInTransactionStamp(LocalStamp, frozen=True):
+    """The message is stored within the transaction of this connection, and gone if that is rolled back."""
+
+    connection: Connection
+
+
 class SentStamp(LocalStamp, frozen=True):
     """The message was sent to this transport."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from messenger.deduplication.lock_store import LockStore
@@ -70,9 +71,11 @@ class MessageLocks:
 
     def release(self, envelope: AnyEnvelope) -> None:
         """Free the lock, if it is still this message's. Never raises: what cannot be freed expires."""
-        lock = lock_of(envelope)
-        if lock is not None:
-            self._try("released", lock, lambda: self._store().release(lock.key, lock.owner))
+        self.releaser(envelope)()
+
+    def releaser(self, envelope: AnyEnvelope) -> Callable[[], None]:
+        """What does that later. It holds nothing of the envelope."""
+        return partial(self._release, lock_of(envelope))
 
     def close(self) -> None:
         """Let go of connections."""
@@ -86,6 +89,10 @@ class MessageLocks:
         if found is None:
             found = self._stores[thread] = self._open_store()
         return found
+
+    def _release(self, lock: Lock | None) -> None:
+        if lock is not None:
+            self._try("released", lock, lambda: self._store().release(lock.key, lock.owner))
 
     def _try(self, what: str, lock: Lock, step: Callable[[], None]) -> None:
         try:

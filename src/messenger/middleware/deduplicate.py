@@ -9,6 +9,7 @@ from messenger.envelope import AnyEnvelope
 from messenger.errors import MessageIsDuplicate
 from messenger.messages import wire_name
 from messenger.middleware.base import Next
+from messenger.sql_transactions import SqlTransactions
 from messenger.stamps import (
     DeduplicateStamp,
     DelayStamp,
@@ -16,6 +17,7 @@ from messenger.stamps import (
     ReceivedStamp,
     SentStamp,
     SentToFailureTransportStamp,
+    StoredInTransactionStamp,
 )
 
 log = logging.getLogger(__name__)
@@ -25,10 +27,12 @@ class Deduplicate:
     """Takes the lock of a message that is dispatched; the worker frees it (see LockKeeper).
 
     It stands after DispatchAfterCurrentBus: what waits there takes its lock when its turn comes.
+    transactions: a message that is stored in one of them was never sent when it is rolled back.
     """
 
-    def __init__(self, locks: MessageLocks) -> None:
+    def __init__(self, locks: MessageLocks, transactions: SqlTransactions) -> None:
         self._locks = locks
+        self._transactions = transactions
 
     def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
         """Go on, or end the chain with a DuplicateOfStamp when another message has the lock.
@@ -57,6 +61,9 @@ class Deduplicate:
             raise
         if not _is_elsewhere(result):
             self._locks.release(envelope)
+        stored = result.last(StoredInTransactionStamp)
+        if stored is not None:
+            self._transactions.on_roll_back(stored.connection, self._locks.releaser(envelope))
         return result
 
     def _on_received(self, envelope: AnyEnvelope, stamp: DeduplicateStamp) -> None:

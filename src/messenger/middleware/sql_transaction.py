@@ -65,7 +65,7 @@ class SqlTransaction:
         outer = self._transactions.find(self._url)
         if isinstance(outer, HandlerTransaction):
             return _join(outer, envelope, following)
-        transaction = HandlerTransaction(self._database, wire_name(type(envelope.message)))
+        transaction = HandlerTransaction(self._database, self._transactions, wire_name(type(envelope.message)))
         try:
             with self._transactions.opened(self._url, transaction):
                 result = following(envelope)
@@ -90,11 +90,12 @@ class SqlTransaction:
 class HandlerTransaction:
     """A transaction whose connection is opened when it is first asked for. Without that, its end does nothing.
 
-    message: the type of the message that is handled in it, for the log.
+    transactions: told when it was rolled back. message: the type of the message that is handled in it, for the log.
     """
 
-    def __init__(self, database: Database, message: str) -> None:
+    def __init__(self, database: Database, transactions: SqlTransactions, message: str) -> None:
         self._database = database
+        self._transactions = transactions
         self._message = message
         self._connection: Connection | None = None
         self._root: RootTransaction | None = None
@@ -149,6 +150,7 @@ class HandlerTransaction:
             log.debug("not_rolled_back %s: %s", self._database.address, error)
         finally:
             connection.close()
+            self._transactions.rolled_back(connection)
 
     def _tell_what_is_open(self, connection: Connection) -> None:
         """What Symfony's `doctrine_open_transaction_logger` tells."""

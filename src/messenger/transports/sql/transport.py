@@ -14,7 +14,14 @@ from sqlalchemy import Connection, Row
 from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
 from messenger.sql_transactions import SqlTransactions
-from messenger.stamps import DelayStamp, DeliveryStamp, LocalStamp, SqlConnectionStamp, TransportMessageIdStamp
+from messenger.stamps import (
+    DelayStamp,
+    DeliveryStamp,
+    LocalStamp,
+    SqlConnectionStamp,
+    StoredInTransactionStamp,
+    TransportMessageIdStamp,
+)
 from messenger.transports.base import Depth, InFlight
 from messenger.transports.size_limit import check_size
 from messenger.transports.sql.connection import Database, SchemaMissing
@@ -86,6 +93,7 @@ class SqlTransport:
         connection = self._connection_to_join(envelope)
         if connection is not None:
             row_id = self._joined.run(connection, statement)
+            envelope = envelope.with_stamps(StoredInTransactionStamp(connection))
         else:
             row_id = self._write(lambda connection: connection.execute(statement).scalar_one())
         return envelope.with_stamps(TransportMessageIdStamp(str(row_id)))
