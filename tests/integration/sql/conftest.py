@@ -38,3 +38,11 @@ def outboxed(shop: Shop, redis_server: RedisServer, _forker: Forker) -> Iterator
     made = Outboxed(shop, redis_server, _forker)
     yield made
     made.close()
+
+
+@pytest.fixture
+def postgres_outboxed(postgres_shop: Shop, redis_server: RedisServer, _forker: Forker) -> Iterator[Outboxed]:
+    """The same on PostgreSQL only."""
+    made = Outboxed(postgres_shop, redis_server, _forker)
+    yield made
+    made.close()

@@ -19,7 +19,6 @@ MODULE = """
 import os
 import signal
 from dataclasses import dataclass
-from pathlib import Path
 from sqlalchemy import Connection, text
 from messenger import MessageBus, UnrecoverableError, handler
 
@@ -36,18 +35,25 @@ class Placed:
 class Paid:
     amount: int = 0
 
+def note(what):
+    with open("events", "a+") as file:
+        file.seek(0)
+        before = file.read().count("\\n")
+        file.write(f"{what}\\n")
+    return before
+
 @handler
 def on_order(message: Order, connection: Connection, bus: MessageBus):
     connection.execute(text("INSERT INTO orders VALUES (1)"))
     bus.dispatch(Placed(1))
     if message.do == "fail":
         raise UnrecoverableError("no order")
+    if message.do == "fail once" and note("order") == 0:
+        raise ValueError("boom")
 
 @handler
 def on_placed(message: Placed):
-    before = Path("events").read_text().count("\\n") if Path("events").exists() else 0
-    with open("events", "a") as file:
-        file.write(f"placed {message.number}\\n")
+    before = note(f"placed {message.number}")
     if message.do == "fail once" and before == 0:
         raise ValueError("boom")
     if message.do == "give up" and before == 0:
@@ -77,7 +83,7 @@ messenger:
       options: {stream: async}
       outbox: outbox
       retry_strategy: {max_retries: 1, delay: 1}
-    other: {dsn: '%env(REDIS)%', options: {stream: other}}
+    other: {dsn: '%env(REDIS)%', options: {stream: other}, retry_strategy: {max_retries: 1, delay: 1}}
     outbox:
       dsn: 'doctrine://shop?queue_name=outbox&redeliver_timeout=1'
       retry_strategy: {max_retries: 0}
@@ -96,8 +102,8 @@ class Outboxed:
         self._runs: list[Run] = []
         self.application = self.load(YAML)
         passed_on = ("PATH", "HOME", "LANG", "PYTHONPATH")
-        self._environment = {name: os.environ[name] for name in passed_on if name in os.environ}
-        self._environment |= {"DATABASE_URL": shop.url, "REDIS": server.url(), "PYTHONUNBUFFERED": "1"}
+        self.environment = {name: os.environ[name] for name in passed_on if name in os.environ}
+        self.environment |= {"DATABASE_URL": shop.url, "REDIS": server.url(), "PYTHONUNBUFFERED": "1"}
 
     def load(self, yaml: str) -> Application:
         """The application of another messenger.yaml, from now on that of every command."""
@@ -105,7 +111,7 @@ class Outboxed:
 
     def run(self, *arguments: str) -> str:
         """Run a command to its end; what it wrote, its log included."""
-        code, out, log = self._forker.run(arguments, self.shop.directory, self._environment)
+        code, out, log = self._forker.run(arguments, self.shop.directory, self.environment)
         assert code == 0, out + log
         return out + log
 
@@ -116,7 +122,7 @@ class Outboxed:
     def start(self, *arguments: str, **environment: str) -> Run:
         """Start a command and let it run; it is ended after the test."""
         log = self.shop.directory / f"run-{len(self._runs)}.log"
-        run = Run(arguments, self.shop.directory, self._environment | environment, log)
+        run = Run(arguments, self.shop.directory, self.environment | environment, log)
         self._runs.append(run)
         return run
 

@@ -15,7 +15,7 @@ from messenger.stamps import BusNameStamp, ForeignHeadersStamp, ReplyStamp
 from messenger.transports.base import Depth
 from messenger.wire.serializer import encode_value
 from tests.integration.sql.outboxed import YAML, Outboxed
-from tests.integration.worker.project import LONG
+from tests.integration.worker.project import LONG, Run
 
 
 def message_id(envelope: AnyEnvelope) -> str:
@@ -157,6 +157,32 @@ def test_a_relay_killed_between_send_and_acknowledgement_sends_again_with_the_sa
     assert first == second
     assert first["headers"]["X-Messenger-Message-Id"] == message_id(sent)
     assert outboxed.depth() == Depth(0, 0, 0)
+
+
+def test_what_was_committed_and_nothing_else_is_passed_on_by_relays_that_are_killed(outboxed: Outboxed) -> None:
+    outboxed.shop.sql("CREATE TABLE orders (number INTEGER)")
+    engine = create_engine(outboxed.shop.url.replace("postgresql://", "postgresql+psycopg://"))
+    outboxed.application.transport("outbox").setup()
+    relays: list[Run] = []
+    for number in range(120):
+        if number % 30 == 0:
+            for relay in relays[-2:]:
+                relay.signal(signal.SIGKILL)
+            relays += [outboxed.start("consume", "outbox").started() for _ in range(2)]
+        with engine.connect() as connection:
+            connection.execute(text("INSERT INTO orders VALUES (:number)"), {"number": number})
+            outboxed.application.dispatch(outboxed.shop.Placed(number), [SqlConnectionStamp(connection)])
+            connection.rollback() if number % 3 == 0 else connection.commit()
+    engine.dispose()
+    outboxed.wait_until_empty()
+    committed = {number for (number,) in outboxed.shop.sql("SELECT number FROM orders")}
+    sent = [json.loads(entry["body"])["number"] for entry in outboxed.stream()]
+    assert len(committed) == 80
+    assert set(sent) == committed
+    assert len(sent) <= 80 + 6, "each relay that was killed sends one again at most"
+    ids = {entry["headers"]["X-Messenger-Message-Id"] for entry in outboxed.stream()}
+    assert len(ids) == 80
+    assert outboxed.failed() == []
 
 
 def test_a_message_too_large_for_the_target_is_refused_at_dispatch(outboxed: Outboxed) -> None:

@@ -312,6 +312,18 @@ def test_a_connection_that_died_is_noticed_and_opened_again(postgres_shop: Shop)
     assert len(orders(shop)) == 6
 
 
+def test_a_connection_that_dies_under_a_handler_that_goes_on_is_told(postgres_shop: Shop) -> None:
+    shop = postgres_shop
+    shop.sql("CREATE TABLE orders (name VARCHAR(50))")
+    dying = MODULE.replace("INSERT INTO nowhere VALUES (1)", "SELECT pg_terminate_backend(pg_backend_pid())")
+    application = shop.load(dying, YAML)
+    with pytest.raises(TransportUnavailable):
+        application.dispatch(shop.Order("wrong statement, go on"))
+    assert orders(shop) == []
+    application.dispatch(shop.Order())
+    assert orders(shop) == ["first", "second"]
+
+
 def test_a_bus_without_the_middleware_has_no_connection_to_give(shop: Shop, application: Application) -> None:
     yaml = YAML.replace("buses: {main:", "default_bus: main\n  buses: {other: {}, main:")
     application = shop.load(MODULE, yaml)
