@@ -48,7 +48,7 @@ def _print(application: Application, document: dict[str, Any]) -> None:
     print_table(
         ("MESSAGE", "CLASS", "GOES TO", "HANDLERS"),
         [
-            (m["name"], m["class"], ", ".join(m["transports"]) or "handled at once", ", ".join(m["handlers"]) or "none")
+            (m["name"], m["class"], _goes_to(m, document["outboxes"]), ", ".join(m["handlers"]) or "none")
             for m in document["messages"]
         ],
     )
@@ -62,6 +62,11 @@ def _print(application: Application, document: dict[str, Any]) -> None:
         ("TRANSPORT", "FAILED MESSAGES GO TO"),
         [(name, target or "discarded") for name, target in document["failure_transports"].items()],
     )
+
+
+def _goes_to(message: dict[str, Any], outboxes: dict[str, str]) -> str:
+    names = [name + (f" (by {outboxes[name]})" if name in outboxes else "") for name in message["transports"]]
+    return ", ".join(names) or "handled at once"
 
 
 def _describe(application: Application, handlers: list[Handler]) -> dict[str, Any]:
@@ -82,6 +87,7 @@ def _describe(application: Application, handlers: list[Handler]) -> dict[str, An
         "handlers": {item.name: _about(item) for item in handlers},
         "transports": list(application.transport_names),
         "failure_transports": application.failure_transports,
+        "outboxes": {name: config.outbox for name, config in application.config.transports.items() if config.outbox},
         "notes": application.notes,
     }
 

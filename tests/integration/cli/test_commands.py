@@ -38,6 +38,7 @@ def test_debug_tells_who_handles_what_and_what_goes_where(project: Project) -> N
         },
         "transports": ["async", "high", "failed"],
         "failure_transports": {"async": "failed", "high": "failed", "failed": "failed"},
+        "outboxes": {},
         "notes": [],
     }
     text = project.run("debug").stdout

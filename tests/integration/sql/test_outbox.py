@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 
 import pytest
@@ -265,5 +266,8 @@ def test_no_bus_of_the_application_sees_it(outboxed: Outboxed) -> None:
     assert len(outboxed.stream()) == 1
 
 
-def test_what_is_passed_on_is_no_message_of_the_application(outboxed: Outboxed) -> None:
-    assert "Relay" not in outboxed.run("debug")
+def test_debug_shows_the_way_and_not_what_is_passed_on(outboxed: Outboxed) -> None:
+    text = outboxed.run("debug")
+    assert re.search(r"\.Placed +async \(by outbox\) ", text)
+    assert "Relay" not in text
+    assert json.loads(outboxed.run("debug", "--format", "json"))["outboxes"] == {"async": "outbox"}
