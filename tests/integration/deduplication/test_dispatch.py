@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from messenger import TransportError, TransportUnavailable
 from tests.integration.deduplication.sender import Sender, id_of, sender
 from tests.integration.worker.project import Project
 
+ROOT = Path(__file__).parents[3]
+SENDER = """
+import sys
+from messenger import Application, DeduplicateStamp
+from tests.integration.deduplication.sender import Task
+
+application = Application.load(sys.argv[1])
+application.dispatch(Task(), [DeduplicateStamp("other")])  # connected
+print("ready", flush=True)
+for line in sys.stdin:
+    application.dispatch(Task(), [DeduplicateStamp(f"key {line}")])
+"""
 AWAY = "  control: 'redis://127.0.0.1:1'\n"
 
 
@@ -70,9 +87,16 @@ def test_a_refusal_of_redis_is_no_duplicate_and_nothing_is_sent(project: Project
         assert not client.exists("async")
 
 
-def test_who_sends_does_not_matter(project: Project) -> None:
-    """Each sender has a connection of its own, as each process has."""
-    with sender(project) as one, sender(project) as two:
-        one.send("a")
-        assert two.is_refused()
-    assert project.left() == (1, 0, 0)
+def test_of_processes_that_send_at_once_one_sends(project: Project, tasks: Sender) -> None:
+    command = [sys.executable, "-c", SENDER, str(tasks.application.loaded.path)]
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    running: list[Any] = [subprocess.Popen(command, cwd=ROOT, env=project.environment, **pipes) for _ in range(4)]
+    for process in running:
+        assert process.stdout.readline() == "ready\n"
+    for process in running:
+        process.stdin.write("".join(f"{number}\n" for number in range(100)))
+        process.stdin.flush()
+    for process in running:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    assert project.left() == (101, 0, 0)

@@ -11,6 +11,17 @@ from tests.integration.worker.project import Project
 SHORT_LEASE = ("claim_interval: 200", "claim_interval: 200, redeliver_timeout: 1")
 SQL = ("dsn: '%env(MESSENGER_TRANSPORT_DSN)%'\n      options: {stream: async, claim_interval: 200}",
        "dsn: 'doctrine://default?queue_name=async'")  # fmt: skip
+BATCH = """
+from messenger import Acknowledger, Batch
+
+@handler(batch=Batch(size=2, max_wait=3600, max_idle=3600))
+def in_batches(tasks: list[Task], acknowledger: Acknowledger):
+    event("batch", "+".join(task.name for task in tasks))
+    for task in tasks:
+        acknowledger.ack(task)
+
+def unused(task: Task):
+"""
 
 
 def is_owned_by(envelope_id: str, above: int = 0) -> Condition:
@@ -87,6 +98,20 @@ def test_what_a_worker_has_taken_and_not_begun_keeps_it(project: Project, tasks:
     assert project.events() == ["start first"]
     project.go("first")
     assert worker.code() == 0
+    assert tasks.lock() is None
+
+
+def test_in_a_batch_it_keeps_it_until_the_batch_is_done(project: Project, tasks: Sender) -> None:
+    edit(project, "tasks.py", "@handler\ndef on_task(task: Task):\n", BATCH)
+    first = tasks.send("a", ttl=9)
+    worker = project.worker("async", "--limit", "2")
+    for _ in range(2):
+        tasks.shorten_lock(8_000)
+        tasks.wait_for_lock(is_owned_by(id_of(first), above=8_000), "renewed")
+    assert project.events() == []
+    project.send("b")
+    assert worker.code() == 0
+    assert project.events() == ["batch a+b"]
     assert tasks.lock() is None
 
 
