@@ -258,7 +258,7 @@ class Application:
 
     def control(self) -> Control | None:
         """A new connection to the control plane, or None when the configuration names no Redis."""
-        from messenger.transports.redis.options import SCHEMES, parse_redis_dsn
+        from messenger.transports.redis.dsn import SCHEMES, parse_redis_dsn
 
         if self.config.control is not None:
             try:

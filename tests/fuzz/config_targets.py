@@ -16,7 +16,7 @@ from messenger.errors import ConfigError
 from messenger.messages import MessageRegistry
 from messenger.transports import memory, sync
 from messenger.transports.base import TransportContext
-from messenger.transports.redis.options import parse_redis_dsn
+from messenger.transports.redis.dsn import parse_redis_dsn
 from messenger.transports.sql.options import SqlOptions, parse_doctrine_dsn
 from messenger.wire.serializer import Serializer
 

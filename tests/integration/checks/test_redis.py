@@ -12,7 +12,7 @@ import redis
 from messenger.checks.finding import Finding
 from messenger.checks.redis import check_redis_transport
 from messenger.checks.redis_server import check_server
-from messenger.transports.redis.options import parse_redis_dsn
+from messenger.transports.redis.dsn import parse_redis_dsn
 from tests.integration.checks.redis_servers import Cramped, WithoutDirectory
 from tests.integration.redis.servers import ENCODED, PASSWORD, LockedRedis, Replica, Sentinel
 from tests.integration.servers import RedisServer, free_port, wait_until

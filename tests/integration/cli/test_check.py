@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from messenger.transports.redis.commands import control_commands, transport_commands
-from messenger.transports.redis.options import parse_redis_dsn
+from messenger.transports.redis.dsn import parse_redis_dsn
 from tests.integration.servers import RedisServer, free_port
 from tests.integration.worker.project import TASKS, Project
 

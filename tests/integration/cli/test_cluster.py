@@ -14,7 +14,7 @@ import pytest
 from messenger.control import Control, Reply
 from messenger.deduplication.factory import open_lock_store
 from messenger.transports.redis.commands import cluster_commands, control_commands, transport_commands
-from messenger.transports.redis.options import parse_redis_dsn
+from messenger.transports.redis.dsn import parse_redis_dsn
 from tests.integration.cluster import WITH_REPLICA, Cluster
 from tests.integration.servers import RedisServer, wait_until
 from tests.integration.worker.forker import Forker

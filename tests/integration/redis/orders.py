@@ -11,7 +11,7 @@ from messenger.envelope import AnyEnvelope, Envelope
 from messenger.messages import MessageRegistry, wire_name
 from messenger.stamps import DeliveryStamp
 from messenger.transports.base import Transport
-from messenger.transports.redis.options import parse_redis_dsn
+from messenger.transports.redis.dsn import parse_redis_dsn
 from messenger.transports.redis.transport import RedisTransport
 from messenger.wire.serializer import Serializer
 

@@ -15,7 +15,7 @@ from messenger.envelope import AnyEnvelope
 from messenger.errors import ConfigError, TransportUnavailable
 from messenger.stamps import DelayStamp
 from messenger.transports.redis import create
-from messenger.transports.redis.options import parse_redis_dsn
+from messenger.transports.redis.dsn import parse_redis_dsn
 from messenger.transports.redis.transport import RedisTransport
 from tests.integration.cluster import SLOTS, Cluster, ClusterNode
 from tests.integration.redis.conftest import Open

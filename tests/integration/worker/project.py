@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from messenger.control import Control, WorkerInfo
-from messenger.transports.redis.options import parse_redis_dsn
+from messenger.transports.redis.dsn import parse_redis_dsn
 from tests.integration.servers import RedisServer, wait_until
 from tests.integration.worker.forker import Forker
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from messenger.transports.base import Transport, TransportContext
-from messenger.transports.redis.options import parse_redis_dsn
+from messenger.transports.redis.dsn import parse_redis_dsn
 from messenger.transports.redis.transport import RedisTransport
 
 __all__ = ["create"]

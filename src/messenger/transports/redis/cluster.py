@@ -11,9 +11,9 @@ import redis
 from redis.crc import key_slot
 
 from messenger.errors import ConfigError
-from messenger.transports.redis.connect import Place, open_connection
+from messenger.transports.redis.connect import open_connection
 from messenger.transports.redis.link import Argument, RedisLink, RedisReplyError
-from messenger.transports.redis.options import RedisOptions
+from messenger.transports.redis.options import Place, RedisOptions
 
 _HASH_TAG = re.compile(r"[^{]*\{[^}]+\}")
 _REDIRECTIONS = ("MOVED", "ASK")

@@ -9,10 +9,7 @@ import redis.backoff
 import redis.retry
 import redis.sentinel
 
-from messenger.transports.redis.options import RedisOptions
-
-Place = tuple[str, int]
-"""Host and port."""
+from messenger.transports.redis.options import Place, RedisOptions
 
 
 def open_connection(options: RedisOptions, place: Place | None) -> Any:

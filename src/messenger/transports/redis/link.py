@@ -15,8 +15,8 @@ import redis.exceptions
 
 from messenger.errors import TransportError, TransportUnavailable
 from messenger.readable import wait_readable
-from messenger.transports.redis.connect import Place, open_connection
-from messenger.transports.redis.options import RedisOptions
+from messenger.transports.redis.connect import open_connection
+from messenger.transports.redis.options import Place, RedisOptions
 
 Argument = str | bytes | int | float
 _UNBLOCK_SECONDS = 0.01

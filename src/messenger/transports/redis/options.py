@@ -1,60 +1,16 @@
-"""What a Redis DSN and its options say (spec 8.1). Where a default differs from Symfony's, the reason is given."""
+"""What a Redis transport needs to know. Where a default differs from Symfony's, the reason is given."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import reduce
+from dataclasses import dataclass, field
 from typing import Any
 
-from messenger.dsn import Dsn, parse_dsn, read_options
-from messenger.errors import ConfigError, printable_line
+from messenger.errors import printable_line
 
-SCHEMES = ("redis", "rediss", "valkey", "valkeys")
-
-_DEFAULTS: dict[str, Any] = {
-    "host": "127.0.0.1",
-    "port": 6379,
-    "stream": "messages",
-    "group": "symfony",
-    # None: a name of this process alone. Symfony's default "consumer" lets two workers take each other's messages (R5).
-    "consumer": None,
-    "auto_setup": True,
-    "delete_after_ack": True,
-    "delete_after_reject": True,
-    "stream_max_entries": 0,
-    # Symfony drops the oldest messages of a full stream, handled or not (R10).
-    "stream_full": "refuse",
-    "stream_full_timeout": 10.0,
-    "max_message_bytes": 0,
-    "dbindex": 0,
-    # Symfony waits 3600 s; a minute is safe here because the lease is renewed while a handler runs (R3, R4).
-    "redeliver_timeout": 60,
-    # Symfony looks once a minute, and finds one message then (R1).
-    "claim_interval": 5000,
-    "lazy": False,
-    # Symfony's 1 wraps the value; PHP reads bare JSON under 0 and 1 alike, so bare is what is written by default.
-    "serializer": 0,
-    "sentinel_master": None,
-    "redis_sentinel": None,
-    "redis_cluster": False,
-    # Symfony has no limits here; a worker that hangs on a dead connection consumes nothing (R14). 0: no limit.
-    "timeout": 5.0,
-    "read_timeout": 10.0,
-    "retry_interval": 0,
-    "persistent_id": None,
-}
+Place = tuple[str, int]
+"""Host and port."""
 _LONGEST_ADDRESS = 500  # characters
-_SSL_OPTIONS = {
-    "verify_peer": "ssl_cert_reqs",
-    "verify_peer_name": "ssl_check_hostname",
-    "cafile": "ssl_ca_certs",
-    "capath": "ssl_ca_path",
-    "local_cert": "ssl_certfile",
-    "local_pk": "ssl_keyfile",
-    "passphrase": "ssl_password",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,29 +27,35 @@ class RedisOptions:
     nodes: some of a Redis Cluster, to ask for the one that holds `stream`; none: it is no cluster.
     """
 
-    host: str
-    port: int
-    stream: str
-    group: str
-    consumer: str | None
-    auto_setup: bool
-    delete_after_ack: bool
-    delete_after_reject: bool
-    stream_max_entries: int
-    stream_full: str
-    stream_full_timeout: float
-    max_message_bytes: int
-    dbindex: int
-    redeliver_timeout: int
-    claim_interval: int
-    lazy: bool
-    serializer: int
-    timeout: float
-    read_timeout: float
-    retry_interval: int
+    host: str = "127.0.0.1"
+    port: int = 6379
+    stream: str = "messages"
+    group: str = "symfony"
+    # None: a name of this process alone. Symfony's default "consumer" lets two workers take each other's messages (R5).
+    consumer: str | None = None
+    auto_setup: bool = True
+    delete_after_ack: bool = True
+    delete_after_reject: bool = True
+    stream_max_entries: int = 0
+    # Symfony drops the oldest messages of a full stream, handled or not (R10).
+    stream_full: str = "refuse"
+    stream_full_timeout: float = 10.0
+    max_message_bytes: int = 0
+    dbindex: int = 0
+    # Symfony waits 3600 s; a minute is safe here because the lease is renewed while a handler runs (R3, R4).
+    redeliver_timeout: int = 60
+    # Symfony looks once a minute, and finds one message then (R1).
+    claim_interval: int = 5000
+    lazy: bool = False
+    # Symfony's 1 wraps the value; PHP reads bare JSON under 0 and 1 alike, so bare is what is written by default.
+    serializer: int = 0
+    # Symfony has no limits here; a worker that hangs on a dead connection consumes nothing (R14). 0: no limit.
+    timeout: float = 5.0
+    read_timeout: float = 10.0
+    retry_interval: int = 0
     sentinel_master: str | None = None
-    sentinels: tuple[tuple[str, int], ...] = ()
-    nodes: tuple[tuple[str, int], ...] = ()
+    sentinels: tuple[Place, ...] = ()
+    nodes: tuple[Place, ...] = ()
     socket_path: str | None = None
     tls: bool = False
     ssl: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -117,166 +79,5 @@ class RedisOptions:
         return printable_line(f"redis {place} ({', '.join(details)})", _LONGEST_ADDRESS)
 
 
-def parse_redis_dsn(transport: str, text: str, options: Mapping[str, Any] | None = None) -> RedisOptions:
-    """Options from a DSN and the `options:` of messenger.yaml. Path beats query beats options beats defaults.
-
-    Raises ConfigError with the allowed names or values.
-    """
-    dsns = [parse_dsn(transport, each) for each in re.split(r",(?=[a-z]+:)", text)]
-    for dsn in dsns:
-        if dsn.scheme not in SCHEMES:
-            raise ConfigError(f"transports.{transport}.dsn: scheme {dsn.scheme!r}; allowed: {', '.join(SCHEMES)}")
-    dsn = reduce(_merge, dsns)
-    query, sentinels, ssl_query = _split_query(transport, dsn.query)
-    given = dict(options or {})
-    ssl = {**_mapping(transport, "ssl", given.pop("ssl", None)), **ssl_query}
-    auth = given.pop("auth", query.pop("auth", None))
-    values = read_options(transport, _DEFAULTS, given, query, _from_path(transport, dsn))
-    user, password = _credentials(transport, dsn, auth)
-    values["sentinel_master"] = _sentinel_master(transport, values, sentinels)
-    values.pop("redis_sentinel")
-    nodes = _nodes(transport, dsns, values)
-    values.pop("persistent_id")  # phpredis keeps a connection per name; a worker here keeps its own anyway
-    _check(transport, values)
-    return RedisOptions(
-        **values,
-        sentinels=sentinels,
-        nodes=nodes,
-        socket_path=_socket_path(dsn),
-        tls=dsn.scheme.endswith("ss") or dsn.scheme == "valkeys",
-        ssl=_ssl_arguments(transport, ssl),
-        user=user,
-        password=password,
-    )
-
-
-def _merge(one: Dsn, next_one: Dsn) -> Dsn:
-    """Of several DSNs the last one that says a thing wins."""
-    path = next_one.path if next_one.path.strip("/") else one.path
-    login = next_one if next_one.user is not None else one
-    query = {**one.query, **next_one.query}
-    return replace(next_one, path=path, query=query, user=login.user, password=login.password)
-
-
-def _nodes(transport: str, dsns: Sequence[Dsn], values: dict[str, Any]) -> tuple[tuple[str, int], ...]:
-    """The nodes of a cluster, which a list of DSNs is, and one server with `redis_cluster`."""
-    if not values.pop("redis_cluster") and len(dsns) == 1:
-        return ()
-    allowed = "allowed: redis://HOST:PORT,redis://HOST:PORT/{STREAM} with one scheme and without sentinels"
-    if len({dsn.scheme for dsn in dsns}) > 1 or any(_socket_path(dsn) for dsn in dsns) or values["sentinel_master"]:
-        raise ConfigError(f"transports.{transport}.dsn: not the nodes of a Redis Cluster; {allowed}")
-    if values["dbindex"]:
-        raise ConfigError(f"transports.{transport}: option dbindex: a Redis Cluster has one database only; allowed: 0")
-    if len(dsns) == 1:
-        return ((values["host"], values["port"]),)
-    return tuple((dsn.host or _DEFAULTS["host"], dsn.port or _DEFAULTS["port"]) for dsn in dsns)
-
-
-def _split_query(
-    transport: str, query: Mapping[str, str]
-) -> tuple[dict[str, Any], tuple[tuple[str, int], ...], dict[str, str]]:
-    """PHP's bracket keys: ``host[h:p]`` is a sentinel, ``ssl[cafile]`` a TLS option."""
-    plain: dict[str, Any] = {}
-    sentinels: list[tuple[str, int]] = []
-    ssl: dict[str, str] = {}
-    for key, value in query.items():
-        if key.startswith("host[") and key.endswith("]"):
-            host, _, port = key[5:-1].rpartition(":")
-            if not host or not port.isdigit():
-                raise ConfigError(f"transports.{transport}.dsn: sentinel {key[5:-1]!r}; allowed: host[NAME:PORT]")
-            sentinels.append((host, int(port)))
-        elif key.startswith("ssl[") and key.endswith("]"):
-            ssl[key[4:-1]] = value
-        else:
-            plain[key] = value
-    return plain, tuple(sentinels), ssl
-
-
-def _socket_path(dsn: Dsn) -> str | None:
-    return dsn.path if not dsn.host and dsn.path.strip("/") else None
-
-
-def _from_path(transport: str, dsn: Dsn) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if dsn.host:
-        found["host"] = dsn.host
-    if dsn.port is not None:
-        found["port"] = dsn.port
-    if _socket_path(dsn) is None:
-        parts = dsn.path.strip("/").split("/") if dsn.path.strip("/") else []
-        if len(parts) > 3:
-            raise ConfigError(f"transports.{transport}.dsn: path {dsn.path!r}; allowed: /stream/group/consumer")
-        found.update(zip(("stream", "group", "consumer"), parts, strict=False))
-    return found
-
-
 def _listed(places: Sequence[tuple[str, int]]) -> str:
     return ", ".join(f"{host}:{port}" for host, port in places)
-
-
-def _credentials(transport: str, dsn: Dsn, auth: Any) -> tuple[str | None, str | None]:
-    """User and password. One part without a colon is the password; the user `default` is the same as none."""
-    user, password = dsn.user, dsn.password
-    if isinstance(auth, list | tuple) and len(auth) == 2:
-        user, password = str(auth[0]), str(auth[1])
-    elif isinstance(auth, str):
-        user, password = None, auth
-    elif auth is not None:
-        raise ConfigError(f"transports.{transport}: option auth; allowed: a password, or [user, password]")
-    if user and not password:
-        user, password = None, user
-    return (None if user in (None, "", "default") else user), password or None
-
-
-def _sentinel_master(transport: str, values: Mapping[str, Any], sentinels: tuple[tuple[str, int], ...]) -> str | None:
-    if values["sentinel_master"] and values["redis_sentinel"]:
-        raise ConfigError(f"transports.{transport}: sentinel_master and redis_sentinel are the same; give one of them")
-    master = values["sentinel_master"] or values["redis_sentinel"]
-    if bool(master) != bool(sentinels):
-        raise ConfigError(
-            f"transports.{transport}.dsn: sentinels and sentinel_master belong together; "
-            "allowed: redis:?host[NAME:PORT]&host[NAME:PORT]&sentinel_master=NAME"
-        )
-    return str(master) if master else None
-
-
-def _check(transport: str, values: Mapping[str, Any]) -> None:
-    for name in ("stream", "group", "consumer"):
-        if values[name] == "":
-            raise ConfigError(f"transports.{transport}: option {name} is empty; allowed: a name")
-    if values["serializer"] not in (0, 1):
-        raise ConfigError(
-            f"transports.{transport}: option serializer: found {values['serializer']}; allowed: 0 (bare JSON) or "
-            "1 (phpredis' own default); igbinary, msgpack and JSON wrapping (2, 3, 4) must be changed on the PHP side"
-        )
-    if values["stream_full"] not in ("refuse", "block"):
-        raise ConfigError(
-            f"transports.{transport}: option stream_full: found {values['stream_full']!r}; allowed: refuse, or block "
-            "(waits for room, stream_full_timeout seconds at most)"
-        )
-    if values["redeliver_timeout"] < 1:
-        raise ConfigError(f"transports.{transport}: option redeliver_timeout: found 0; allowed: seconds, at least 1")
-
-
-def _mapping(transport: str, name: str, value: Any) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"transports.{transport}: option {name}; allowed: a map of {', '.join(_SSL_OPTIONS)}")
-    return dict(value)
-
-
-def _ssl_arguments(transport: str, ssl: Mapping[str, Any]) -> dict[str, Any]:
-    """PHP's stream-context names as redis-py's arguments."""
-    arguments: dict[str, Any] = {}
-    for name, value in ssl.items():
-        target = _SSL_OPTIONS.get(name)
-        if target is None:
-            allowed = ", ".join(_SSL_OPTIONS)
-            raise ConfigError(f"transports.{transport}: unknown option ssl[{name!r}]; allowed: {allowed}")
-        if name.startswith("verify_"):
-            value = read_options(transport, {name: True}, {name: value})[name]
-        arguments[target] = ("required" if value else "none") if name == "verify_peer" else value
-    if arguments.get("ssl_cert_reqs") == "none":
-        arguments["ssl_check_hostname"] = False
-    return arguments
