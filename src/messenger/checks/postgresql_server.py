@@ -45,18 +45,20 @@ def read_facts(connection: Connection) -> ServerFacts:
 
 def check_server(where: str, facts: ServerFacts) -> Iterator[Finding]:
     """where: the server's address."""
-    yield _check_version(Place("postgresql-version", where), facts)
-    yield _check_role(Place("postgresql-role", where), facts)
-    yield from _check_persistence(Place("postgresql-persistence", where), facts)
+    yield _check_version(where, facts)
+    yield _check_role(where, facts)
+    yield from _check_persistence(where, facts)
 
 
-def _check_version(place: Place, facts: ServerFacts) -> Finding:
+def _check_version(where: str, facts: ServerFacts) -> Finding:
+    place = Place("postgresql-version", where)
     if facts.major < _OLDEST:
         return place.fail(f"PostgreSQL {facts.version} is too old", f"PostgreSQL {_OLDEST} or newer")
     return place.ok(f"PostgreSQL {facts.version}")
 
 
-def _check_role(place: Place, facts: ServerFacts) -> Finding:
+def _check_role(where: str, facts: ServerFacts) -> Finding:
+    place = Place("postgresql-role", where)
     if facts.standby:
         return place.fail(
             "it is a standby, which cannot be written",
@@ -70,7 +72,8 @@ def _check_role(place: Place, facts: ServerFacts) -> Finding:
     return place.ok("it can be written")
 
 
-def _check_persistence(place: Place, facts: ServerFacts) -> Iterator[Finding]:
+def _check_persistence(where: str, facts: ServerFacts) -> Iterator[Finding]:
+    place = Place("postgresql-persistence", where)
     if not facts.fsync:
         yield place.warn("fsync is off: a power cut may destroy the whole database", "fsync = on in postgresql.conf")
     if facts.synchronous_commit == "off":

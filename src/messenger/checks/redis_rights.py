@@ -38,18 +38,20 @@ def check_rights(
         commands.append("exec")
     if commands or keys:
         found = [f"run {', '.join(commands)}"] * bool(commands) + [f"use {_and(keys)}"] * bool(keys)
-        yield place.fail(f"user {user!r} may not {' and not '.join(found)}", _rule(user, commands, keys))
+        yield place.fail(
+            f"user {user!r} may not {' and not '.join(found)}", f"ACL SETUSER {user} {_rules(commands, keys)}"
+        )
     else:
         yield place.ok(f"user {user!r} may run every command it needs")
     for feature, more in features.items():
         commands, keys = _denied(link, more)
         if commands or keys:
-            yield place.ok(f"user {user!r} may not use {feature}; what allows it: {_rule(user, commands, keys)}")
+            allows = f"ACL SETUSER {user} {_rules(commands, keys)}"
+            yield place.ok(f"user {user!r} may not use {feature}; what allows it: {allows}")
 
 
-def _rule(user: str, commands: Sequence[str], keys: Sequence[str]) -> str:
-    rules = [f"+{command}" for command in commands] + [f"~{key}" for key in keys]
-    return f"ACL SETUSER {user} {' '.join(rules)}"
+def _rules(commands: Sequence[str], keys: Sequence[str]) -> str:
+    return " ".join([*(f"+{command}" for command in commands), *(f"~{key}" for key in keys)])
 
 
 def _denied(link: RedisLink, needed: Sequence[Needed]) -> tuple[list[str], list[str]]:
