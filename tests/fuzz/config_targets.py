@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def _address(dsn: str, options: dict[str, Any]) -> str:
     """Where it is, by the parsed options. A user's name may be shown, also when it is the same as the secret."""
     address = parse_redis_dsn("t", dsn, options).address
     _check_line(address)
-    for node in dsn.split(","):
+    for node in re.split(",(?=[a-z]+:)", dsn):
         user, _, password = urlsplit(node).netloc.rpartition("@")[0].partition(":")
         if SECRET in user and password:
             return ""
