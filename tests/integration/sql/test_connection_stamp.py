@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.orm import Session
 
 from messenger import SqlConnectionStamp, TransportError
 from messenger.application import Application
@@ -99,6 +100,18 @@ def test_another_kind_of_database_is_refused(shop: Shop, application: Applicatio
     here = "a sqlite database" if shop.server is not None else f"the SQLite file {tmp_path}/other.db"
     assert str(caught.value).endswith(f"the connection of a SqlConnectionStamp is to {here}; nothing was sent")
     assert shop.queued() == 0
+
+
+def test_a_session_is_refused_and_its_connection_is_taken(shop: Shop, application: Application, engine: Engine) -> None:
+    with Session(engine) as session:
+        with pytest.raises(
+            TransportError, match=r"holds a sqlalchemy\.orm\.session\.Session; allowed: .*connection\(\)"
+        ):
+            application.dispatch(shop.Placed(), [SqlConnectionStamp(session)])  # type: ignore[arg-type]
+        application.dispatch(shop.Placed(), [SqlConnectionStamp(session.connection())])
+        assert shop.queued() == 0
+        session.commit()
+    assert shop.queued() == 1
 
 
 def test_a_database_without_the_table_is_named(postgres_shop: Shop) -> None:

@@ -17,6 +17,7 @@ from tests.integration.sql.shop import Shop
 MODULE = """
 from dataclasses import dataclass
 from sqlalchemy import Connection, text
+from sqlalchemy.orm import Session
 from messenger import DispatchAfterCurrentBusStamp, HandlerFailed, MessageBus, handler
 
 ran = []
@@ -71,6 +72,11 @@ def second(message: Order, connection: Connection, bus: MessageBus):
     if message.do == "savepoint":
         connection.begin_nested()
         insert(connection, "in savepoint")
+    if message.do == "session":
+        with Session(connection) as session:
+            session.execute(text("INSERT INTO orders VALUES ('in session')"))
+            session.commit()
+        raise ValueError("boom")
     if message.do == "commit":
         connection.commit()
     if message.do == "close":
@@ -256,6 +262,11 @@ def test_nothing_is_told_of_a_usual_handler(
 ) -> None:
     application.dispatch(shop.Order("send"))
     assert caplog.records == []
+
+
+def test_an_orm_session_on_the_connection_commits_nothing_by_itself(shop: Shop, application: Application) -> None:
+    failed(application, shop.Order("session"))
+    assert orders(shop) == []
 
 
 def test_a_connection_that_the_handler_closed_is_a_failure(shop: Shop, application: Application) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Insert, Table
 
 from messenger.errors import TransportError
+from messenger.messages import dotted_name
 from messenger.transports.sql.connection import Database, SchemaMissing
 from messenger.transports.sql.table import create_or_complete
 
@@ -25,19 +26,24 @@ class JoinedInsert:
         self._setup = setup
         self._is_set_up = False
 
-    def check(self, connection: Connection) -> None:
-        """Raises TransportError for an application's connection to another database, as far as that can be told: a
-        message that is stored where no worker looks is lost.
+    def check(self, connection: object) -> Connection:
+        """The connection an application gave. Raises TransportError for one to another database, as far as that can be
+        told: a message that is stored where no worker looks is lost.
         """
+        if not isinstance(connection, Connection):
+            raise TransportError(
+                f"a SqlConnectionStamp holds a {dotted_name(type(connection))}; allowed: a sqlalchemy.Connection; of "
+                "an ORM session that is session.connection()"
+            )
         backend = self._database.url.get_backend_name()
         found = f"a {connection.dialect.name} database"
         if connection.dialect.name == backend:
             if backend != "sqlite":
-                return
+                return connection
             with self._database.plain_errors():
                 file = connection.exec_driver_sql("SELECT file FROM pragma_database_list WHERE name = 'main'").scalar()
             if file and Path(file).resolve() == Path(self._database.url.database or "").resolve():
-                return
+                return connection
             found = f"the SQLite file {file}" if file else "a SQLite database in memory"
         raise TransportError(
             f"transport {self._name!r} stores in {self._database.address}, and the connection of a SqlConnectionStamp "

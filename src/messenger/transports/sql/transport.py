@@ -101,8 +101,7 @@ class SqlTransport:
     def _connection_to_join(self, envelope: AnyEnvelope) -> Connection | None:
         given = envelope.last(SqlConnectionStamp)
         if given is not None:
-            self._joined.check(given.connection)
-            return given.connection
+            return self._joined.check(given.connection)
         transaction = self._transactions.find(self.options.url)
         return None if transaction is None else transaction.connection()
 
