@@ -15,6 +15,7 @@
     ├── DelayedMessageHandlingFailed  messages that were to follow a handled one failed
     ├── MessageIsDuplicate          a failed message is not retried: another one with its key is on its way
     ├── TransportError
+    │   ├── NotReplicated           stored, but not on as many replicas as asked for
     │   └── TransportUnavailable    the server cannot be reached: wait and try again
     │       └── TransportFull       it holds as many messages as it may
     ├── RecoverableError            raised by a handler: retry, whatever the retry count
@@ -86,6 +87,10 @@ class MessageIsDuplicate(MessengerError):
 
 class TransportError(MessengerError):
     """The transport refused."""
+
+
+class NotReplicated(TransportError):
+    """The message is stored, and too few replicas have confirmed that they have it (R21). Do not send it again."""
 
 
 class TransportUnavailable(TransportError):

@@ -16,6 +16,7 @@ from messenger import (
     HandledStamp,
     HandlerFailed,
     MessageIdsStamp,
+    NotReplicated,
     ReceivedStamp,
     SentStamp,
     TransportNamesStamp,
@@ -163,6 +164,20 @@ def test_a_handler_that_fails_here_frees_it(bench: Bench, transport: str | None)
     with pytest.raises(HandlerFailed):
         bench.dispatch(bench.module.Local("fail"), [KEY, *to])
     assert bench.is_free()
+
+
+def test_what_is_stored_though_its_transport_complains_keeps_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = bench.application.transport("async")
+    send = queue.send
+
+    def send_and_complain(envelope: AnyEnvelope) -> AnyEnvelope:
+        send(envelope)
+        raise NotReplicated
+
+    monkeypatch.setattr(queue, "send", send_and_complain)
+    with pytest.raises(NotReplicated):
+        bench.dispatch(bench.module.Report(1), [KEY])
+    assert not bench.is_free()
 
 
 def test_what_is_handled_here_and_sent_as_well_keeps_it(bench: Bench) -> None:

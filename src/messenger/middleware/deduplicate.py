@@ -6,7 +6,7 @@ import logging
 
 from messenger.deduplication.message_locks import MessageLocks
 from messenger.envelope import AnyEnvelope
-from messenger.errors import MessageIsDuplicate
+from messenger.errors import MessageIsDuplicate, NotReplicated
 from messenger.messages import wire_name
 from messenger.middleware.base import Next
 from messenger.sql_transactions import SqlTransactions
@@ -56,6 +56,8 @@ class Deduplicate:
             return envelope.with_stamps(DuplicateOfStamp(holder))
         try:
             result = following(envelope)
+        except NotReplicated:  # it is on its way all the same
+            raise
         except BaseException:
             self._locks.release(envelope)
             raise

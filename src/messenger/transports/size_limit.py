@@ -16,7 +16,7 @@ def check_size(envelope: AnyEnvelope, size: int, limit: int, whose: str) -> None
 
     size: bytes as they are stored. limit: bytes; 0: none. whose: option and place of the limit, for the error.
     """
-    if not limit or size <= limit or _was_accepted(envelope):
+    if not limit or size <= limit or was_accepted(envelope):
         return
     raise MessageTooLarge(
         f"{wire_name(type(envelope.message))} is {size:,} bytes as it would be stored, and {whose} allows {limit:,}: "
@@ -24,7 +24,8 @@ def check_size(envelope: AnyEnvelope, size: int, limit: int, whose: str) -> None
     )
 
 
-def _was_accepted(envelope: AnyEnvelope) -> bool:
+def was_accepted(envelope: AnyEnvelope) -> bool:
+    """Whether a transport has had the message before: this is no dispatch by the application."""
     if isinstance(envelope.message, UndecodableMessage):
         return True
     return any(envelope.last(kind) is not None for kind in (RedeliveryStamp, SerializedMessageStamp))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import redis
 
+from messenger import NotReplicated
 from messenger.control import Control, Reply, Scope, WorkerInfo
 from messenger.deduplication.in_redis import RedisLockStore
 from messenger.envelope import AnyEnvelope
@@ -25,11 +27,13 @@ from messenger.transports.redis.commands import (
 from messenger.transports.redis.options import RedisOptions
 from messenger.transports.redis.transport import RedisTransport
 from tests.integration.redis.conftest import Open
-from tests.integration.redis.orders import LONG, order, take
+from tests.integration.redis.orders import LONG, number_of, order, take
 from tests.integration.servers import RedisServer
 
 DSN = "/orders/symfony/me?redeliver_timeout=1&claim_interval=10&dbindex=1"
 BOUNDED = "/bounded/symfony/me?dbindex=1&stream_max_entries=1&delete_after_ack=false&delete_after_reject=false"
+BOUNDED += "&wait_replicas=1&wait_replicas_timeout=0.01"
+GROUPED = "/grouped/symfony/me?dbindex=1&claim_interval=1"
 # redis-py tells its name and version, and goes on where that is refused.
 NOT_NEEDED = {"client|setinfo"}
 PASSWORD = "pass-word-of-the-test"
@@ -44,6 +48,7 @@ def lived(opened: Open, redis_server: RedisServer) -> Iterator[Callable[..., Non
         prefix = f"redis://{user}127.0.0.1:{redis_server.port}"
         live_as_transport(opened(prefix + DSN, "one"), opened(prefix + DSN.replace("/me", ""), "two"))
         live_bounded(opened(prefix + BOUNDED, "one"))
+        live_in_groups(opened(prefix + GROUPED, "one"), opened(prefix + GROUPED.replace("symfony/me", "other"), "two"))
         live_as_control(opened(prefix + DSN, "three").options)
 
     yield live
@@ -84,13 +89,29 @@ def live_as_transport(transport: RedisTransport, other: RedisTransport) -> None:
 
 
 def live_bounded(transport: RedisTransport) -> None:
-    """With a maximum, handled messages are removed for new ones."""
+    """With a maximum, handled messages are removed for new ones; and there is no replica to wait for."""
     for number in range(3):
-        transport.send(order(number))
+        with suppress(NotReplicated):
+            transport.send(order(number))
         transport.ack(take(transport))
     transport.begin_wait(LONG)  # there is nothing: it must be woken
     transport.end_wait()
     transport.close()
+
+
+def live_in_groups(transport: RedisTransport, other: RedisTransport) -> None:
+    """One passes over what the other has put back, and deletes what both have handled."""
+    for each in (transport, other, transport):
+        each.setup()
+    other.send(order(1))
+    failed = take(other)
+    other.requeue(failed, failed)
+    transport.ack(take(transport))
+    transport.send(order(2))
+    assert number_of(take(transport)) == 2
+    transport.depth()
+    for each in (transport, other):
+        each.close()
 
 
 def live_as_control(options: RedisOptions) -> None:
@@ -123,8 +144,9 @@ def live_as_control(options: RedisOptions) -> None:
 
 def needed(options: RedisOptions) -> list[Needed]:
     """What the list says for this life."""
-    bounded = replace(options, stream="bounded")
-    transports = [*transport_commands(options), *transport_commands(bounded)]
+    more = [replace(options, stream="bounded", wait_replicas=1), replace(options, stream="grouped")]
+    more.append(replace(more[1], group="other"))
+    transports = [needed for each in (options, *more) for needed in transport_commands(each)]
     return [
         *transports,
         *control_commands("test"),

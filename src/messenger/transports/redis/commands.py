@@ -118,6 +118,8 @@ def _connection(options: RedisOptions) -> Iterator[Needed]:
     yield Needed(("CLIENT", "UNBLOCK", 0))  # no client has this id
     yield Needed(("TIME",))
     yield from cluster_commands(options)
+    if options.wait_replicas:
+        yield Needed(("WAIT", 0, 1))
     if options.dbindex:
         yield Needed(("SELECT", options.dbindex))
 

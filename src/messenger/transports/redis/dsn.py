@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -159,6 +160,13 @@ def _check(transport: str, values: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"transports.{transport}: option stream_full: found {values['stream_full']!r}; allowed: refuse, or block "
             "(waits for room, stream_full_timeout seconds at most)"
+        )
+    longest = values["read_timeout"] or math.inf
+    patience = values["wait_replicas_timeout"]
+    if values["wait_replicas"] and not 0 < patience < longest:
+        raise ConfigError(
+            f"transports.{transport}: option wait_replicas_timeout: found {patience:g}; allowed: seconds, more than 0 "
+            f"and less than read_timeout ({values['read_timeout']:g}; 0: no limit)"
         )
     if values["redeliver_timeout"] < 1:
         raise ConfigError(f"transports.{transport}: option redeliver_timeout: found 0; allowed: seconds, at least 1")

@@ -54,6 +54,7 @@ class RedisLink:
     """A connection to one Redis, opened at first use and again after it broke. For one thread at a time.
 
     place: host and port, where the options leave them open.
+    opened: how often it has connected.
     """
 
     def __init__(self, options: RedisOptions, place: Place | None = None) -> None:
@@ -64,6 +65,7 @@ class RedisLink:
         self._blocked_until: float | None = None
         self._helper: RedisLink | None = None
         self._closed_at = float("-inf")
+        self.opened = 0
 
     def call(self, *command: Argument) -> Any:
         """The reply to one command. Raises RedisReplyError, TransportUnavailable."""
@@ -186,6 +188,7 @@ class RedisLink:
                 if pause > 0:
                     time.sleep(pause)
                 self._connection = self._open()
+                self.opened += 1
         except (redis.RedisError, OSError) as error:
             raise self._lost(error) from error
         return self._connection

@@ -20,6 +20,7 @@ class RedisOptions:
     stream_full: what a sender meets when the stream has stream_max_entries unhandled ones: refuse, or block for
     stream_full_timeout seconds.
     max_message_bytes: of a new message as it is stored; 0 means no limit.
+    wait_replicas: how many must confirm a new message, within wait_replicas_timeout seconds; 0: none.
     redeliver_timeout: seconds without a sign of life after which a message may be taken over.
     claim_interval: milliseconds between two looks for such messages.
     timeout, read_timeout: seconds; 0 means no limit. retry_interval: milliseconds before connecting again.
@@ -41,6 +42,8 @@ class RedisOptions:
     stream_full: str = "refuse"
     stream_full_timeout: float = 10.0
     max_message_bytes: int = 0
+    wait_replicas: int = 0
+    wait_replicas_timeout: float = 1.0
     dbindex: int = 0
     # Symfony waits 3600 s; a minute is safe here because the lease is renewed while a handler runs (R3, R4).
     redeliver_timeout: int = 60

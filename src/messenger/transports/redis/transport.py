@@ -21,7 +21,7 @@ from messenger.transports.redis.link import GRACE_SECONDS, Argument, RedisReplyE
 from messenger.transports.redis.options import RedisOptions
 from messenger.transports.redis.receiving import Reader
 from messenger.transports.redis.scripts import Script, refused
-from messenger.transports.size_limit import check_size
+from messenger.transports.size_limit import check_size, was_accepted
 from messenger.wire import php_string
 from messenger.wire.serializer import Serializer, decode_value, encode_value, undecodable_value
 
@@ -75,7 +75,7 @@ class RedisTransport:
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
         """XADD, or ZADD to the sorted set when the last DelayStamp is positive.
 
-        Raises MessageTooLarge; TransportFull: see BoundedStream.
+        Raises MessageTooLarge; TransportFull: see BoundedStream; NotReplicated: see wait_for_replicas.
         """
         self._set_up_once()
         self._groups.check_target(envelope)
@@ -83,11 +83,19 @@ class RedisTransport:
         allows = f"max_message_bytes of the transport {self.name!r}"
         check_size(envelope, len(payload), self.options.max_message_bytes, allows)
         try:
-            return envelope.with_stamps(TransportMessageIdStamp(self._store(envelope, delay, payload) or uniqid))
+            message_id = self._store(envelope, delay, payload) or uniqid
         except TransportError:
             limit = server_limit.server_limit(self._link, len(payload))
             check_size(envelope, len(payload), limit, f"{server_limit.NAME} of {self.options.address}")
             raise
+        if self.options.wait_replicas and not was_accepted(envelope):
+            self._wait_for_replicas(message_id)
+        return envelope.with_stamps(TransportMessageIdStamp(message_id))
+
+    def _wait_for_replicas(self, message_id: str) -> None:
+        from messenger.transports.redis.replicas import wait_for_replicas
+
+        wait_for_replicas(self.name, self._link, self.options, message_id)
 
     def _store(self, envelope: AnyEnvelope, delay: int, payload: bytes) -> str:
         """The id of the entry; none for what is delayed."""
