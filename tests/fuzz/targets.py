@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.fuzz import config_targets, wire_targets
 
-NAMES = ("value", "headers", "row", "php_string", "dsn", "redis", "doctrine", "yaml", "env", "supervisor")
+NAMES = ("value", "headers", "row", "relay", "php_string", "dsn", "redis", "doctrine", "yaml", "env", "supervisor")
 PLANTED = "planted"  # a bug for the harness's own test
 CORPUS = Path(__file__).with_name("corpus")
 
@@ -23,6 +23,7 @@ def targets(directory: Path) -> dict[str, Callable[[bytes], None]]:
         "value": wire_targets.check_value,
         "headers": wire_targets.check_headers,
         "row": wire_targets.check_row,
+        "relay": wire_targets.check_relay,
         "php_string": wire_targets.check_php_string,
         "dsn": config_targets.check_dsn,
         "redis": config_targets.check_redis,

@@ -12,8 +12,10 @@ from typing import Any
 import pydantic
 
 from messenger.envelope import AnyEnvelope
-from messenger.errors import MessageDecodingFailed
+from messenger.errors import MessageDecodingFailed, UnrecoverableError
 from messenger.messages import MessageRegistry, message
+from messenger.outbox import Outboxes, Relay
+from messenger.stamps import ReceivedStamp
 from messenger.transports.sql.row import read_row, write_row
 from messenger.wire import php_string
 from messenger.wire.serializer import (
@@ -69,7 +71,7 @@ class Pay:
     amount: int = 0
 
 
-SERIALIZER = Serializer(MessageRegistry([Order, Note, Pay]), Signing((), (KEY,)))
+SERIALIZER = Serializer(MessageRegistry([Order, Note, Pay, Relay]), Signing((), (KEY,)))
 
 
 def check_value(data: bytes) -> None:
@@ -113,6 +115,40 @@ def check_php_string(data: bytes) -> None:
         _check_reason(str(error))
         return
     assert inside == data or php_string.unwrap(php_string.wrap(inside)) == inside
+
+
+class _Kept:
+    """A transport that keeps what was sent last."""
+
+    def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
+        self.last = envelope
+        return envelope
+
+
+def check_relay(data: bytes) -> None:
+    """A body, then names and values of headers, separated by NUL: what goes through an outbox arrives as it was sent.
+
+    The first part is also what somebody else has put into the outbox.
+    """
+    kept = {"async": _Kept(), "outbox": _Kept()}
+    outboxes = Outboxes({"async": "outbox"}, {}, lambda name: kept[name], SERIALIZER)
+    body, *rest = data.decode("utf-8", "replace").split("\0")
+    envelope = SERIALIZER.decode(Encoded(body, dict(zip(rest[::2], rest[1::2], strict=False))))
+    outboxes.sender("async").send(envelope)
+    _pass_on(outboxes, SERIALIZER.encode(kept["outbox"].last))
+    assert SERIALIZER.encode(kept["async"].last) == SERIALIZER.encode(envelope), "it changes on its way"
+    try:
+        _pass_on(outboxes, Encoded(body, {"type": "messenger.Relay", "Content-Type": "application/json"}))
+    except UnrecoverableError as error:
+        _check_reason(str(error))
+    except KeyError as error:
+        raise AssertionError(f"it was sent to {error}") from None
+
+
+def _pass_on(outboxes: Outboxes, stored: Encoded) -> None:
+    received = SERIALIZER.decode(decode_value(encode_value(stored))).with_stamps(ReceivedStamp("outbox"))
+    if isinstance(received.message, Relay):
+        outboxes.handle(received, lambda handled: handled)
 
 
 def _check_envelope(envelope: AnyEnvelope) -> None:
