@@ -14,7 +14,7 @@ _FACTS = text(
     """
     SELECT current_setting('server_version') AS version,
            current_setting('server_version_num')::int / 10000 AS major,
-           current_user AS user,
+           quote_ident(current_user) AS user,
            pg_is_in_recovery() AS standby,
            current_setting('transaction_read_only') = 'on' AS read_only,
            current_setting('fsync') = 'on' AS fsync,
@@ -26,7 +26,7 @@ _FACTS = text(
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """As this user's sessions see them."""
+    """As this user's sessions see them. user: quoted where SQL needs that."""
 
     version: str
     major: int

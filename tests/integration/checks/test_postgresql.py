@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from messenger.checks.finding import Finding
+from messenger.checks.postgresql_reach import failed
 from messenger.checks.postgresql_server import ServerFacts, check_server
 from tests.integration.checks.deaf_proxy import DeafProxy
 from tests.integration.checks.stores import FAILED, bad, look, transport
-from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer, free_port
+from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer, free_port, wait_until
 
 PASSWORD = "pass-word-of-the-role"
 # As Symfony's transport makes it, without its index.
@@ -63,7 +65,7 @@ def test_a_database_that_is_well(postgres_server: PostgresServer, tmp_path: Path
     assert bad(findings)["postgresql-persistence"].found == "fsync is off: a power cut may destroy the whole database"
     found = {finding.check: finding.found for finding in findings}
     assert found["sql-table"] == "it is not there yet; the first use creates it"
-    assert found["postgresql-rights"] == "user 'messenger' may create the table"
+    assert found["postgresql-rights"] == "user messenger may create the table"
     assert found["postgresql-notify"] == "LISTEN and NOTIFY work"
     assert postgres_server.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
     set_up(postgres_server, tmp_path)
@@ -71,7 +73,7 @@ def test_a_database_that_is_well(postgres_server: PostgresServer, tmp_path: Path
     assert bad(findings).keys() == {"postgresql-persistence"}
     found = {finding.check: finding.found for finding in findings}
     assert found["sql-table"] == "it has all its columns"
-    assert found["postgresql-rights"] == "user 'messenger' may do all that it needs"
+    assert found["postgresql-rights"] == "user messenger may do all that it needs"
     assert "answers (without TLS)" in found["postgresql-reach"]
     assert found["clock"] == "its clock agrees with this host's"
     assert all(POSTGRES_PASSWORD not in str(finding) for finding in findings)
@@ -106,13 +108,54 @@ def test_a_role_that_may_not_connect(postgres_server: PostgresServer, tmp_path: 
     postgres_server.execute("GRANT CONNECT ON DATABASE messenger TO PUBLIC")
 
 
+def test_a_role_with_too_many_connections(postgres_server: PostgresServer, tmp_path: Path, app: str) -> None:
+    postgres_server.execute("ALTER ROLE app CONNECTION LIMIT 0")
+    finding = bad(look(app, tmp_path))["postgresql-reach"]
+    assert "too many connections for role" in finding.found
+    assert str(finding.change).startswith("raise max_connections in postgresql.conf")
+
+
+def test_a_role_that_is_not_let_in_from_here(postgres_server: PostgresServer, tmp_path: Path, app: str) -> None:
+    rules = postgres_server.directory / "data" / "pg_hba.conf"
+    before = rules.read_text()
+    rules.write_text(f"host all app 127.0.0.1/32 reject\n{before}")
+    postgres_server.execute("SELECT pg_reload_conf()")
+    try:
+        wait_until(lambda: "postgresql-reach" in bad(look(app, tmp_path)), 10.0, "it is let in")
+        finding = bad(look(app, tmp_path))["postgresql-reach"]
+    finally:
+        rules.write_text(before)
+        postgres_server.execute("SELECT pg_reload_conf()")
+        wait_until(lambda: "postgresql-reach" not in bad(look(app, tmp_path)), 10.0, "it is not let in again")
+    assert "pg_hba.conf rejects connection" in finding.found
+    assert str(finding.change).startswith("a line for this user, database and host in pg_hba.conf")
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("FATAL:  the database system is starting up", "wait until PostgreSQL has started"),
+        ("FATAL:  the database system is shutting down", "wait until PostgreSQL has started"),
+        ("FATAL:  remaining connection slots are reserved for roles with privileges", "raise max_connections"),
+        ("FATAL:  sorry, too many clients already", "raise max_connections"),
+        ("SSL error: certificate verify failed", "sslrootcert=FILE in the connection's URL"),
+        ("connection timeout expired", "correct host and port in the connection's URL, or open the firewall"),
+        ("FATAL:  something nobody has heard of", "look at the server's log"),
+    ],
+)
+def test_what_a_server_may_say(said: str, advice: str) -> None:
+    """By the words of a server that is in this state."""
+    finding = failed("there", make_url("postgresql://h"), f"there: connection failed: {said}")
+    assert str(finding.change).startswith(advice)
+
+
 def test_each_right_that_is_missing_is_named(postgres_server: PostgresServer, tmp_path: Path, app: str) -> None:
     set_up(postgres_server, tmp_path)
     postgres_server.execute("GRANT USAGE ON SCHEMA public TO app; GRANT SELECT, DELETE ON messenger_messages TO app")
     refused = [finding for finding in look(app, tmp_path) if finding.check == "postgresql-rights"]
     assert [finding.found for finding in refused] == [
-        "user 'app' may not INSERT, UPDATE there",
-        "user 'app' may not use the sequence messenger_messages_id_seq, which numbers the messages",
+        "user app may not INSERT, UPDATE there",
+        "user app may not use the sequence messenger_messages_id_seq, which numbers the messages",
     ]
     for finding in refused:
         assert finding.level == "fail"
@@ -120,12 +163,29 @@ def test_each_right_that_is_missing_is_named(postgres_server: PostgresServer, tm
     assert "postgresql-rights" not in bad(look(app, tmp_path))
 
 
+def test_names_that_sql_has_quoted(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    dsn = f"{FAILED}&table_name=Order"
+    set_up(postgres_server, tmp_path, dsn)
+    postgres_server.execute('ALTER TABLE "Order" ALTER COLUMN headers TYPE JSON USING NULL')
+    postgres_server.execute(f"CREATE ROLE \"App-1\" LOGIN PASSWORD '{PASSWORD}'")
+    try:
+        postgres_server.execute('GRANT USAGE ON SCHEMA public TO "App-1"')
+        url = f"postgresql://App-1:{PASSWORD}@127.0.0.1:{postgres_server.port}/messenger"
+        refused = [each for each in look(url, tmp_path, dsn) if each.check in ("postgresql-rights", "sql-table")]
+        assert [each.level for each in refused] == ["fail", "fail", "fail"]
+        for finding in refused:
+            apply(postgres_server, finding)
+        assert bad(look(url, tmp_path, dsn)).keys() == {"postgresql-persistence"}
+    finally:
+        postgres_server.execute('DROP OWNED BY "App-1"; DROP ROLE "App-1"')
+
+
 def test_a_table_that_cannot_be_created(postgres_server: PostgresServer, tmp_path: Path, app: str) -> None:
     first = bad(look(app, tmp_path))["postgresql-rights"]
-    assert first.found == "user 'app' may use no schema, so no table can be found or created"
+    assert first.found == "user app may use no schema, so no table can be found or created"
     postgres_server.execute("GRANT USAGE ON SCHEMA public TO app")
     second = bad(look(app, tmp_path))["postgresql-rights"]
-    assert second.found == "user 'app' may not create the table in schema 'public'"
+    assert second.found == "user app may not create the table in schema public"
     apply(postgres_server, second)
     assert "postgresql-rights" not in bad(look(app, tmp_path))
     store = transport(app, tmp_path)
@@ -139,7 +199,7 @@ def test_a_table_of_doctrine_that_another_role_owns(postgres_server: PostgresSer
     postgres_server.execute("GRANT USAGE ON SCHEMA public TO app; GRANT ALL ON messenger_messages TO app")
     postgres_server.execute("GRANT ALL ON SEQUENCE messenger_messages_id_seq TO app")
     finding = bad(look(app, tmp_path))["postgresql-rights"]
-    assert finding.found == "only 'messenger', who owns the table, may add lease_owner and delivery_count"
+    assert finding.found == "only messenger, who owns the table, may add lease_owner and delivery_count"
     assert finding.change == "messenger setup-transports as messenger"
     assert "sql-table" not in bad(look(postgres_server.url, tmp_path))
     without = bad(look(postgres_server.url, tmp_path, f"{FAILED}&auto_setup=false"))["sql-table"]
