@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-import pkgutil
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
 
 from messenger.batch import Batches
 from messenger.bus import MessageBus
 from messenger.config.model import BusConfig, DefaultMiddlewareConfig
 from messenger.deduplication.message_locks import MessageLocks
 from messenger.envelope import AnyEnvelope
-from messenger.errors import ConfigError
 from messenger.handler_arguments import HandlerArguments
 from messenger.handler_call import HandlerCaller
 from messenger.handlers import HandlerRegistry
-from messenger.importing import import_name, make
 from messenger.middleware import (
     AddBusName,
     AddMessageIds,
@@ -28,10 +23,8 @@ from messenger.middleware import (
     Middleware,
     SendMessage,
 )
+from messenger.middleware.named import make_named
 from messenger.transports.base import Sender, TransportContext
-
-# Middleware of this package that a bus has only when messenger.yaml names it. Each is imported then, and not before.
-_BUILT_IN = {"doctrine_transaction": "messenger.middleware.sql_transaction:create"}
 
 
 class BusFactory:
@@ -73,7 +66,7 @@ class BusFactory:
         """
         checks = _checks(config)
         named = [
-            self._make_named(item, f"{self._where}: buses.{name}.middleware[{index}]")
+            make_named(item, f"{self._where}: buses.{name}.middleware[{index}]", self._context, self._arguments)
             for index, item in enumerate(config.middleware)
         ]
         self._named += named
@@ -107,20 +100,6 @@ class BusFactory:
             close = getattr(middleware, "close", None)
             if callable(close):
                 close()
-
-    def _make_named(self, item: str | Mapping[str, Any], where: str) -> Middleware:
-        name, arguments = (item, []) if isinstance(item, str) else next(iter(item.items()))
-        if not isinstance(arguments, list):
-            raise ConfigError(f"{where}: found no list after {name!r}; allowed: {{{name!r}: [argument, …]}}")
-        if name in _BUILT_IN:
-            create = pkgutil.resolve_name(_BUILT_IN[name])
-            return cast(Middleware, create(arguments, where, self._context, self._arguments))
-        cls = import_name(name, where)
-        if not inspect.isclass(cls) or not callable(getattr(cls, "handle", None)):
-            raise ConfigError(
-                f"{where}: {name!r} is no middleware: it must be a class with handle(envelope, following)"
-            )
-        return cast(Middleware, make(cls, arguments, name, where))
 
 
 def _checks(config: BusConfig) -> DefaultMiddlewareConfig:

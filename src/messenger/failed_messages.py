@@ -32,7 +32,7 @@ from messenger.stamps import (
     TransportMessageIdStamp,
 )
 from messenger.transports.base import ListableTransport
-from messenger.wire.serializer import UndecodableMessage
+from messenger.wire.encoded import UndecodableMessage
 
 EVERYTHING = 2**63 - 1  # a limit that is none
 

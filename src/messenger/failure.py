@@ -21,7 +21,7 @@ from messenger.stamps import (
     Stamp,
 )
 from messenger.transports.base import Transport
-from messenger.wire.serializer import UndecodableMessage
+from messenger.wire.encoded import UndecodableMessage
 
 log = logging.getLogger(__name__)
 _HISTORY = 10

@@ -11,7 +11,8 @@ from typing import Any
 from messenger.acknowledger import Acknowledger
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import ConfigError
-from messenger.handlers import Handler, HandlerRegistry, definition_error
+from messenger.handler_annotations import definition_error
+from messenger.handlers import Handler, HandlerRegistry
 from messenger.messages import dotted_name
 
 _COLLECTING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 import types
-import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from messenger.errors import HandlerDefinitionError
+from messenger.handler_annotations import annotated_types, definition_error, is_protocol
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE = "__messenger_handler__"
@@ -95,7 +95,7 @@ def handler(
 
     def decorate(thing: F) -> F:
         _check_numbers(thing, timeout, batch)
-        wanted = (handles,) if handles is not None else _annotated_types(thing, is_batch=batch is not None)
+        wanted = (handles,) if handles is not None else annotated_types(thing, is_batch=batch is not None)
         setattr(thing, _ATTRIBUTE, HandlerOptions(wanted, bus, from_transport, priority, alias, sign, timeout, batch))
         return thing
 
@@ -107,61 +107,6 @@ def _check_numbers(thing: Callable[..., Any], timeout: float | None, batch: Batc
         raise definition_error(thing, f"timeout is {timeout!r}; allowed: seconds, more than 0")
     if batch is not None and not (batch.size >= 1 and batch.max_wait > 0 and batch.max_idle > 0):
         raise definition_error(thing, f"{batch!r}: size is at least 1, max_wait and max_idle are seconds, more than 0")
-
-
-def _annotated_types(thing: Callable[..., Any], *, is_batch: bool) -> tuple[type, ...]:
-    function = thing.__call__ if inspect.isclass(thing) else thing
-    parameters = list(inspect.signature(function).parameters.values()) if callable(function) else []
-    if inspect.isclass(thing):
-        if not inspect.isfunction(function):
-            raise definition_error(thing, "the class has no __call__ method")
-        parameters = parameters[1:]
-    if not parameters:
-        raise definition_error(thing, "it takes no message: give it a parameter annotated with the message class")
-    first = parameters[0]
-    if first.annotation is inspect.Parameter.empty:
-        raise definition_error(thing, f"parameter {first.name!r} has no annotation: write {first.name}: YourMessage")
-    try:
-        annotation = typing.get_type_hints(function)[first.name]
-    except Exception as error:
-        raise definition_error(
-            thing,
-            f"the annotation of {first.name!r} cannot be read ({error}): import the class at module level",
-        ) from error
-    if is_batch:
-        annotation = _item_type(thing, first.name, annotation)
-    return tuple(_message_type(thing, member) for member in _union_members(annotation))
-
-
-def _item_type(thing: Callable[..., Any], name: str, annotation: Any) -> Any:
-    if typing.get_origin(annotation) not in (list, Sequence) or len(typing.get_args(annotation)) != 1:
-        raise definition_error(thing, f"a batch handler takes a list of messages: write {name}: list[YourMessage]")
-    return typing.get_args(annotation)[0]
-
-
-def _union_members(annotation: Any) -> tuple[Any, ...]:
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return typing.get_args(annotation)
-    return (annotation,)
-
-
-def _message_type(thing: Callable[..., Any], member: Any) -> type:
-    origin = typing.get_origin(member) or member
-    if not inspect.isclass(origin) or origin.__module__ == "builtins" or origin is Any:
-        raise definition_error(thing, f"{member!r} cannot be a message: annotate it with a message class")
-    if getattr(origin, "_is_protocol", False) and not is_protocol(origin):
-        raise definition_error(thing, f"no message can be told to fit {member!r}: mark it @runtime_checkable")
-    return origin
-
-
-def definition_error(thing: Callable[..., Any], why: str) -> HandlerDefinitionError:
-    """The error for a handler that cannot be used: file and line of its definition, its name, and why."""
-    target = inspect.unwrap(thing)
-    try:
-        where = f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
-    except (OSError, TypeError):
-        where = getattr(target, "__module__", "?")
-    return HandlerDefinitionError(f"{where}: handler {getattr(thing, '__qualname__', thing)!r}: {why}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +191,3 @@ class HandlerRegistry:
     def handlers(self) -> tuple[Handler, ...]:
         """Every handler, once."""
         return tuple({h.name: h for group in self._by_type.values() for h in group}.values())
-
-
-def is_protocol(thing: type | str) -> typing.TypeGuard[type]:
-    """Whether this is a runtime-checkable protocol: an object fits it or not, whatever its class."""
-    return isinstance(thing, type) and bool(getattr(thing, "_is_runtime_protocol", False))

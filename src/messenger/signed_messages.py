@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from messenger.config.model import SigningConfig
+from messenger.config.features import SigningConfig
 from messenger.errors import ConfigError
-from messenger.handlers import ANY_MESSAGE, Handler, definition_error, is_protocol
+from messenger.handler_annotations import definition_error, is_protocol
+from messenger.handlers import ANY_MESSAGE, Handler
 from messenger.messages import dotted_name
 from messenger.wire.signing import Signing
 

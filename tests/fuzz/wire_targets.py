@@ -18,15 +18,10 @@ from messenger.outbox import Outboxes, Relay
 from messenger.stamps import ReceivedStamp
 from messenger.transports.sql.row import read_row, write_row
 from messenger.wire import php_string
-from messenger.wire.serializer import (
-    Encoded,
-    Serializer,
-    UndecodableMessage,
-    decode_value,
-    encode_value,
-    undecodable_value,
-)
+from messenger.wire.encoded import Encoded, UndecodableMessage
+from messenger.wire.serializer import Serializer
 from messenger.wire.signing import Signing
+from messenger.wire.stored import decode_value, encode_value, undecodable_value
 
 KEY = b"the signing key of the fuzzers"
 LONGEST_REASON = 2000  # characters

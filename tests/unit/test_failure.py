@@ -28,7 +28,8 @@ from messenger.stamps import (
     SentToFailureTransportStamp,
 )
 from messenger.transports.memory import MemoryTransport
-from messenger.wire.serializer import Serializer, UndecodableMessage
+from messenger.wire.encoded import UndecodableMessage
+from messenger.wire.serializer import Serializer
 
 
 @dataclass(frozen=True)

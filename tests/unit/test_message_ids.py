@@ -11,7 +11,7 @@ from messenger import HandlerFailed, MessageIdsStamp
 from messenger.application import Application
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.stamps import ForeignHeadersStamp, ReceivedStamp
-from messenger.wire.serializer import Encoded, UndecodableMessage
+from messenger.wire.encoded import Encoded, UndecodableMessage
 from tests.unit.application_project import Project
 
 CHAIN = """

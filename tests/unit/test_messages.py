@@ -16,7 +16,8 @@ import pytest
 
 from messenger import ConfigError, Envelope, HandlerDefinitionError, MessageEncodingFailed, message
 from messenger.messages import MessageRegistry, dotted_name, is_message_class, message_options, wire_name
-from messenger.wire.serializer import Encoded, Serializer, UndecodableMessage
+from messenger.wire.encoded import Encoded, UndecodableMessage
+from messenger.wire.serializer import Serializer
 
 
 class Colour(Enum):

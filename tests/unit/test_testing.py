@@ -14,7 +14,7 @@ import pytest
 from messenger import ConfigError, DelayStamp, MessageEncodingFailed
 from messenger.testing import Clock, InMemoryApplication
 from messenger.testing.transport import RecordingTransport
-from messenger.wire.serializer import Encoded
+from messenger.wire.encoded import Encoded
 
 MODULE = """
 import asyncio

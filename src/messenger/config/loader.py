@@ -11,12 +11,11 @@ import msgspec
 import yaml
 
 from messenger.config.environment import expand, read_environment
+from messenger.config.features import SERIALIZER, RateLimiterConfig
 from messenger.config.mistakes import Mistakes, shown
 from messenger.config.model import (
-    SERIALIZER,
     BusConfig,
     MessengerConfig,
-    RateLimiterConfig,
     RetryStrategyConfig,
     SendersConfig,
     TransportConfig,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from messenger.config.model import RateLimiterConfig
+from messenger.config.features import RateLimiterConfig
 from messenger.control import Control
 from messenger.errors import ConfigError
 from messenger.importing import import_name, make

@@ -13,7 +13,7 @@ from messenger.events import EventDispatcher, WorkerRateLimited
 from messenger.rate_limit.factory import NamedRateLimiter
 from messenger.stamps import DelayStamp, DeliveryStamp
 from messenger.transports.base import Transport, WakingTransport
-from messenger.wire.serializer import UndecodableMessage
+from messenger.wire.encoded import UndecodableMessage
 from messenger.worker.source import Source
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from reprlib import Repr
 
 from messenger.envelope import AnyEnvelope
 from messenger.stamps import DelayStamp, ErrorDetailsStamp, RedeliveryStamp, SentToFailureTransportStamp
-from messenger.wire.serializer import UndecodableMessage
+from messenger.wire.encoded import UndecodableMessage
 
 _SHOWN = 50
 _short = Repr()

@@ -24,7 +24,8 @@ from messenger.stamps import (
     TransportMessageIdStamp,
 )
 from messenger.transports.base import Depth, Transport, TransportContext
-from messenger.wire.serializer import Encoded, Serializer
+from messenger.wire.encoded import Encoded
+from messenger.wire.serializer import Serializer
 
 log = logging.getLogger("messenger.transports.memory")
 

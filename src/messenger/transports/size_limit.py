@@ -6,7 +6,7 @@ from messenger.envelope import AnyEnvelope
 from messenger.errors import MessageTooLarge
 from messenger.messages import wire_name
 from messenger.stamps import RedeliveryStamp, SerializedMessageStamp
-from messenger.wire.serializer import UndecodableMessage
+from messenger.wire.encoded import UndecodableMessage
 
 
 def check_size(envelope: AnyEnvelope, size: int, limit: int, whose: str) -> None:

@@ -3,51 +3,19 @@
 from __future__ import annotations
 
 import base64
-import re
-from dataclasses import dataclass, field
-from typing import Any
-
-import msgspec
 
 from messenger.envelope import AnyEnvelope, Envelope
-from messenger.errors import MessageDecodingFailed, printable_line
+from messenger.errors import MessageDecodingFailed
 from messenger.messages import MessageRegistry, wire_name
 from messenger.stamps import ForeignHeadersStamp, SerializedMessageStamp
-from messenger.wire import php_string, signing
+from messenger.wire import signing
 from messenger.wire.body import BodyCodecs
+from messenger.wire.encoded import Encoded, UndecodableMessage
 from messenger.wire.own_headers import encode_own_headers, take_own_headers
+from messenger.wire.php_formats import explain_missing_type
 from messenger.wire.signing import Signing
 from messenger.wire.stamps import decode_stamps, encode_stamps
-
-RAW_HEADER = "X-Messenger-Raw"
-_PHP_NATIVE = re.compile(r"\s*O:\d+:")
-_LONGEST_REASON = 500  # characters
-_IGBINARY = b"\x00\x00\x00"
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """An envelope as text: what every transport stores."""
-
-    body: str
-    headers: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class UndecodableMessage:
-    """Stands in an envelope for what could not be read. Nothing of it is lost: it is sent on as it came.
-
-    body, headers: as received (without the stamps, which the envelope has).
-    reason: why it could not be read, a sentence for the operator: one printable line, at most 500 characters, whatever
-    was received.
-    """
-
-    body: str
-    headers: dict[str, str] = field(default_factory=dict)
-    reason: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "reason", printable_line(self.reason, limit=_LONGEST_REASON))
+from messenger.wire.stored import RAW_HEADER, decode_value
 
 
 class Serializer:
@@ -110,7 +78,7 @@ class Serializer:
     def _decode_message(self, body: str, headers: dict[str, str]) -> object:
         name = headers.get("type")
         if not name:
-            raise MessageDecodingFailed(_explain_missing_type(body))
+            raise MessageDecodingFailed(explain_missing_type(body))
         cls = self._registry.get(name)
         if cls is None:
             known = ", ".join(self._registry.names()) or "none"
@@ -129,55 +97,3 @@ class Serializer:
         except (MessageDecodingFailed, ValueError) as error:
             return Envelope(UndecodableMessage(encoded.body, rest, str(error)), stamps)
         return again.with_stamps(*stamps)
-
-
-def _explain_missing_type(body: str) -> str:
-    if _PHP_NATIVE.match(body) or _PHP_NATIVE.match(_from_base64(body)):
-        return (
-            "the body is PHP's native serialize() format, which is never evaluated here; on the PHP side set "
-            "'serializer: messenger.transport.symfony_serializer' for this transport"
-        )
-    return "the headers have no 'type'"
-
-
-def _from_base64(body: str) -> str:
-    try:
-        return base64.b64decode(body[:64], validate=True).decode("latin-1")
-    except ValueError:
-        return ""
-
-
-def encode_value(encoded: Encoded, **extra: str) -> bytes:
-    """The envelope JSON ``{"body": …, "headers": …}`` with `extra` keys, as Redis and failed rows keep it."""
-    return msgspec.json.encode({"body": encoded.body, "headers": encoded.headers or [], **extra})
-
-
-def decode_value(value: bytes) -> Encoded:
-    """Body and headers out of a stored value, wrapped by phpredis or bare. Raises MessageDecodingFailed."""
-    if value.startswith(_IGBINARY):
-        raise MessageDecodingFailed(_explain_wrapping(2, "igbinary"))
-    try:
-        document: Any = msgspec.json.decode(php_string.unwrap(value))
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise MessageDecodingFailed(f"the value is not JSON: {error}") from error
-    if isinstance(document, str) and document.startswith("{"):
-        raise MessageDecodingFailed(_explain_wrapping(4, "JSON"))
-    if not isinstance(document, dict) or not isinstance(document.get("body"), str):
-        raise MessageDecodingFailed("the value is JSON, but not an object with a 'body' text and 'headers'")
-    headers = document.get("headers") or {}
-    if not isinstance(headers, dict) or not all(isinstance(v, str) for v in headers.values()):
-        raise MessageDecodingFailed("the 'headers' are not an object of texts")
-    return Encoded(document["body"], headers)
-
-
-def _explain_wrapping(option: int, name: str) -> str:
-    return (
-        f"the value is wrapped by phpredis with serializer={option} ({name}), which is not read here; on the PHP side "
-        "set serializer=1 or serializer=0 in the transport's DSN or options"
-    )
-
-
-def undecodable_value(value: bytes, reason: str) -> AnyEnvelope:
-    """An envelope around bytes that are no stored envelope, so that they can be kept and tried again."""
-    body = base64.b64encode(value).decode()
-    return Envelope(UndecodableMessage(body, {RAW_HEADER: "base64"}, reason))

@@ -13,9 +13,10 @@ from messenger.errors import MessageDecodingFailed, MessageKillsWorkers, StopWor
 from messenger.events import EventDispatcher, WorkerMessageFailed, WorkerMessageHandled, WorkerMessageReceived
 from messenger.failure import FailureHandling, Outcome
 from messenger.messages import wire_name
-from messenger.stamps import AckStamp, DeliveryStamp, MessageIdsStamp, NoAutoAckStamp, ReceivedStamp
+from messenger.stamps import AckStamp, DeliveryStamp, NoAutoAckStamp, ReceivedStamp
 from messenger.transports.base import Transport
-from messenger.wire.serializer import UndecodableMessage
+from messenger.wire.encoded import UndecodableMessage
+from messenger.worker.failure_log import about, log_failure
 from messenger.worker.handover import Handovers
 from messenger.worker.status import Held, WorkerStatus
 from messenger.worker.stop import StopRequest
@@ -84,7 +85,7 @@ class Settlement:
         def then() -> None:
             self._status.handled += 1
             log.info("message_handled transport=%s id=%s type=%s ms=%.1f%s", held.transport.name, held.id, held.type,
-                     milliseconds, _more(held.envelope))  # fmt: skip
+                     milliseconds, about(held.envelope))  # fmt: skip
             self._events.dispatch(WorkerMessageHandled(held.envelope, held.transport.name, milliseconds))
 
         self.handovers.settle(held, lambda: held.transport.ack(held.envelope), then)
@@ -101,7 +102,7 @@ class Settlement:
                 self._status.failed += 1
             else:
                 self.trouble = error
-            _log_failure(held, error, outcome)
+            log_failure(held, error, outcome)
             self._events.dispatch(
                 WorkerMessageFailed(
                     held.envelope,
@@ -151,23 +152,3 @@ def message_type(envelope: AnyEnvelope) -> str:
     if isinstance(envelope.message, UndecodableMessage):
         return envelope.message.headers.get("type", "undecodable")
     return wire_name(type(envelope.message))
-
-
-def _more(envelope: AnyEnvelope) -> str:
-    """For the log: the message's own id, and how often it was handed out when it may have run before."""
-    ids = envelope.last(MessageIdsStamp)
-    text = f" message_id={ids.message_id}" if ids is not None else ""
-    stamp = envelope.last(DeliveryStamp)
-    return text + (f" delivery={stamp.count}" if stamp is not None and stamp.count > 1 else "")
-
-
-def _log_failure(held: Held, error: Exception, outcome: Outcome) -> None:
-    what = f"transport={held.transport.name} id={held.id} type={held.type}{_more(held.envelope)}"
-    if not outcome.is_attempt:
-        log.warning("message_put_back %s: something its handler needs is away: %s", what, error)
-    elif outcome.will_retry:
-        log.warning("message_retried %s delay_ms=%d: %s", what, outcome.delay, error)
-    elif outcome.failure_transport is not None:
-        log.error("message_failed %s kept_in=%s: %s", what, outcome.failure_transport, error, exc_info=error)
-    else:
-        log.critical("message_discarded %s (failure_transport is null): %s", what, error, exc_info=error)

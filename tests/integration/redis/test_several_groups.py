@@ -15,7 +15,7 @@ from messenger.envelope import AnyEnvelope
 from messenger.stamps import ForeignHeadersStamp, SentToFailureTransportStamp
 from messenger.transports.base import Depth
 from messenger.transports.redis.transport import RedisTransport
-from messenger.wire.serializer import UndecodableMessage
+from messenger.wire.encoded import UndecodableMessage
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.groups import NAMES, OFTEN, SELDOM, TWO_AND_THREE, headers, nothing_comes, opened_groups
 from tests.integration.redis.orders import LONG, deliveries, look_for, number_of, order, stored, take

@@ -16,7 +16,7 @@ from messenger.stamps import (
     SerializedMessageStamp,
 )
 from messenger.transports.base import ConsumerTransport, Depth
-from messenger.wire.serializer import UndecodableMessage
+from messenger.wire.encoded import UndecodableMessage
 from tests.integration.transports.stores import (
     LONG,
     Order,

@@ -9,7 +9,7 @@ from messenger.envelope import Envelope
 from messenger.errors import TransportError
 from messenger.stamps import SerializedMessageStamp
 from messenger.transports.base import Transport
-from messenger.wire.serializer import UndecodableMessage
+from messenger.wire.encoded import UndecodableMessage
 from tests.integration.transports.stores import Store, build, context_for, listed, number_envelope, order_number, take
 
 LIMIT = 2000

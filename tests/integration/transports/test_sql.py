@@ -20,7 +20,7 @@ from messenger.errors import TransportError, TransportUnavailable
 from messenger.stamps import DelayStamp, DeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, ListableTransport, QueueTransport, Transport
 from messenger.transports.sql.connection import Database
-from messenger.wire.serializer import UndecodableMessage
+from messenger.wire.encoded import UndecodableMessage
 from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer, wait_until
 from tests.integration.transports.stores import (
     LONG,

@@ -13,7 +13,7 @@ import pytest
 
 from messenger.stamps import DelayStamp, DeliveryStamp, ForeignHeadersStamp
 from messenger.transports.base import Depth
-from messenger.wire.serializer import UndecodableMessage
+from messenger.wire.encoded import UndecodableMessage
 from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer, wait_until
 from tests.integration.transports.stores import (
     Order,

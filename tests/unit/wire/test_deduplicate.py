@@ -11,7 +11,8 @@ from messenger import DeduplicateStamp
 from messenger.envelope import Envelope
 from messenger.messages import MessageRegistry
 from messenger.stamps import ForeignHeadersStamp
-from messenger.wire.serializer import Encoded, Serializer, UndecodableMessage
+from messenger.wire.encoded import Encoded, UndecodableMessage
+from messenger.wire.serializer import Serializer
 
 HEADER = "X-Messenger-Deduplicate"
 

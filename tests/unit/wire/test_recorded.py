@@ -18,8 +18,9 @@ from messenger.stamps import (
     SerializedMessageStamp,
     Stamp,
 )
-from messenger.wire.serializer import Encoded, UndecodableMessage, encode_value
+from messenger.wire.encoded import Encoded, UndecodableMessage
 from messenger.wire.stamps import PREFIX
+from messenger.wire.stored import encode_value
 from tests.unit.wire.recorded import TYPE, VERSIONS, SmsNotification, recorded_envelope, serializer
 
 BUS_NAME = BusNameStamp("messenger.bus.default")

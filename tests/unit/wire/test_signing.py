@@ -13,8 +13,10 @@ from messenger import Envelope, MessageEncodingFailed, message
 from messenger.messages import MessageRegistry
 from messenger.stamps import BusNameStamp, ForeignHeadersStamp, RedeliveryStamp, SerializedMessageStamp
 from messenger.wire import body as body_module
-from messenger.wire.serializer import Encoded, Serializer, UndecodableMessage, decode_value, encode_value
+from messenger.wire.encoded import Encoded, UndecodableMessage
+from messenger.wire.serializer import Serializer
 from messenger.wire.signing import Signing
+from messenger.wire.stored import decode_value, encode_value
 
 KEY, OLD_KEY, OTHER_KEY = b"the key of these tests", b"the key before that one", b"a key nobody here knows"
 EVENTS: list[str] = []

@@ -27,7 +27,7 @@ from messenger.stamps import (
     TransportMessageIdStamp,
     TransportNamesStamp,
 )
-from messenger.wire.serializer import Encoded
+from messenger.wire.encoded import Encoded
 from messenger.wire.stamps import PREFIX, decode_stamps, encode_stamps
 from tests.unit.wire.recorded import TYPE, SmsNotification, serializer
 

@@ -21,7 +21,7 @@ from messenger.stamps import (
     MessageIdsStamp,
     SentToFailureTransportStamp,
 )
-from messenger.wire.serializer import UndecodableMessage
+from messenger.wire.encoded import UndecodableMessage
 from messenger.wire.stamps import PREFIX
 
 _TRACE_KEYS = ("trace_as_string", "traceAsString")

@@ -17,7 +17,8 @@ from messenger.stamps import ForeignHeadersStamp, SentToFailureTransportStamp
 from messenger.transports.redis.link import RedisLink, RedisReplyError
 from messenger.transports.redis.options import RedisOptions
 from messenger.transports.redis.scripts import Script
-from messenger.wire.serializer import UndecodableMessage, decode_value
+from messenger.wire.encoded import UndecodableMessage
+from messenger.wire.stored import decode_value
 
 log = logging.getLogger(__name__)
 HEADER = "X-Messenger-Group"

@@ -23,7 +23,8 @@ from messenger.transports.redis.receiving import Reader
 from messenger.transports.redis.scripts import Script, refused
 from messenger.transports.size_limit import check_size, was_accepted
 from messenger.wire import php_string
-from messenger.wire.serializer import Serializer, decode_value, encode_value, undecodable_value
+from messenger.wire.serializer import Serializer
+from messenger.wire.stored import decode_value, encode_value, undecodable_value
 
 if TYPE_CHECKING:
     from messenger.transports.redis.bounded import BoundedStream
