@@ -72,6 +72,8 @@ def given(options: RedisOptions, names: str) -> dict[str, Any]:
             {"tls": True, "timeout": 2.0, "read_timeout": 1.0},
         ),
         ("rediss://a?ssl[cafile]=/x,y.pem,rediss://b/{s}", {"ssl": {"ssl_ca_certs": "/x,y.pem"}, "stream": "{s}"}),
+        ("redis://p,w@a/{s},redis://b", {"password": "p,w", "nodes": (("a", 6379), ("b", 6379))}),
+        ("redis://h/a,b?consumer=c,d", {"stream": "a,b", "consumer": "c,d"}),
         ("redis://pw@?host[h1:26379]&sentinel_master=main", {"password": "pw", "sentinel_master": "main"}),
     ],
 )
@@ -150,6 +152,8 @@ ALLOWED_NAMES = (
         ("redis:?host[h:1]&sentinel_master=m&redis_cluster=1", {}, "not the nodes of", "without sentinels"),
         ("redis://h:1,redis://h:2/s?dbindex=3", {}, "option dbindex", "one database only; allowed: 0"),
         ("redis://h", {"redis_cluster": True, "dbindex": 1}, "option dbindex", "allowed: 0"),
+        ("redis://h:1,i:2/s", {}, "a list of hosts", "redis://HOST:PORT,redis://HOST:PORT/{STREAM}"),
+        ("redis://h,i", {}, "a list of hosts", "a whole DSN for each node"),
         ("redis://h:1,http://h:2", {}, "scheme 'http'", "redis, rediss, valkey, valkeys"),
         ("redis://h:1,redis://h:0x1", {}, "not a DSN", "port"),
         ("redis://h?redis_cluster=perhaps", {}, "option redis_cluster: found 'perhaps'", "true or false"),

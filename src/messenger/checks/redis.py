@@ -57,9 +57,13 @@ def _check(
         server = link.server
         steps: list[Step] = [_check_server(server), *more]
         if options.nodes:
-            from messenger.checks.redis_cluster import check_cluster
+            from messenger.checks.redis_cluster import check_holder, check_nodes
 
-            steps.insert(0, lambda link: check_cluster(link, where, options, server))
+            steps = [
+                lambda link: check_holder(link, where, options, server),
+                *steps,
+                lambda _: check_nodes(_impatient(options)),
+            ]
         yield from check_rights(link, where, server, needed, features or {})
         for step in steps:
             try:

@@ -1,16 +1,18 @@
-"""Which node of a Redis Cluster holds the keys, and whether they outlive it."""
+"""Which node of a Redis Cluster holds the keys, whether they outlive it, and whether each named node can be used."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from messenger.checks.finding import Finding, Place
 from messenger.checks.redis_server import server_facts
+from messenger.errors import TransportError
 from messenger.transports.redis.link import RedisLink
 from messenger.transports.redis.options import RedisOptions
 
 
-def check_cluster(link: RedisLink, where: str, options: RedisOptions, server: RedisOptions) -> Iterator[Finding]:
+def check_holder(link: RedisLink, where: str, options: RedisOptions, server: RedisOptions) -> Iterator[Finding]:
     """server: the node that `link` leads to; what is said of a server after this is said of it."""
     place = Place("redis-cluster", f"{where} ({options.address})")
     found = f"the keys of {options.stream} are on {server.host}:{server.port}"
@@ -24,3 +26,18 @@ def check_cluster(link: RedisLink, where: str, options: RedisOptions, server: Re
         )
     else:
         yield place.ok(f"{found}, which has {replicas} replica{'s' * (replicas != '1')}")
+
+
+def check_nodes(options: RedisOptions) -> Iterator[Finding]:
+    """Log in to each node of the DSN: after a failover it may be the one that counts."""
+    for host, port in options.nodes:
+        node = replace(options, nodes=(), host=host, port=port)
+        link = RedisLink(node)
+        try:
+            link.call("CLUSTER", "SLOTS")
+        except TransportError as error:
+            reason = str(error).removeprefix(f"{node.address}: ")
+            change = "start it, or take it out of the DSN; users and passwords are set on each node (ACL SETUSER)"
+            yield Place("redis-node", node.address).warn(f"cannot be used: {reason}", change)
+        finally:
+            link.close()

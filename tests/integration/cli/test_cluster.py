@@ -16,7 +16,7 @@ from messenger.deduplication.factory import open_lock_store
 from messenger.transports.redis.commands import cluster_commands, control_commands, transport_commands
 from messenger.transports.redis.dsn import parse_redis_dsn
 from tests.integration.cluster import WITH_REPLICA, Cluster
-from tests.integration.servers import RedisServer, wait_until
+from tests.integration.servers import RedisServer, free_port, wait_until
 from tests.integration.worker.forker import Forker
 from tests.integration.worker.project import LONG, YAML, Project
 
@@ -198,6 +198,26 @@ def test_a_user_needs_no_more_than_the_listed_commands(clustered: Project, redis
     finally:
         for node in redis_cluster.nodes:
             node.ask("ACL", "DELUSER", "app")
+
+
+def test_check_warns_of_a_node_that_would_not_do_after_a_failover(clustered: Project, redis_cluster: Cluster) -> None:
+    replica = redis_cluster.replica_of(redis_cluster.master_of(WITH_REPLICA))
+    for node in redis_cluster.nodes:
+        if node is not replica:
+            node.ask("ACL", "SETUSER", "app", "reset", "on", f">{PASSWORD}", "~*", "+@all")
+    dead = free_port()
+    dsn = f"redis://127.0.0.1:{dead}," + redis_cluster.url().replace("redis://", f"redis://app:{PASSWORD}@")
+    try:
+        output = clustered.run("check", MESSENGER_TRANSPORT_DSN=dsn).stdout
+    finally:
+        for node in redis_cluster.nodes:
+            node.ask("ACL", "DELUSER", "app")
+    warnings = [line for line in output.splitlines() if "cannot be used: " in line]
+    assert len(warnings) == 2, output
+    assert f"127.0.0.1:{dead} (db 0, user app): cannot be used: " in warnings[0]
+    assert "Connection refused" in warnings[0]
+    assert f"127.0.0.1:{replica.port} (db 0, user app): cannot be used: the password or user was refused" in warnings[1]
+    assert all(warning.startswith("warn") for warning in warnings)
 
 
 def test_check_names_every_node_when_all_are_away(clustered: Project, redis_cluster: Cluster) -> None:

@@ -224,6 +224,8 @@ def test_while_it_is_on_its_way_what_has_gone_is_asked_of_the_target(
     assert target.cluster("COUNTKEYSINSLOT", target.cluster("KEYSLOT", STREAM)) == 2
     received = [take(transport) for _ in range(2)]
     assert [number_of(envelope) for envelope in received] == [1, 2]
+    with pytest.raises(TransportUnavailable, match=r"slot \d+ is being moved"):
+        transport.get(LONG, never)  # nobody would wake it there, and to ask again and again would keep it busy
     transport.ack(received[0])
     transport.requeue(received[1], received[1])
     assert transport.depth().ready == 1

@@ -19,6 +19,8 @@ SCHEMES = ("redis", "rediss", "valkey", "valkeys")
 _MORE: dict[str, Any] = {"redis_sentinel": None, "redis_cluster": False, "persistent_id": None}
 _NOT_OPTIONS = ("sentinels", "nodes", "socket_path", "tls", "ssl", "user", "password")
 _DEFAULTS = _MORE | {field.name: field.default for field in fields(RedisOptions) if field.name not in _NOT_OPTIONS}
+_NODES = "redis://HOST:PORT,redis://HOST:PORT/{STREAM}"
+_HOSTS = re.compile(r"[a-z]+://[^/?]*,[^/?@]*([/?]|$)")
 _SSL_OPTIONS = {
     "verify_peer": "ssl_cert_reqs",
     "verify_peer_name": "ssl_check_hostname",
@@ -35,7 +37,10 @@ def parse_redis_dsn(transport: str, text: str, options: Mapping[str, Any] | None
 
     Raises ConfigError with the allowed names or values.
     """
-    dsns = [parse_dsn(transport, each) for each in re.split(r",(?=[a-z]+:)", text)]
+    texts = re.split(r",(?=[a-z]+://)", text)
+    if any(_HOSTS.match(each) for each in texts):
+        raise ConfigError(f"transports.{transport}.dsn: a list of hosts; allowed: a whole DSN for each node: {_NODES}")
+    dsns = [parse_dsn(transport, each) for each in texts]
     for dsn in dsns:
         if dsn.scheme not in SCHEMES:
             raise ConfigError(f"transports.{transport}.dsn: scheme {dsn.scheme!r}; allowed: {', '.join(SCHEMES)}")
@@ -75,7 +80,7 @@ def _nodes(transport: str, dsns: Sequence[Dsn], values: dict[str, Any]) -> tuple
     """The nodes of a cluster, which a list of DSNs is, and one server with `redis_cluster`."""
     if not values.pop("redis_cluster") and len(dsns) == 1:
         return ()
-    allowed = "allowed: redis://HOST:PORT,redis://HOST:PORT/{STREAM} with one scheme and without sentinels"
+    allowed = f"allowed: {_NODES} with one scheme and without sentinels"
     if len({dsn.scheme for dsn in dsns}) > 1 or any(_socket_path(dsn) for dsn in dsns) or values["sentinel_master"]:
         raise ConfigError(f"transports.{transport}.dsn: not the nodes of a Redis Cluster; {allowed}")
     if values["dbindex"]:
