@@ -12,6 +12,7 @@ from messenger.checks.postgresql_notify import check_notify
 from messenger.checks.postgresql_reach import failed, reached
 from messenger.checks.postgresql_rights import check_rights
 from messenger.checks.postgresql_server import ServerFacts, check_server, read_facts
+from messenger.checks.sql_leases import check_leases
 from messenger.checks.sql_table import check_table, table_columns
 from messenger.errors import TransportError
 from messenger.transports.sql.connection import Database
@@ -46,6 +47,7 @@ def _check_table(connection: Connection, where: str, options: SqlOptions, facts:
     columns = table_columns(connection, options.table_name)
     findings = [*check_table(connection, where, options, columns)]
     findings += check_rights(connection, where, options, columns, facts.user)
+    findings += check_leases(connection, where, options, columns, findings)
     return findings
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from messenger.checks.finding import Finding, Place
+from messenger.checks.sql_leases import check_leases
 from messenger.checks.sql_table import check_table, missing_table, table_columns
 from messenger.transports.sql.options import SqlOptions
 
@@ -134,7 +135,9 @@ def _check_table(where: str, path: Path, options: SqlOptions) -> Iterator[Findin
     try:
         with engine.connect() as connection:
             columns = table_columns(connection, options.table_name)
-            yield from check_table(connection, where, options, columns)
+            findings = [*check_table(connection, where, options, columns)]
+            findings += check_leases(connection, where, options, columns, findings)
+            yield from findings
     except DBAPIError as error:
         yield Place("sqlite-file", f"SQLite file {path}").fail(
             f"it cannot be read: {error.orig}",

@@ -29,3 +29,19 @@ def transport(url: str, directory: Path, dsn: str = FAILED) -> Transport:
     """The transport itself, to set up and to use."""
     context = TransportContext(Serializer(MessageRegistry()), lambda sent: sent, directory, "worker", {"default": url})
     return sql.create("failed", dsn, {}, context)
+
+
+TAKEN_BY_PHP = (
+    "INSERT INTO messenger_messages (body, headers, queue_name, created_at, available_at, delivered_at)"
+    " VALUES ('{}', '[]', 'failed', '2026-01-01', '2026-01-01', '2026-01-01')"
+)
+
+
+def check_what_php_holds(url: str, directory: Path) -> None:
+    """With a message that PHP has taken in the table: a short lease is a warning, that of Symfony is well."""
+    finding = bad(look(url, directory))["sql-leases"]
+    assert finding.level == "warn"
+    assert finding.found.startswith("workers that are not ours hold 1 of its messages and may renew no leases")
+    assert str(finding.change).startswith("redeliver_timeout=3600 on both sides")
+    assert "sql-leases" not in bad(look(url, directory, f"{FAILED}&redeliver_timeout=3600"))
+    assert "sql-leases" not in bad(look(url, directory, "doctrine://default?queue_name=other"))

@@ -13,7 +13,7 @@ from messenger.checks.finding import Finding
 from messenger.checks.postgresql_reach import failed
 from messenger.checks.postgresql_server import ServerFacts, check_server
 from tests.integration.checks.deaf_proxy import DeafProxy
-from tests.integration.checks.stores import FAILED, bad, look, transport
+from tests.integration.checks.stores import FAILED, TAKEN_BY_PHP, bad, check_what_php_holds, look, transport
 from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer, free_port, wait_until
 
 PASSWORD = "pass-word-of-the-role"
@@ -228,6 +228,12 @@ def test_a_table_that_is_none_of_messages(postgres_server: PostgresServer, tmp_p
     create(postgres_server, available_at="")
     finding = bad(look(postgres_server.url, tmp_path))["sql-table"]
     assert finding.found == "it has no column available_at: it is no table of messages"
+
+
+def test_messages_that_php_workers_hold(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    set_up(postgres_server, tmp_path)
+    postgres_server.execute(TAKEN_BY_PHP)
+    check_what_php_holds(postgres_server.url, tmp_path)
 
 
 def test_no_trigger(postgres_server: PostgresServer, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from messenger.checks.sqlite import check_disk
-from tests.integration.checks.stores import FAILED, bad, look, transport
+from tests.integration.checks.stores import FAILED, TAKEN_BY_PHP, bad, check_what_php_holds, look, transport
 
 URL = "sqlite:///messenger.db"
 NOBODY = 65534
@@ -135,6 +135,14 @@ def test_a_column_that_nobody_fills_fails(directory: Path) -> None:
     set_up(directory, f"{SYMFONY_COLUMNS}, tenant TEXT NOT NULL, note TEXT, kind TEXT NOT NULL DEFAULT ''")
     finding = bad(look(URL, directory))["sql-table"]
     assert finding.found == "column tenant must have a value, and nobody gives it one: nothing can be sent"
+
+
+def test_messages_that_php_workers_hold(directory: Path) -> None:
+    set_up(directory)
+    with sqlite3.connect(directory / "messenger.db") as connection:
+        connection.execute(TAKEN_BY_PHP)
+    connection.close()
+    check_what_php_holds(URL, directory)
 
 
 def test_a_directory_that_cannot_be_written_fails(directory: Path) -> None:
