@@ -24,6 +24,8 @@ CALLS: dict[tuple[str, ...], list[tuple[str, ...]]] = {
     ("failed", "remove"): [("FAILED", "--force"), ("--all", "--force", "--show-messages")],
     ("failed", "retry"): [("FAILED",), ("--all",)],
     ("failed", "show"): [(), ("-v",), ("-vv",), ("--stats",), ("FAILED",)],
+    ("pause",): [(), ("--pool", "light", "--wait", "25")],
+    ("resume",): [(), ("--pool", "light")],
     ("setup-transports",): [(), ("high",)],
     ("stats",): [(), ("-v",)],
     ("stop-workers",): [(), ("--wait", "25")],
