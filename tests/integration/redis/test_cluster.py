@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from messenger.envelope import AnyEnvelope
-from messenger.errors import ConfigError, TransportUnavailable
+from messenger.errors import ConfigError, NotReplicated, TransportUnavailable
 from messenger.stamps import DelayStamp
 from messenger.transports.redis import create
 from messenger.transports.redis.dsn import parse_redis_dsn
@@ -231,6 +231,19 @@ def test_while_it_is_on_its_way_what_has_gone_is_asked_of_the_target(
     assert transport.depth().ready == 1
     redis_cluster.end_move(STREAM, target)
     assert number_of(take(transport)) == 2
+
+
+def test_replicas_confirm_nothing_of_what_was_sent_to_the_target(redis_cluster: Cluster, opened: Open) -> None:
+    transport = opened(redis_cluster.url(f"/{STREAM}?wait_replicas=1"))
+    transport.send(order(1))
+    source, target = begin_move(redis_cluster)
+    redis_cluster.move_keys(source, target, STREAM)
+    with pytest.raises(NotReplicated, match="IS stored .* is not known"):
+        transport.send(order(2))
+    redis_cluster.end_move(STREAM, target)
+    with pytest.raises(NotReplicated, match="0 of 1 replicas"):
+        transport.send(order(3))
+    assert [number_of(take(transport)) for _ in range(3)] == [1, 2, 3]
 
 
 def test_a_new_stream_is_made_on_the_target_alone(redis_cluster: Cluster, transport: RedisTransport) -> None:

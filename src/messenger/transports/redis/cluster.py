@@ -40,6 +40,7 @@ class ClusterLink(RedisLink):
         super().__init__(options)
         self._slot = key_slot(options.stream.encode())
         self._nodes: Sequence[Place] = options.nodes
+        self._host = ""
 
     @property
     def server(self) -> RedisOptions:
@@ -88,6 +89,7 @@ class ClusterLink(RedisLink):
             return other.exchange([each for command in commands for each in (asking, command)])[1::2]
         finally:
             other.close()
+            self.close()  # what was written there cannot be confirmed here (WAIT)
 
     def _turn_to(self, place: Place) -> None:
         self.close()
@@ -96,7 +98,7 @@ class ClusterLink(RedisLink):
     def _place_in(self, redirection: RedisReplyError) -> Place:
         """Its last word is host:port; without a host it is that of the node which says so."""
         host, _, port = str(redirection).rsplit(" ", 1)[1].rpartition(":")
-        return host or str(self._connection.host), int(port)
+        return host or self._host, int(port)
 
     # --- which node ------------------------------------------------------------------------------------------------
 
@@ -104,17 +106,21 @@ class ClusterLink(RedisLink):
         """A connection to the node that a redirection named, or that a reachable node says holds the slot."""
         place, self._place = self._place, None
         if place is not None:
-            return open_connection(self._options, place)
+            return self._open_at(place)
         errors: list[Exception] = []
         for node in self._nodes:
             try:
-                return open_connection(self._options, self._holder(node))
+                return self._open_at(self._holder(node))
             except (redis.RedisError, OSError) as error:
                 errors.append(error)
         for refused in errors:
             if isinstance(refused, redis.AuthenticationError):
                 raise refused
         raise redis.ConnectionError("; ".join(dict.fromkeys(str(each).strip().rstrip(".") for each in errors)))
+
+    def _open_at(self, place: Place) -> Any:
+        self._host = place[0]
+        return open_connection(self._options, place)
 
     def _holder(self, node: Place) -> Place:
         """Ask one node which one holds the slot, and remember all that it knows.
