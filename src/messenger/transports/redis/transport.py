@@ -24,7 +24,7 @@ from messenger.transports.redis.scripts import Script, refused
 from messenger.transports.size_limit import check_size, was_accepted
 from messenger.wire import php_string
 from messenger.wire.serializer import Serializer
-from messenger.wire.stored import decode_value, encode_value, undecodable_value
+from messenger.wire.stored import decode_value, encode_value, raw_value, undecodable_value
 
 if TYPE_CHECKING:
     from messenger.transports.redis.bounded import BoundedStream
@@ -110,6 +110,9 @@ class RedisTransport:
 
     def _stored_form(self, envelope: AnyEnvelope) -> tuple[int, bytes, str]:
         """Delay in ms, the bytes to store for it, and the id of a delayed one (spec 9.1: delayed are always bare)."""
+        raw = raw_value(envelope)
+        if raw is not None:
+            return 0, raw, ""
         encoded = self._serializer.encode(envelope)
         stamp = envelope.last(DelayStamp)
         delay = stamp.delay if stamp is not None else 0
