@@ -75,14 +75,16 @@ def test_block_waits_until_there_is_room(opened: Open) -> None:
     fill(receiver, 2)
     sender = opened("/orders?stream_max_entries=2&stream_full=block&stream_full_timeout=60")
     tried = threading.Event()
-    add = sender._bounded._bound  # type: ignore[union-attr]
+    bounded = sender._dispatching._bounded
+    assert bounded is not None
+    add = bounded._bound
 
     def noticed(*payload: bytes) -> bytes | None:
         found = add(*payload)
         tried.set()
         return found
 
-    sender._bounded._bound = noticed  # type: ignore[method-assign, union-attr]
+    bounded._bound = noticed  # type: ignore[method-assign]
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(sender.send, order(2))
         assert tried.wait(LONG)

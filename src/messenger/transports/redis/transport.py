@@ -6,28 +6,24 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessageDecodingFailed, TransportError
 from messenger.readable import wait_readable
-from messenger.stamps import DelayStamp, DeliveryStamp, RedeliveryStamp, TransportMessageIdStamp
+from messenger.stamps import DelayStamp, DeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, InFlight, Waiting
-from messenger.transports.redis import server_limit
 from messenger.transports.redis.consumer_lock import ConsumerLock
+from messenger.transports.redis.dispatching import Dispatching
 from messenger.transports.redis.groups import Groups
 from messenger.transports.redis.inspect import DelayedMemberStamp, RedisInspector
 from messenger.transports.redis.link import GRACE_SECONDS, Argument, RedisReplyError, link_to
 from messenger.transports.redis.options import RedisOptions
 from messenger.transports.redis.receiving import Reader
 from messenger.transports.redis.scripts import Script, refused
-from messenger.transports.size_limit import check_size, was_accepted
 from messenger.wire import php_string
+from messenger.wire.raw import raw_value
 from messenger.wire.serializer import Serializer
-from messenger.wire.stored import decode_value, encode_value, raw_value, undecodable_value
-
-if TYPE_CHECKING:
-    from messenger.transports.redis.bounded import BoundedStream
+from messenger.wire.stored import decode_value, encode_value, undecodable_value
 
 log = logging.getLogger(__name__)
 # What requeue.lua and reject.lua answer.
@@ -61,7 +57,7 @@ class RedisTransport:
         self._requeue = Script("requeue", prelude="groups")
         self._renew_lease = Script("renew_lease")
         self._hand_back = Script("hand_back")
-        self._bounded = self._make_bounded() if options.stream_max_entries else None
+        self._dispatching = Dispatching(name, self._link, options)
 
     # --- sending ---------------------------------------------------------------------------------------------------
 
@@ -74,37 +70,18 @@ class RedisTransport:
         self._is_set_up = True
 
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
-        """XADD, or ZADD to the sorted set when the last DelayStamp is positive.
-
-        Raises MessageTooLarge; TransportFull: see BoundedStream; NotReplicated: see wait_for_replicas.
-        """
+        """XADD, or ZADD to the sorted set when the last DelayStamp is positive. Raises what Dispatching.send does."""
         self._set_up_once()
         self._groups.check_target(envelope)
         delay, payload, uniqid = self._stored_form(envelope)
-        allows = f"max_message_bytes of the transport {self.name!r}"
-        check_size(envelope, len(payload), self.options.max_message_bytes, allows)
-        try:
-            message_id = self._store(envelope, delay, payload) or uniqid
-        except TransportError:
-            limit = server_limit.server_limit(self._link, len(payload))
-            check_size(envelope, len(payload), limit, f"{server_limit.NAME} of {self.options.address}")
-            raise
-        if self.options.wait_replicas and not was_accepted(envelope):
-            self._wait_for_replicas(message_id)
+        message_id = self._dispatching.send(envelope, delay, payload, lambda: self._store(delay, payload) or uniqid)
         return envelope.with_stamps(TransportMessageIdStamp(message_id))
 
-    def _wait_for_replicas(self, message_id: str) -> None:
-        from messenger.transports.redis.replicas import wait_for_replicas
-
-        wait_for_replicas(self.name, self._link, self.options, message_id)
-
-    def _store(self, envelope: AnyEnvelope, delay: int, payload: bytes) -> str:
+    def _store(self, delay: int, payload: bytes) -> str:
         """The id of the entry; none for what is delayed."""
         if delay > 0:
             self._send_delayed.run(self._link, self._keys[1:], (delay, payload))
             return ""
-        if self._bounded is not None and envelope.last(RedeliveryStamp) is None:  # what was accepted finds room
-            return self._bounded.add(payload)
         entry_id: bytes = self._link.call("XADD", self._stream, "*", "message", payload)
         return entry_id.decode()
 
@@ -121,11 +98,6 @@ class RedisTransport:
             return delay, encode_value(encoded, uniqid=uniqid), uniqid
         value = encode_value(encoded)
         return 0, php_string.wrap(value) if self.options.serializer == 1 else value, ""
-
-    def _make_bounded(self) -> BoundedStream:
-        from messenger.transports.redis.bounded import BoundedStream
-
-        return BoundedStream(self.name, self._link, self.options)
 
     def _set_up_once(self) -> None:
         if self.options.auto_setup and not self._is_set_up:
@@ -175,8 +147,7 @@ class RedisTransport:
         message_id = _id(envelope)
         if not self._groups.acknowledge(message_id):
             log.warning("already_gone transport=%s id=%s: another worker settled it", self.name, message_id)
-        if self._bounded is not None:
-            self._bounded.acknowledged()
+        self._dispatching.acknowledged()
 
     def reject(self, envelope: AnyEnvelope) -> None:
         """XACK, then XDEL unless delete_after_reject is off; not when the lease was lost to another worker."""
