@@ -8,6 +8,7 @@ import pytest
 
 from messenger import ConfigError
 from messenger.application import Application
+from messenger.config.loader import load_config
 
 SECRET = "s3cr3t"
 TRANSPORTS = f"async: 'redis://user:{SECRET}@127.0.0.1:1/messages', failed: 'in-memory://'"
@@ -283,12 +284,22 @@ def test_a_directory_is_no_file(tmp_path: Path) -> None:
         Application.load(tmp_path, {})
 
 
+@pytest.mark.parametrize("secret", [f"redis://u:{SECRET}@h", f"{SECRET}!", SECRET + "x" * 60, "l" * 55 + SECRET])
 @pytest.mark.parametrize(
-    "line", ["failure_transport: 'x %env(SECRET)%'", "buses: {a: {}}\n  default_bus: 'x %env(SECRET)%'"]
+    "line",
+    [
+        "failure_transport: 'x %env(SECRET)%'",
+        "buses: {a: {}}\n  default_bus: 'x %env(SECRET)%'",
+        "name: 'x %env(SECRET)%'",
+        "routing: {App.Message.X: ['x %env(SECRET)%']}",
+        "handler_timeout: 'x %env(SECRET)%'",
+        "buses: {a: {default_middleware: 'x %env(SECRET)%'}}",
+    ],
 )
-def test_what_the_environment_put_into_a_name_is_not_shown(tmp_path: Path, line: str) -> None:
+def test_what_the_environment_put_into_a_name_is_not_shown(tmp_path: Path, line: str, secret: str) -> None:
     path = tmp_path / "messenger.yaml"
     path.write_text(f"messenger:\n  transports: {{a: 'sync://'}}\n  {line}\n")
     with pytest.raises(ConfigError) as caught:
-        Application.load(path, {"SECRET": f"redis://u:{SECRET}@h"})
+        load_config(path, {"SECRET": secret})
     assert SECRET not in str(caught.value)
+    assert "found 'x %env(SECRET)%'" in str(caught.value)

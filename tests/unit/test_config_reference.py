@@ -37,7 +37,7 @@ ENVIRON = {
 ONLY_THE_LOADER = re.compile(
     r"which is no (transport|rate limiter)|which cannot be its outbox|missing key 'limit'"
     r"|found other keys beside 'service'|default_bus: found '|environment variable .* is not set|found %env\("
-    r"|found 'shop'; allowed: (json|sha256|messenger\.transport|allow_no_handlers)"  # what %env(NAME)% stands for
+    r"|found '%env\(NAME\)%'; allowed: (json|sha256|messenger\.transport|allow_no_handlers)"  # it stands for any
     r"|found the key \d|found nan"
 )
 UNREADABLE = re.compile("not YAML|not UTF-8|own anchor")

@@ -140,7 +140,7 @@ ALLOWED_NAMES = (
         ("redis://h?stream=", {}, "option stream is empty", "a name"),
         ("redis://h?group=", {}, "option group is empty", "a name"),
         ("redis://h?consumer=", {}, "option consumer is empty", "a name"),
-        ("redis://h/a/b/c/d", {}, "path '/a/b/c/d'", "/stream/group/consumer"),
+        ("redis://h/a/b/c/d", {}, "found 4 parts in the path", "/stream/group/consumer"),
         ("redis:?host[h]&sentinel_master=m", {}, "sentinel 'h'", "host[NAME:PORT]"),
         ("redis:?host[h:x]&sentinel_master=m", {}, "sentinel 'h:x'", "host[NAME:PORT]"),
         ("redis:?host[h:26379]", {}, "sentinels and sentinel_master belong together", "sentinel_master=NAME"),

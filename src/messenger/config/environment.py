@@ -29,15 +29,22 @@ def read_environment(directory: Path, environ: Mapping[str, str]) -> dict[str, s
     return {name: value for name, value in values.items() if value is not None} | dict(environ)
 
 
-def expand(value: Any, environment: Mapping[str, str], where: str, fail: Callable[[str, str], ConfigError]) -> Any:
+def expand(
+    value: Any,
+    environment: Mapping[str, str],
+    where: str,
+    fail: Callable[[str, str], ConfigError],
+    note: Callable[[str, str], None],
+) -> Any:
     """`value` with every ``%env(NAME)%`` in its texts replaced, and ``%%`` by ``%``, as Symfony does.
 
-    where: the key, for the error. fail: makes the error from key and reason.
+    where: the key, for the error. fail: makes the error from key and reason. note: is told each text that a variable is
+    in now, and what was written.
     """
     if isinstance(value, Mapping):
-        return {key: expand(item, environment, f"{where}.{key}", fail) for key, item in value.items()}
+        return {key: expand(item, environment, f"{where}.{key}", fail, note) for key, item in value.items()}
     if isinstance(value, list):
-        return [expand(item, environment, f"{where}.{index}", fail) for index, item in enumerate(value)]
+        return [expand(item, environment, f"{where}.{index}", fail, note) for index, item in enumerate(value)]
     if not isinstance(value, str):
         return value
 
@@ -57,4 +64,7 @@ def expand(value: Any, environment: Mapping[str, str], where: str, fail: Callabl
             raise fail(where, f"the environment variable {name} is not UTF-8 text") from None
         return environment[name]
 
-    return _ENV.sub(lookup, value)
+    expanded = _ENV.sub(lookup, value)
+    if "%env(" in value:
+        note(expanded, value)
+    return expanded

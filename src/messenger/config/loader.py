@@ -12,7 +12,7 @@ import yaml
 
 from messenger.config.environment import expand, read_environment
 from messenger.config.features import SERIALIZER, RateLimiterConfig
-from messenger.config.mistakes import Mistakes, shown
+from messenger.config.mistakes import Mistakes
 from messenger.config.model import (
     BusConfig,
     MessengerConfig,
@@ -60,7 +60,7 @@ class _Reader:
     def read(self) -> MessengerConfig:
         raw = self._messenger_section(self._parse())
         try:
-            raw = expand(raw, self._environment, "", self._mistakes.error)
+            raw = expand(raw, self._environment, "", self._mistakes.error, self._mistakes.expanded)
         except RecursionError:
             raise self._mistakes.error("", "found an alias inside its own anchor; allowed: no such loops") from None
         readers: dict[str, Callable[[str, Any], Any]] = {
@@ -110,7 +110,7 @@ class _Reader:
         if _is_empty(value):
             return {}
         if not isinstance(value, dict):
-            raise self._mistakes.error(key, f"found {shown(value)}; allowed: a map")
+            raise self._mistakes.error(key, f"found {self._mistakes.found(value)}; allowed: a map")
         for name in value:
             if not isinstance(name, str):
                 raise self._mistakes.error(key, f"found the key {name!r}; allowed: text, if need be in quotes")
@@ -120,13 +120,14 @@ class _Reader:
         if isinstance(value, str):
             value = {"dsn": value}
         if not isinstance(value, dict):
-            raise self._mistakes.error(where, f"found {shown(value)}; allowed: a DSN, or a map with 'dsn'")
+            raise self._mistakes.error(
+                where, f"found {self._mistakes.found(value)}; allowed: a DSN, or a map with 'dsn'"
+            )
         config = self._convert(value, TransportConfig, where)
         if config.serializer not in (None, SERIALIZER):
-            raise self._mistakes.error(
-                f"{where}.serializer",
-                f"found {shown(config.serializer)}; allowed: {SERIALIZER} (JSON; PHP's serialize() is not read here)",
-            )
+            found = self._mistakes.found(config.serializer)
+            allowed = f"{SERIALIZER} (JSON; PHP's serialize() is not read here)"
+            raise self._mistakes.error(f"{where}.serializer", f"found {found}; allowed: {allowed}")
         retry = config.retry_strategy
         if retry.service is not None and retry != RetryStrategyConfig(service=retry.service):
             raise self._mistakes.error(
@@ -148,7 +149,9 @@ class _Reader:
         if isinstance(value, dict):
             return self._convert(value, SendersConfig, where).senders
         if not isinstance(value, list):
-            raise self._mistakes.error(where, f"found {shown(value)}; allowed: a transport's name, or a list of names")
+            raise self._mistakes.error(
+                where, f"found {self._mistakes.found(value)}; allowed: a transport's name, or a list of names"
+            )
         return self._convert(value, list[str], where)
 
     def _convert(self, value: Any, wanted: type[T], where: str) -> T:

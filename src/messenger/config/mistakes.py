@@ -38,6 +38,15 @@ class Mistakes:
     def __init__(self, path: Path, root: str) -> None:
         self._path = path
         self._root = root
+        self._written: dict[str, str] = {}
+
+    def expanded(self, text: str, written: str) -> None:
+        """A text that the environment has a part in is shown as it was written: it may have a secret in it."""
+        self._written[text] = written
+
+    def found(self, value: Any) -> str:
+        """A value for an error."""
+        return _shown(self._written.get(value, value) if isinstance(value, str) else value)
 
     def error(self, key: str, reason: str) -> ConfigError:
         """The error for a key, which is named below the root."""
@@ -55,7 +64,7 @@ class Mistakes:
             return self.error(key, f"unknown key {unknown[1]!r}; allowed: {', '.join(_keys_at(wanted, path))}")
         if "missing required field" in what:
             return self.error(key, what.replace("Object missing required field", "missing key").replace("`", "'"))
-        found = "a value of another kind" if path in _SECRET else shown(_value_at(value, path))
+        found = "a value of another kind" if path in _SECRET else self.found(_value_at(value, path))
         if "enum value" in what:
             return self.error(key, f"found {found}; allowed: {_choices_at(wanted, path)}")
         allowed = what.replace("Expected ", "").replace("`", "").split(", got ")[0]
@@ -100,8 +109,8 @@ def _value_at(value: Any, path: str) -> Any:
     return value
 
 
-def shown(value: Any) -> str:
-    """A value for an error: short, and never a DSN with its password."""
+def _shown(value: Any) -> str:
+    """Short, and never a DSN with its password."""
     if isinstance(value, str) and "://" in value:
         return "a DSN"
     if isinstance(value, Mapping):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from messenger.config.mistakes import Mistakes, shown
+from messenger.config.mistakes import Mistakes
 from messenger.config.model import MessengerConfig, TransportConfig
 
 
@@ -13,7 +13,7 @@ def check_references(config: MessengerConfig, mistakes: Mistakes) -> None:
     for where, name, what, known in _references(config):
         if isinstance(name, str) and name not in known:
             allowed = ", ".join(known) or "none"
-            raise mistakes.error(where, f"found {shown(name)}, which is no {what}; allowed: {allowed}")
+            raise mistakes.error(where, f"found {mistakes.found(name)}, which is no {what}; allowed: {allowed}")
     _check_outboxes(config, mistakes)
     if len(config.buses) > 1 and config.default_bus is None:
         raise mistakes.error("default_bus", f"missing; allowed: {', '.join(config.buses)}")
@@ -39,7 +39,7 @@ def _check_outboxes(config: MessengerConfig, mistakes: Mistakes) -> None:
         if why is not None:
             fit = [other for other in config.transports if _why_no_outbox(name, other, config.transports) is None]
             allowed = ", ".join(fit) or "none"
-            found = shown(transport.outbox)
+            found = mistakes.found(transport.outbox)
             raise mistakes.error(
                 f"transports.{name}.outbox", f"found {found}, which cannot be its outbox: {why}; allowed: {allowed}"
             )

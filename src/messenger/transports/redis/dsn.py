@@ -121,7 +121,9 @@ def _from_path(transport: str, dsn: Dsn) -> dict[str, Any]:
     if _socket_path(dsn) is None:
         parts = dsn.path.strip("/").split("/") if dsn.path.strip("/") else []
         if len(parts) > 3:
-            raise ConfigError(f"transports.{transport}.dsn: path {dsn.path!r}; allowed: /stream/group/consumer")
+            raise ConfigError(
+                f"transports.{transport}.dsn: found {len(parts)} parts in the path; allowed: /stream/group/consumer"
+            )
         found.update(zip(("stream", "group", "consumer"), parts, strict=False))
     return found
 
