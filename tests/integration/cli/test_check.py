@@ -9,7 +9,7 @@ import pytest
 
 from messenger.transports.redis.commands import control_commands, transport_commands
 from messenger.transports.redis.dsn import parse_redis_dsn
-from tests.integration.servers import RedisServer, free_port
+from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer, RedisServer, free_port
 from tests.integration.worker.project import TASKS, Project
 
 PASSWORD = "pass-word-of-the-test"
@@ -199,6 +199,18 @@ def test_the_failure_transport_is_looked_at(project: Project) -> None:
     assert finding["check"] == "postgresql-reach"
     assert "start PostgreSQL there" in finding["change"]
     assert PASSWORD not in project.run("check", code=1).stdout
+
+
+def test_postgresql_is_looked_at_and_nothing_is_created(project: Project, postgres_server: PostgresServer) -> None:
+    yaml = (project.directory / "messenger.yaml").read_text()
+    connections = f"  connections: {{default: '{postgres_server.url}'}}\n  handlers:"
+    project.write("messenger.yaml", yaml.replace("  handlers:", connections))
+    found = {each["check"]: each for each in findings(project, "ok") if each["check"].startswith(("postgresql", "sql"))}
+    assert found["sql-table"]["where"] == "transport failed (table messenger_messages)"
+    assert found["postgresql-rights"]["found"] == "user messenger may create the table"
+    assert found["postgresql-notify"]["found"] == "LISTEN and NOTIFY work"
+    assert postgres_server.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'public'") == []
+    assert POSTGRES_PASSWORD not in project.run("check").stdout
 
 
 def test_a_supervisor_configuration_that_fits(project: Project) -> None:
