@@ -38,9 +38,9 @@ def parse_dsn(transport: str, text: str) -> Dsn:
         port = parts.port
         host = parts.hostname or ""
     except ValueError:  # its text would show a part of the password
-        raise _not_a_dsn(transport) from None
+        raise not_a_dsn(transport) from None
     if "#" in text or "@" in parts.path + parts.query or "[" in parts.netloc.rpartition("@")[0]:
-        raise _not_a_dsn(transport)  # a password that ends the host part too early, or begins in the user's name
+        raise not_a_dsn(transport)  # a password that ends the host part too early, or begins in the user's name
     if not parts.scheme:
         raise ConfigError(
             f"transports.{transport}.dsn: no scheme; allowed: redis://host:port/stream, doctrine://connection, "
@@ -52,7 +52,8 @@ def parse_dsn(transport: str, text: str) -> Dsn:
     return Dsn(parts.scheme, unquote(host), port, unquote(parts.path), query, user, password)
 
 
-def _not_a_dsn(transport: str) -> ConfigError:
+def not_a_dsn(transport: str) -> ConfigError:
+    """The error that shows nothing of a DSN: any piece of it may be one of a password."""
     return ConfigError(
         f"transports.{transport}.dsn: not a DSN; allowed: scheme://user:password@host:port/path?option=value, port "
         "<= 65535, and in user and password each of @ : / ? # [ ] % percent-encoded (%40 %3A %2F %3F %23 %5B %5D %25)"

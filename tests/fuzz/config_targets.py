@@ -42,12 +42,12 @@ def check_redis(data: bytes) -> None:
 
 
 def _address(dsn: str, options: dict[str, Any]) -> str:
-    """Where it is, by the parsed options. A user's name may be shown, also when it is the same as the secret."""
+    """Where it is, by the parsed options. The name of a user or a node may be shown, also when it is the secret."""
     address = parse_redis_dsn("t", dsn, options).address
     _check_line(address)
-    for node in re.split(",(?=[a-z]+:)", dsn):
+    for node in re.split(",(?=[a-z]+://)", dsn):
         user, _, password = urlsplit(node).netloc.rpartition("@")[0].partition(":")
-        if SECRET in user and password:
+        if SECRET in node and (SECRET in user and password or "@" not in node.partition(SECRET)[2]):
             return ""
     return address
 

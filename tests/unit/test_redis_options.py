@@ -196,6 +196,22 @@ def test_the_address_says_where_and_never_the_password(dsn: str) -> None:
     assert "redis" in options.address
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"redis:/?:{SECRET}x,redis://:@h",
+        f"redis:/?timeout={SECRET},redis://x@h",
+        f"redis:/a/b/c/{SECRET},redis://x@h",
+        f"redis:/?ssl[{SECRET}]=,redis://x@h",
+        f"redis:/?host[{SECRET}],redis://x@h",
+    ],
+)
+def test_a_password_that_looks_like_a_list_of_nodes_is_not_shown(text: str) -> None:
+    with pytest.raises(ConfigError, match="not a DSN; allowed") as caught:
+        parse_redis_dsn("async", text)
+    assert SECRET not in str(caught.value)
+
+
 def test_the_address_is_one_line_whatever_the_user_is_called() -> None:
     assert parse_redis_dsn("async", "redis://h", {"auth": ["two\nlines", SECRET]}).address.isprintable()
 

@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from functools import reduce
+from itertools import pairwise
 from typing import Any
 
-from messenger.dsn import Dsn, parse_dsn, read_options
+from messenger.dsn import Dsn, not_a_dsn, parse_dsn, read_options
 from messenger.errors import ConfigError
 from messenger.transports.redis.options import Place, RedisOptions
 
@@ -38,6 +39,15 @@ def parse_redis_dsn(transport: str, text: str, options: Mapping[str, Any] | None
     Raises ConfigError with the allowed names or values.
     """
     texts = re.split(r",(?=[a-z]+://)", text)
+    try:
+        return _parse(transport, texts, options or {})
+    except ConfigError:
+        if any("@" in after and "@" not in before for before, after in pairwise(texts)):
+            raise not_a_dsn(transport) from None  # perhaps a password that was cut in two
+        raise
+
+
+def _parse(transport: str, texts: Sequence[str], options: Mapping[str, Any]) -> RedisOptions:
     if any(_HOSTS.match(each) for each in texts):
         raise ConfigError(f"transports.{transport}.dsn: a list of hosts; allowed: a whole DSN for each node: {_NODES}")
     dsns = [parse_dsn(transport, each) for each in texts]
@@ -46,7 +56,7 @@ def parse_redis_dsn(transport: str, text: str, options: Mapping[str, Any] | None
             raise ConfigError(f"transports.{transport}.dsn: scheme {dsn.scheme!r}; allowed: {', '.join(SCHEMES)}")
     dsn = reduce(_merge, dsns)
     query, sentinels, ssl_query = _split_query(transport, dsn.query)
-    given = dict(options or {})
+    given = dict(options)
     ssl = {**_mapping(transport, "ssl", given.pop("ssl", None)), **ssl_query}
     auth = given.pop("auth", query.pop("auth", None))
     values = read_options(transport, _DEFAULTS, given, query, _from_path(transport, dsn))
