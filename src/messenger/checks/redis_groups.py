@@ -39,12 +39,13 @@ def _check_others(
     """An entry stays until every group has handled it: for ever, when nobody reads for one of them."""
     for group in groups:
         name = group["name"].decode(errors="replace")
-        if name == options.group or group["consumers"]:
+        consumers = _info(link, "CONSUMERS", options.stream, name)
+        if name == options.group or any(consumer["idle"] < _RECENT_MS for consumer in consumers):
             continue
         unread = f"({group['last-delivered-id'].decode()}"
         if group["pending"] or link.call("XRANGE", options.stream, unread, "+", "COUNT", 1):
             yield place.warn(
-                f"group {name!r} has messages and no consumer: the stream keeps them, and grows",
+                f"group {name!r} has messages, and nobody has read for an hour: the stream keeps them, and grows",
                 f"start its workers; if nobody needs it any more: XGROUP DESTROY {options.stream} {name}",
             )
 

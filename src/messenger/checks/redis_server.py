@@ -39,6 +39,8 @@ def check_server(options: RedisOptions, facts: Mapping[str, str]) -> Iterator[Fi
     yield _check_role(options.address, facts)
     yield _check_eviction(options.address, facts)
     yield _check_memory(options.address, facts)
+    if options.wait_replicas:
+        yield _check_replicas(options, facts)
 
 
 def _check_version(where: str, facts: Mapping[str, str]) -> Finding:
@@ -63,6 +65,17 @@ def _check_role(where: str, facts: Mapping[str, str]) -> Finding:
     return place.fail(
         f"it is a replica of {master}: what is written here is lost at the next synchronisation",
         f"the DSN of the master, {master}, or of its sentinels",
+    )
+
+
+def _check_replicas(options: RedisOptions, facts: Mapping[str, str]) -> Finding:
+    place = Place("redis-replicas", options.address)
+    found = facts.get("connected_slaves", "0")
+    if int(found) >= options.wait_replicas:
+        return place.ok(f"it has {found} replicas, wait_replicas is {options.wait_replicas}")
+    return place.fail(
+        f"it has {found} replicas and wait_replicas is {options.wait_replicas}: each dispatch raises NotReplicated",
+        "connect the replicas, or a smaller wait_replicas",
     )
 
 

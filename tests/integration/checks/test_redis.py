@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 
+from messenger.checks import redis_groups
 from messenger.checks.finding import Finding
 from messenger.checks.redis import check_redis_transport
 from messenger.checks.redis_server import check_server
@@ -279,16 +280,18 @@ def test_a_snapshot_that_cannot_be_written() -> None:
 # --- streams and groups ---------------------------------------------------------------------------------------------
 
 
-def test_a_second_group(redis_server: RedisServer, client: redis.Redis) -> None:
+def test_a_second_group(redis_server: RedisServer, client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     client.xgroup_create("s", "symfony", mkstream=True)
     client.xgroup_create("s", "other")
     assert look(redis_server.url("/s"))["redis-groups"].level == "ok"
     client.xadd("s", {"message": "{}"})
     finding = look(redis_server.url("/s"))["redis-groups"]
     assert finding.level == "warn"
-    assert "group 'other' has messages and no consumer" in finding.found
+    assert "group 'other' has messages, and nobody has read for an hour" in finding.found
     client.xreadgroup("other", "worker", {"s": ">"}, count=1)
     assert look(redis_server.url("/s"))["redis-groups"].level == "ok"
+    monkeypatch.setattr(redis_groups, "_RECENT_MS", 0)  # as if that had been long ago
+    assert look(redis_server.url("/s"))["redis-groups"].level == "warn"
 
 
 def test_no_group_where_nobody_may_make_it(redis_server: RedisServer, client: redis.Redis) -> None:

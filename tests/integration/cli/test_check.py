@@ -9,6 +9,7 @@ import pytest
 
 from messenger.transports.redis.commands import control_commands, transport_commands
 from messenger.transports.redis.dsn import parse_redis_dsn
+from tests.integration.redis.servers import Replica
 from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer, RedisServer, free_port
 from tests.integration.worker.project import TASKS, Project
 
@@ -163,10 +164,26 @@ def test_a_second_group_that_nobody_reads_for_is_a_warning(project: Project) -> 
         assert not [each for each in findings(project, "warn") if each["check"] == "redis-groups"]
         project.send("b")
         (finding,) = [each for each in findings(project, "warn") if each["check"] == "redis-groups"]
-        assert finding["found"] == "group 'other' has messages and no consumer: the stream keeps them, and grows"
+        assert finding["found"].startswith("group 'other' has messages, and nobody has read for an hour: ")
         assert "XGROUP DESTROY async other" in finding["change"]
         client.xgroup_createconsumer("async", "other", "somebody")
     assert not [each for each in findings(project, "warn") if each["check"] == "redis-groups"]
+
+
+def test_replicas_that_are_waited_for_and_are_not_there_fail(project: Project) -> None:
+    yaml = (project.directory / "messenger.yaml").read_text()
+    project.write("messenger.yaml", yaml.replace("{stream: async,", "{stream: async, wait_replicas: 1,"))
+    (finding,) = findings(project, "fail", code=1)
+    assert finding["check"] == "redis-replicas"
+    assert finding["found"] == "it has 0 replicas and wait_replicas is 1: each dispatch raises NotReplicated"
+    with project.server.client() as client:
+        replica = Replica(project.server)
+        try:
+            replica.start()
+            project.wait_until(lambda: client.info("replication")["connected_slaves"] == 1, "the replica is there")
+            assert [each for each in findings(project, "ok") if each["check"] == "redis-replicas"]
+        finally:
+            replica.destroy()
 
 
 def test_a_wrong_password_fails_without_showing_it(project: Project) -> None:
