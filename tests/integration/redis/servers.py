@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -73,6 +74,10 @@ class Replica(RedisServer):
             "--repl-diskless-sync-delay",
             "0",
         ]
+
+    def stop(self, with_signal: signal.Signals = signal.SIGKILL) -> None:
+        """See Server. Right after its first copy it refuses SIGINT; it has nothing of its own to keep."""
+        super().stop(with_signal)
 
 
 class Sentinel(RedisServer):
