@@ -69,6 +69,24 @@ def test_what_was_handled_before_the_group_was_made_again_does_not_come_again(
     assert client.xlen("orders") == 0
 
 
+def test_messages_are_acknowledged_while_there_is_no_memory(opened: Open, client: redis.Redis) -> None:
+    transport = opened()
+    held = []
+    for number in range(3):
+        transport.send(order(number))
+        held.append(take(transport))
+    client.script_flush()
+    client.config_set("maxmemory", 1)
+    try:
+        transport.ack(held[0])
+        transport.reject(held[1])
+        with pytest.raises(TransportError, match="OOM|maxmemory"):
+            transport.requeue(held[2], held[2])
+    finally:
+        client.config_set("maxmemory", 0)
+    assert transport.depth() == Depth(0, 1, 0)
+
+
 def test_messages_sent_before_there_was_a_group_are_read(opened: Open, client: redis.Redis) -> None:
     client.xadd("orders", {"message": b'{"body": "x", "headers": {}}'})
     assert len(opened().get(0, lambda: False)) == 1
