@@ -1,4 +1,4 @@
-"""stop-workers: asking workers to finish their message and leave, and the registry in which they answer.
+"""The control plane: asking workers to leave or to pause, and the registry in which they answer.
 
 Everything lies in one Redis under fixed keys, derived from the `name` in messenger.yaml and never from a path (R50):
 
@@ -7,6 +7,8 @@ Everything lies in one Redis under fixed keys, derived from the `name` in messen
     <name>:workers            sorted set: worker id -> when it was last seen, ms of the server's clock
     <name>:worker:<id>        JSON: what the worker says of itself, with a time to live (R64)
     <name>:reply:<token>      list: how one message ended, for `messenger dispatch --wait`
+    <name>:rate:<limiter>…    a rate limit's state (messenger.rate_limit), for each key of its own with the key behind
+    <name>:deduplicate:<key>  the id of the message that holds this key (messenger.deduplication)
 
 In a Redis Cluster <name> stands in braces: a hash tag, for all of them to lie in one slot (R20).
 Scopes: `all`, `host:<host>`, `pool:<pool>`, `host:<host>:pool:<pool>`, `host:<host>:release:<release>`.
