@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import redis
@@ -12,6 +14,7 @@ from redis.crc import key_slot
 from tests.integration.servers import START_SECONDS, RedisServer, free_port, wait_until
 
 SLOTS = 16384
+_FAILOVER_SECONDS = 6.0  # a planned failover that is not done in 5 s is given up by the server
 WITH_REPLICA = "{orders}"  # the key whose master has the replica
 
 
@@ -119,6 +122,22 @@ class Cluster:
             if role[0] == "slave" and role[2] == master.port:
                 return node
         raise AssertionError(f"{master.port} has no replica")
+
+    def hand_over(self, key: str, replica: ClusterNode) -> None:
+        """Have a replica take the place of the master of this key, as an operator does before maintenance."""
+        asked_at = float("-inf")
+
+        def done() -> bool:
+            nonlocal asked_at
+            if self.master_of(key) is replica:
+                return True
+            if time.monotonic() - asked_at > _FAILOVER_SECONDS:
+                with suppress(redis.ResponseError):  # it may have become the master just now
+                    replica.cluster("FAILOVER")
+                asked_at = time.monotonic()
+            return False
+
+        wait_until(done, 3 * START_SECONDS, "the replica is master")
 
     def other_than(self, master: ClusterNode) -> ClusterNode:
         """Another master."""

@@ -348,8 +348,7 @@ def test_a_planned_failover_is_followed_also_by_who_waits(redis_cluster: Cluster
     with ThreadPoolExecutor(1) as pool, master.client() as client:
         waiting = pool.submit(wait_for_one, receiver)
         wait_until(lambda: client.info("clients")["blocked_clients"] == 1, LONG, "it waits")
-        replica.cluster("FAILOVER")
-        wait_until(lambda: redis_cluster.master_of(STREAM) is replica, LONG, "the replica is master")
+        redis_cluster.hand_over(STREAM, replica)
         again(lambda: sender.send(order(1)))
         assert waiting.result() == 1
 
