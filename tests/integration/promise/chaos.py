@@ -152,14 +152,22 @@ class Chaos:
             sender.wait(LONG)
 
     def drain(self) -> None:
-        """The workers are left alone until nothing waits."""
+        """The workers are left alone until nothing waits; they may take their time, but must get on."""
 
-        def empty() -> bool:
-            self._see_to_workers()
+        def is_empty() -> bool:
             stats = self._project.json("stats", "async")
             return all(stats["transports"]["async"][count] == 0 for count in ("ready", "in_flight", "delayed"))
 
-        wait_until(empty, 3 * LONG, f"nothing waits; {self._logs()}")
+        empty = is_empty()
+        while not empty:
+            begun = len(self.lines("started"))
+
+            def gets_on(begun: int = begun) -> bool:
+                self._see_to_workers()
+                return len(self.lines("started")) > begun + 100 or is_empty()
+
+            wait_until(gets_on, LONG, f"nothing waits, or work goes on; {self._logs()}")
+            empty = is_empty()
 
     def lines(self, name: str) -> list[str]:
         """What was noted there."""
