@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.messenger_redis import RedisError, Server
 
 DOCUMENTATION = r"""
 module: redis_command
@@ -38,23 +36,6 @@ lines:
   elements: str
 """
 
-EVERYWHERE = ("*", "0.0.0.0", "::", "localhost")
-
-
-def settings(file: Path, found: dict[str, list[str]] | None = None) -> dict[str, list[str]]:
-    """Every directive of FILE and of what it includes, with its arguments; the last one wins, as in Redis."""
-    found = {} if found is None else found
-    for line in file.read_text(errors="replace").splitlines():
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        name, *values = shlex.split(line)
-        if name.lower() == "include":
-            for included in sorted(Path("/").glob(values[0].lstrip("/"))):
-                settings(included, found)
-        else:
-            found[name.lower()] = values
-    return found
-
 
 def main() -> None:
     """Send the command and hand back the reply; fail with Redis's own words."""
@@ -65,29 +46,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    config = Path(module.params["config"])
     try:
-        known = settings(config)
-    except (OSError, ValueError) as error:
-        module.fail_json(msg=f"cannot read {config}: {error}")
-    host = known.get("bind", ["127.0.0.1"])[0].lstrip("-")
-    port = known.get("port", ["6379"])[0]
-    environment = dict(os.environ)
-    if known.get("requirepass", [""])[0]:
-        environment["REDISCLI_AUTH"] = known["requirepass"][0]
-    result = subprocess.run(
-        ["redis-cli", "-e", "-h", "127.0.0.1" if host in EVERYWHERE else host, "-p", port, "--raw"]
-        + module.params["argv"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    if result.returncode:
-        said = (result.stderr or result.stdout).strip()
-        module.fail_json(msg=f"Redis at {host}:{port} on this host: {said}")
-    module.exit_json(changed=False, lines=result.stdout.splitlines())
+        lines = Server(Path(module.params["config"])).call(module.params["argv"])
+    except RedisError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, lines=lines)
 
 
 if __name__ == "__main__":

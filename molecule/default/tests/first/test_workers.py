@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pytest
 from testinfra.host import Host
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 testinfra_hosts = ["ansible://workers"]
 
 PROCESSES = 3
+PASSWORD = "pw%20'\"$w$ #/ of & sms"  # molecule.yml
 
 
 def test_service_runs_and_starts_at_boot(host: Host) -> None:
@@ -37,6 +39,7 @@ def test_socket_is_for_root_only(host: Host) -> None:
     [
         ("shared/config/messenger.env", "root", 0o640),
         ("shared/config/messenger-worker.conf", "root", 0o644),
+        ("shared/config/redis-ca.pem", "root", 0o644),
         ("shared/log", "root", 0o750),
         ("shared/var", "sms", 0o750),
         ("bin/messenger", "root", 0o755),
@@ -51,6 +54,11 @@ def test_conf_is_linked_from_supervisor_and_not_into_a_release(host: Host, app: 
     link = host.file("/etc/supervisor/conf.d/messenger-worker.conf")
     assert link.is_symlink
     assert link.linked_to == f"{app.root}/shared/config/messenger-worker.conf"
+
+
+def test_no_key_of_redis_is_here(host: Host, app: App) -> None:
+    assert "BEGIN CERTIFICATE" in host.file(f"{app.root}/shared/config/redis-ca.pem").content_string
+    assert host.run(f"grep -rl 'PRIVATE KEY' /etc/redis {app.root}/shared").stdout == ""
 
 
 def test_release(host: Host, app: App) -> None:
@@ -79,12 +87,15 @@ def test_registered_pids_are_supervisors_children_and_not_root(host: Host, app: 
 def test_password_is_where_it_must_be_and_nowhere_else(host: Host, app: App, run_output: str) -> None:
     env = f"{app.root}/shared/config/messenger.env"
     # The password goes from file to file on the host: sudo logs what a test runs, and must not log it.
-    host.check_output(f"umask 077; sed -nE 's#^MESSENGER_TRANSPORT_DSN=.*://([^@]+)@.*#\\1#p' {env} > /run/password")
+    host.check_output(
+        f"umask 077; sed -nE 's#^MESSENGER_TRANSPORT_DSN=.*://sms:([^@]+)@.*#\\1#p' {env} > /run/password"
+    )
     password = host.file("/run/password").content_string.strip()
-    assert len(password) >= 24
-    assert password not in run_output
-    assert password not in host.check_output("ps -e -o args=")
-    assert password not in host.check_output("journalctl --no-pager --output cat")
+    assert unquote(password) == PASSWORD
+    seen = run_output, host.check_output("ps -e -o args="), host.check_output("journalctl --no-pager --output cat")
+    for text in seen:
+        assert password not in text
+        assert PASSWORD not in text
     found = host.run(f"grep -rlF -f /run/password /etc /tmp /var/log {app.root}").stdout.split()
     assert env in found
     for path in found:  # the one in force, and the last that worked, to go back to

@@ -1,0 +1,67 @@
+"""A real redis-server that runs with the files of the role redis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import ansible.module_utils
+import redis
+
+from tests.integration.servers import RedisServer
+from tests.templates.render import ROLES, render
+from tests.templates.test_releases import load
+
+ADMINISTRATOR = "correct-horse-battery!"
+_TEMPLATES = {
+    "__redis_auth_file": "auth.conf",
+    "__redis_users_file": "users.acl",
+    "__redis_tls_file": "server.pem",
+    "__redis_tls_ca_file": "authority.pem",
+}
+
+
+def role_module(name: str) -> ModuleType:
+    """One of the role's modules, with the module_utils that Ansible would ship with it."""
+    folder = str(ROLES / "redis/module_utils")
+    if folder not in ansible.module_utils.__path__:
+        ansible.module_utils.__path__.append(folder)
+    return load(ROLES / f"redis/library/{name}.py")
+
+
+class KitRedis(RedisServer):
+    """A redis-server with the role's configuration. variables: what an inventory would set."""
+
+    def __init__(self, **variables: Any) -> None:
+        super().__init__()
+        self.config = self.directory / "kit.conf"
+        self.variables: dict[str, Any] = {
+            "redis_port": self.port,
+            "redis_bind": ["127.0.0.1"],
+            "redis_password": ADMINISTRATOR,
+        }
+        self.configure(**variables)
+
+    def configure(self, **variables: Any) -> None:
+        """Write the files again, with other variables besides those from before."""
+        self.variables |= variables
+        paths = {name: str(self.directory / file) for name, file in _TEMPLATES.items()}
+        for template, file in (("auth.conf", "auth.conf"), ("users.acl", "users.acl"), ("conf", "kit.conf")):
+            separator = "." if template == "conf" else "-"
+            source = ROLES / f"redis/templates/messenger-kit{separator}{template}.j2"
+            (self.directory / file).write_text(render(source, "redis", **self.variables, **paths))
+        with self.config.open("a") as config:
+            config.write(f"\ndir {self.directory}\n")
+
+    def command(self) -> Sequence[str]:
+        return [self._binary, str(self.config)]
+
+    def client(self) -> redis.Redis:
+        return redis.Redis(host="127.0.0.1", port=self.port, password=ADMINISTRATOR)
+
+    def local(self) -> Any:
+        """How the role's modules reach it."""
+        module = role_module("redis_users")
+        return module.Server(Path(self.config))

@@ -1,0 +1,53 @@
+"""The inventories to copy: what their variables come to, and which hosts the plays are for."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from messenger.transports.redis.dsn import parse_redis_dsn
+from tests.templates.render import ROOT
+
+BIN = Path(sys.executable).parent
+
+
+def ansible(program: str, inventory: str, *arguments: str) -> str:
+    """What an Ansible command says, with the vault's values that the inventory shows."""
+    environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    environment |= {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
+    command = [str(BIN / program), "--inventory", str(ROOT / "inventory" / inventory), *arguments]
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def value(inventory: str, host: str, expression: str) -> Any:
+    said = ansible("ansible", inventory, host, "-m", "debug", "-a", f"msg={{{{ {expression} }}}}")
+    return json.loads(said[said.index("{") :])["msg"]
+
+
+def test_the_example_s_workers_use_their_own_user_over_tls() -> None:
+    dsn, users = value("example", "worker1", "[messenger_app_env.MESSENGER_TRANSPORT_DSN, redis_users]")
+    options = parse_redis_dsn("async", dsn)
+    assert (options.host, options.port, options.tls) == ("10.0.0.10", 6379, True)
+    assert options.ssl["ssl_ca_certs"] == "/srv/sms/shared/config/redis-ca.pem"
+    assert [(user["name"], user["password"]) for user in users] == [(options.user, options.password)]
+    assert (options.password or "").startswith("replace-this-example")
+
+
+def test_an_external_redis_needs_to_be_named_only() -> None:
+    options = parse_redis_dsn("async", value("external", "worker1", "messenger_app_env.MESSENGER_TRANSPORT_DSN"))
+    assert (options.host, options.tls, options.user) == ("redis.example.com", True, "sms")
+
+
+def test_without_hosts_for_redis_site_is_for_the_workers_alone() -> None:
+    said = ansible("ansible-playbook", "external", "playbooks/site.yml", "--list-hosts")
+    play = r"play #\d+ .*?: (.*?)\tTAGS.*?\n.*\n +hosts \((\d+)\)"
+    hosts = {name: int(count) for name, count in re.findall(play, said)}
+    assert hosts["Set up Redis"] == 0
+    assert hosts["Make the release live, batch by batch"] == 2
