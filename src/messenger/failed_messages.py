@@ -102,6 +102,11 @@ class FailedMessages:
             raise TransportError(f"the transport {name!r} cannot list its messages")
         self._list: ListableTransport = self._transport
 
+    @property
+    def on_this_host(self) -> bool:
+        """Whether they lie in a file of this host, so that those of another host are others."""
+        return bool(getattr(self._transport, "on_this_host", False))
+
     def all(self, limit: int = EVERYTHING) -> Sequence[AnyEnvelope]:
         """Up to `limit` messages, oldest first."""
         return self._list.all(limit)

@@ -92,7 +92,7 @@ def _print_list(
     shown, more = found[:maximum], len(found) > maximum
     documents = [description(application, e, verbose) if verbose else summary(e) for e in shown]
     if output == "json":
-        print_json({"transport": store.name, "messages": documents})
+        print_json({"transport": store.name, "on_this_host": store.on_this_host, "messages": documents})
     elif not documents:
         which = "" if wanted.is_everything else "such "
         click.echo(f"no {which}failed messages in {store.name!r}")

@@ -152,6 +152,11 @@ class SqlTransport:
             log.warning("lease_lost transport=%s id=%d: gone or taken over", self.name, self._id(envelope))
 
     @property
+    def on_this_host(self) -> bool:
+        """Whether it is a file that no other host sees."""
+        return self.options.url.get_backend_name() == "sqlite"
+
+    @property
     def keepalive_interval(self) -> float:
         """A quarter of the lease, so that three missed calls do no harm."""
         return self.options.redeliver_timeout / 4
