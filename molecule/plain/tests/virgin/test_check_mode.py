@@ -1,4 +1,4 @@
-"""After `--check --diff` on a virgin host: nothing on it has changed."""
+"""After `--check --diff` and doctor.yml on a virgin host: nothing on it has changed."""
 
 from __future__ import annotations
 

@@ -1,0 +1,194 @@
+"""The checks of deploy.yml and doctor.yml, and the screen of doctor.yml."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.templates.render import ROLES, ROOT, evaluate, render
+
+EXAMPLE = yaml.safe_load((ROOT / "inventory/example/group_vars/all/vault.example.yml").read_text())
+HOST: dict[str, Any] = {
+    "asked_at": 1_795_500_000.0,
+    "time": 1_795_500_000.5,
+    "python": "3.11",
+    "directory": "/srv",
+    "free_megabytes": 9000,
+    "free_inodes": 900_000,
+    "refused": {},
+}
+
+
+def findings(host: dict[str, Any] | None = None, **overrides: Any) -> list[dict[str, str]]:
+    """What preflight_host.yml finds on a host that answers so."""
+    tasks = yaml.safe_load((ROLES / "messenger_app/tasks/preflight_host.yml").read_text())
+    (judge,) = [task for task in tasks if task["name"].startswith("Judge ")]
+    given: dict[str, Any] = {
+        "messenger_app_name": "sms",
+        "ansible_check_mode": False,
+        "ansible_facts": {
+            "distribution": "Debian",
+            "distribution_version": "12.9",
+            "distribution_major_version": "12",
+        },
+        "groups": {"redis": ["host1"]},
+        "hostvars": {"host1": {"__redis_to_come": True}},
+        "__messenger_app_register_look": {"stdout": json.dumps(HOST | (host or {}))},
+        **trusted(judge["vars"]),
+        "__messenger_app_now": HOST["time"] + 1,
+        **overrides,
+    }
+    found: list[dict[str, str]] = evaluate(
+        judge["ansible.builtin.set_fact"]["__messenger_app_findings"], "messenger_app", **given
+    )
+    return found
+
+
+def trusted(value: Any) -> Any:
+    """The texts of a task as templates, as Ansible takes them from a playbook."""
+    from ansible.template import trust_as_template
+
+    if isinstance(value, dict):
+        return {key: trusted(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [trusted(each) for each in value]
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
+def test_a_good_host_has_none() -> None:
+    assert findings() == []
+    assert findings({"free_inodes": None}) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "where", "found"),
+    [
+        ({"python": "3.9"}, "/usr/bin/python3", "it is Python 3.9"),
+        ({"free_megabytes": 20}, "disk of /srv", "20 MB free, 500 needed"),
+        ({"free_inodes": 17}, "disk of /srv", "17 inodes free, 20000 needed"),
+        ({"time": HOST["time"] + 61}, "clock", "it is 60 s off that of the machine that runs Ansible"),
+        ({"time": HOST["time"] - 61}, "clock", "it is 60 s off that of the machine that runs Ansible"),
+        ({"refused": {"r:6379": "refused"}}, "redis at r:6379", "it cannot be reached (refused)"),
+    ],
+)
+def test_what_is_wrong_is_named(host: dict[str, Any], where: str, found: str) -> None:
+    (finding,) = findings(host)
+    assert (finding["where"], finding["found"]) == (where, found)
+    assert finding["change"]
+
+
+def test_all_of_it_is_found_at_once() -> None:
+    assert len(findings({"python": "3.9", "free_megabytes": 1}, messenger_app_name="Sms")) == 3
+
+
+def test_a_python_that_is_not_there() -> None:
+    (finding,) = findings(__messenger_app_register_look={"rc": 2, "msg": "Error executing command."})
+    assert finding["found"] == "it is not there, or does not run"
+
+
+def test_secrets_of_the_example_are_refused() -> None:
+    for secret in EXAMPLE.values():
+        (finding,) = findings(messenger_app_env={"DSN": f"redis://:{secret}@redis1/messages"})
+        assert "vault.yml" in finding["change"]
+        assert secret not in str(finding)
+
+
+def test_a_redis_that_the_kit_will_install_is_not_wrong_before() -> None:
+    (finding,) = findings({"refused": {"r:6379": "refused"}}, __messenger_app_doctor=True)
+    assert (finding["level"], finding["change"]) == ("note", "site.yml installs it")
+
+
+@pytest.mark.parametrize(
+    ("dsn", "addresses"),
+    [
+        ("redis://localhost/messages", ["localhost"]),
+        ("rediss://user:p%40ss@redis.example:6380/messages?x=redis://other", ["redis.example:6380"]),
+        ("redis://h1:1,redis://u:p@h2:2/messages", ["h1:1", "h2:2"]),
+        ("redis://[::1]:6379/messages", ["[::1]:6379"]),
+        ("redis:///run/redis.sock", []),
+        ("postgresql://u:p@db/app", []),
+        (5, []),
+    ],
+)
+def test_where_dsns_lead(dsn: Any, addresses: list[str]) -> None:
+    env = {"DSN": dsn}
+    assert evaluate("{{ __messenger_app_redis_addresses }}", "messenger_app", messenger_app_env=env) == addresses
+
+
+def test_looking_at_a_host(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        free = socket.create_server(("127.0.0.1", 0))
+        closed = free.getsockname()[1]
+        free.close()
+        words = ["12.5", str(tmp_path / "not/there"), f"127.0.0.1:{port}", f"127.0.0.1:{closed}"]
+        script = ROLES / "messenger_app/files/look.py"
+        done = subprocess.run([sys.executable, str(script), *words], check=True, capture_output=True, text=True)
+    found = json.loads(done.stdout)
+    assert found["asked_at"] == 12.5
+    assert found["directory"] == str(tmp_path)
+    assert found["refused"] == {f"127.0.0.1:{closed}": "Connection refused"}
+    assert found["free_megabytes"] > 0
+
+
+def test_the_screen_names_each_thing_once() -> None:
+    wrong = {"level": "fail", "where": "redis", "found": "evicts", "change": "noeviction"}
+    late = {"level": "warn", "where": "clock", "found": "9 s off", "change": "NTP"}
+    text = render(
+        ROLES / "messenger_worker/templates/doctor.txt.j2",
+        "messenger_worker",
+        "messenger_app",
+        ansible_play_hosts=["redis1", "w1", "w2"],
+        ansible_play_hosts_all=["redis1", "w1", "w2", "w3"],
+        groups={"workers": ["w1", "w2", "w3"]},
+        hostvars={
+            "redis1": {"__messenger_worker_diagnosis": []},
+            "w1": {"__messenger_worker_diagnosis": [wrong, late], "__messenger_worker_live": "20261124T080000Z-ab"},
+            "w2": {"__messenger_worker_diagnosis": [wrong], "__messenger_worker_live": ""},
+        },
+    )
+    assert text.splitlines() == [
+        "redis1: ok",
+        "w1: 1 to repair, 1 to look at, release 20261124T080000Z-ab",
+        "w2: 1 to repair, nothing is deployed yet: only the host was looked at",
+        "w3: COULD NOT BE LOOKED AT, the error above says why",
+        "fail  on w1, w2",
+        "      redis: evicts",
+        "      -> noeviction",
+        "warn  on w1",
+        "      clock: 9 s off",
+        "      -> NTP",
+    ]
+
+
+def test_what_the_operator_accepts_is_only_looked_at() -> None:
+    answer = {
+        "findings": [
+            {"level": "ok", "check": "lease", "where": "a", "found": "b", "change": None},
+            {"level": "fail", "check": "redis-eviction", "where": "a", "found": "b", "change": "c"},
+            {"level": "fail", "check": "redis-role", "where": "a", "found": "b", "change": "c"},
+        ]
+    }
+    said = {"stdout": json.dumps(answer)}
+    found = evaluate(
+        "{{ __messenger_worker_check_findings }}",
+        "messenger_worker",
+        "messenger_app",
+        messenger_worker_accepted_checks=["redis-eviction"],
+        __messenger_worker_register_check=said,
+    )
+    assert {each["check"]: each["level"] for each in found} == {"redis-role": "fail", "redis-eviction": "warn"}
+    (silent,) = evaluate(
+        "{{ __messenger_worker_check_findings }}",
+        "messenger_worker",
+        "messenger_app",
+        __messenger_worker_register_check={"stdout": "", "stderr": "one\nno module sms"},
+    )
+    assert (silent["level"], silent["found"]) == ("fail", "no module sms")
