@@ -75,7 +75,7 @@ def test_a_good_host_has_none() -> None:
         ({"free_inodes": 17}, "disk of /srv", "17 inodes free, 20000 needed"),
         ({"time": HOST["time"] + 61}, "clock", "it is 60 s off that of the machine that runs Ansible"),
         ({"time": HOST["time"] - 61}, "clock", "it is 60 s off that of the machine that runs Ansible"),
-        ({"refused": {"r:6379": "refused"}}, "redis at r:6379", "it takes no connection: refused"),
+        ({"refused": {"r:6379": "refused"}}, "redis at r:6379", "no connection: refused"),
     ],
 )
 def test_what_is_wrong_is_named(host: dict[str, Any], where: str, found: str) -> None:
