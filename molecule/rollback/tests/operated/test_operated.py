@@ -31,5 +31,5 @@ def test_one_was_removed_and_one_tried_again(app: App, wait_until: Callable[...,
         return [row["id"] for row in app.messenger("failed", "show")["messages"]]
 
     wait_until(failed, "the message that was tried again fails again")
-    assert failed() == ["3"]
-    assert app.messenger("failed", "remove", "--all", "--force")["done"] == {"3": "removed"}
+    (left,) = failed()
+    assert app.messenger("failed", "remove", left, "--force")["done"] == {left: "removed"}
