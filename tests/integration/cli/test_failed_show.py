@@ -163,7 +163,7 @@ def test_a_terminal_is_asked_which_one(project: Project) -> None:
         terminal.expect("Which failure transport? (failed, other) [failed]:")
         terminal.type("other")
         assert terminal.code() == 0
-        assert json.loads(terminal.stdout) == {"transport": "other", "on_this_host": False, "messages": []}
+        assert json.loads(terminal.stdout) == {"transport": "other", "on_this_host": True, "messages": []}
 
 
 def test_without_a_failure_transport_it_says_so(project: Project) -> None:
