@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import generated
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "checks.md"
 CHECKS = ROOT / "src" / "messenger" / "checks"
@@ -118,18 +120,5 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> int:
-    write = sys.argv[1:] == ["--write"]
-    if sys.argv[1:] and not write:
-        print(__doc__, file=sys.stderr)
-        return 64
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page():
-        return 0
-    if write:
-        PAGE.write_text(page(), encoding="utf-8")
-    print(f"docs/{PAGE.name} {'written' if write else 'is not up to date: run scripts/checks_page.py --write'}")
-    return 0 if write else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(generated.main("scripts/checks_page.py", __doc__, lambda: {PAGE: page()}))

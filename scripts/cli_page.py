@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import generated
 
 from messenger.cli import cli
 
@@ -106,18 +107,5 @@ def page() -> str:
     return "\n".join([*parts, *(section(path, command) for path, command in commands(cli))])
 
 
-def main() -> int:
-    write = sys.argv[1:] == ["--write"]
-    if sys.argv[1:] and not write:
-        print(__doc__, file=sys.stderr)
-        return 64
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page():
-        return 0
-    if write:
-        PAGE.write_text(page(), encoding="utf-8")
-    print(f"docs/{PAGE.name} {'written' if write else 'is not up to date: run scripts/cli_page.py --write'}")
-    return 0 if write else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(generated.main("scripts/cli_page.py", __doc__, lambda: {PAGE: page()}))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import generated
 import msgspec
 
 from messenger.config.model import MessengerConfig, SendersConfig
@@ -172,22 +173,5 @@ def files() -> dict[Path, str]:
     }
 
 
-def main() -> int:
-    write = sys.argv[1:] == ["--write"]
-    if sys.argv[1:] and not write:
-        print(__doc__, file=sys.stderr)
-        return 64
-    stale = {
-        path: text for path, text in files().items() if not path.exists() or path.read_text(encoding="utf-8") != text
-    }
-    for path, text in stale.items():
-        if write:
-            path.write_text(text, encoding="utf-8")
-        print(
-            f"docs/{path.name} {'written' if write else 'is not up to date: run scripts/config_reference.py --write'}"
-        )
-    return 1 if stale and not write else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(generated.main("scripts/config_reference.py", __doc__, files))

@@ -11,6 +11,8 @@ import inspect
 import sys
 from pathlib import Path
 
+import generated
+
 import messenger
 from messenger import MessengerError, Stamp
 
@@ -54,18 +56,5 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def main() -> int:
-    write = sys.argv[1:] == ["--write"]
-    if sys.argv[1:] and not write:
-        print(__doc__, file=sys.stderr)
-        return 64
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page():
-        return 0
-    if write:
-        PAGE.write_text(page(), encoding="utf-8")
-    print(f"docs/{PAGE.name} {'written' if write else 'is not up to date: run scripts/public_names.py --write'}")
-    return 0 if write else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(generated.main("scripts/public_names.py", __doc__, lambda: {PAGE: page()}))

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from messenger import DelayStamp, TransportError
+from messenger.envelope import AnyEnvelope
 from messenger.transports.redis.scripts import Script
 from messenger.transports.redis.transport import RedisTransport
 from messenger.wire import php_string
@@ -127,22 +128,29 @@ def test_a_delayed_message_is_found_without_decoding_the_others(
     assert opened().find("x") is None
 
 
+def sent_for_later(transport: RedisTransport) -> AnyEnvelope:
+    """A delayed message as it is looked up."""
+    sent = transport.send(order(1).with_stamps(DelayStamp(3_600_000))).id
+    assert sent is not None
+    found = transport.find(sent)
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize("delay", [0, 60_000])
 def test_a_delayed_message_is_not_lost_when_there_is_no_memory_to_put_it_back(
     opened: Open, client: redis.Redis, delay: int
 ) -> None:
     transport = opened()
-    sent = transport.send(order(1).with_stamps(DelayStamp(3_600_000))).id
-    assert sent is not None
-    found = transport.find(sent)
-    assert found is not None
+    found = sent_for_later(transport)
     client.config_set("maxmemory", 1)
     try:
         with pytest.raises(TransportError, match="OOM|maxmemory"):
             transport.requeue(found, found.with_stamps(DelayStamp(delay)))
     finally:
         client.config_set("maxmemory", 0)
-    assert transport.find(sent) is not None
+    assert found.id is not None
+    assert transport.find(found.id) is not None
 
 
 @pytest.mark.parametrize("delay", [0, 60_000])
@@ -150,10 +158,7 @@ def test_a_delayed_message_that_was_removed_meanwhile_is_not_put_back(
     opened: Open, client: redis.Redis, delay: int
 ) -> None:
     transport = opened()
-    sent = transport.send(order(1).with_stamps(DelayStamp(3_600_000))).id
-    assert sent is not None
-    found = transport.find(sent)
-    assert found is not None
+    found = sent_for_later(transport)
     transport.reject(found)
     transport.requeue(found, found.with_stamps(DelayStamp(delay)))
     assert (client.xlen("orders"), client.zcard("orders__queue")) == (0, 0)
