@@ -43,6 +43,10 @@ class App:
         """The id of the release that `current` points to."""
         return str(self.host.file(f"{self.root}/current").linked_to).rpartition("/")[2]
 
+    def audit(self) -> list[dict[str, str]]:
+        """The audit trail of this host."""
+        return [json.loads(line) for line in self.host.file(f"{self.root}/shared/log/audit.jsonl").content.splitlines()]
+
     def handled(self) -> list[str]:
         """One line for each message handled on this host: what the example's handler wrote."""
         log = self.host.file(f"{self.root}/shared/var/sms.txt")

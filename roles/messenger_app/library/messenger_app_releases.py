@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ description:
   - A release is a directory named by its id. Files in it say how far it came.
   - C(.ready) is written when it is completely built and holds the fingerprint of its content, C(.good) when its
     workers came up and stayed up, C(.bad) when it was given up and why. Without C(.ready) it is half built.
+  - C(release.json) says who built it, when, and from which revision of which source.
 options:
   root:
     description: The application's directory; releases are in C(releases), the live one is where C(current) points.
@@ -45,6 +47,8 @@ releases:
   contains:
     id: {description: Its id., type: str}
     state: {description: "C(building), C(ready), C(good) or C(bad).", type: str}
+    shown: {description: "What operators read: C(building), C(ready), C(live) or C(bad).", type: str}
+    built: {description: "C(by), C(at), C(source), C(revision), C(fingerprint); empty where unknown.", type: dict}
     fingerprint: {description: What its content was., type: str}
     fits: {description: Its environment works with the host's Python., type: bool}
     pids: {description: Processes that run in it., type: list}
@@ -78,6 +82,23 @@ def state(release: Path) -> str:
     return "building"
 
 
+def built(release: Path) -> dict[str, str]:
+    """Who built RELEASE, when and from what. One from before this was noted says nothing."""
+    try:
+        noted = json.loads(text(release / "release.json"))
+    except ValueError:
+        noted = {}
+    known = noted if isinstance(noted, dict) else {}
+    return {name: str(known.get(name) or "") for name in ("by", "at", "source", "revision", "fingerprint")}
+
+
+def shown(how_far: str, live: bool) -> str:
+    """The word for operators: a good release is ready to go back to."""
+    if live:
+        return "live"
+    return "ready" if how_far == "good" else how_far
+
+
 def fits(release: Path) -> bool:
     """Whether the interpreter that the environment points to is there and of the version it was made for."""
     python = release / "venv" / "bin" / "python"
@@ -97,8 +118,8 @@ def running() -> dict[str, list[int]]:
     return found
 
 
-def releases(root: Path) -> list[dict[str, Any]]:
-    """Every release below ROOT, the newest first."""
+def releases(root: Path, current: str = "") -> list[dict[str, Any]]:
+    """Every release below ROOT, the newest first; CURRENT is the live one."""
     directory = root / "releases"
     if not directory.is_dir():
         return []
@@ -107,6 +128,8 @@ def releases(root: Path) -> list[dict[str, Any]]:
         {
             "id": release.name,
             "state": state(release),
+            "shown": shown(state(release), release.name == current),
+            "built": built(release),
             "fingerprint": text(release / ".ready"),
             "fits": fits(release),
             "why": text(release / ".bad"),
@@ -142,7 +165,7 @@ def main() -> None:
     root = Path(module.params["root"])
     link = root / "current"
     current = Path(os.readlink(link)).name if link.is_symlink() else ""
-    found = releases(root)
+    found = releases(root, current)
     going = removable(found, current, module.params["keep"]) if module.params["keep"] else []
     removed = []
     for release_id in going:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -41,6 +42,7 @@ def test_socket_is_for_root_only(host: Host) -> None:
         ("shared/config/messenger-worker.conf", "root", 0o644),
         ("shared/config/redis-ca.pem", "root", 0o644),
         ("shared/log", "root", 0o750),
+        ("shared/log/audit.jsonl", "root", 0o640),
         ("shared/var", "sms", 0o750),
         ("bin/messenger", "root", 0o755),
     ],
@@ -68,6 +70,23 @@ def test_release(host: Host, app: App) -> None:
     assert host.file(f"{app.root}/current/.env").linked_to == f"{app.root}/shared/config/messenger.env"
     interpreter = host.check_output(f"head -n 1 {app.root}/current/venv/bin/messenger")
     assert interpreter.startswith(f"#!{app.root}/releases/{app.release}/venv/bin/python")
+
+
+def test_two_deploys_of_the_same_leave_one_line_in_the_audit_trail(app: App) -> None:
+    assert [(line["what"], line["outcome"], line["release"], line["from"]) for line in app.audit()] == [
+        ("deploy", "ok", app.release, "")
+    ]
+
+
+def test_release_says_who_built_it(host: Host, app: App) -> None:
+    built = json.loads(host.file(f"{app.root}/current/release.json").content)
+    assert built["by"] == app.audit()[0]["who"]
+    assert "@" in built["by"]
+    assert app.release.endswith(built["fingerprint"])
+
+
+def test_the_lock_of_the_fleet_was_given_back(host: Host) -> None:
+    assert not host.file("/var/lib/messenger-kit/sms.lock").exists
 
 
 def test_every_worker_is_registered_and_ready(host: Host, app: App) -> None:

@@ -72,6 +72,13 @@ def test_old_processes_are_gone(fleet: dict[str, Host], before: list[dict[str, A
         assert "messenger" not in old
 
 
+def test_audit_trail_of_every_host(app: App, fleet: dict[str, Host]) -> None:
+    for other in fleet.values():
+        lines = type(app)(other).audit()
+        assert [line["what"] for line in lines] == ["deploy", "deploy"]
+        assert (lines[1]["release"], lines[1]["from"]) == (app.release, lines[0]["release"])
+
+
 def test_supervisor_killed_nobody(fleet: dict[str, Host]) -> None:
     for name, host in fleet.items():
         log = host.file("/var/log/supervisor/supervisord.log").content_string

@@ -29,6 +29,14 @@ def test_the_release_that_was_left_is_marked(host: Host, app: App, before: list[
     assert not host.file(f"{app.root}/releases/{app.release}/.bad").exists
 
 
+def test_audit_trail_has_the_way_back(host: Host, app: App, before: list[dict[str, Any]]) -> None:
+    deployed, rolled_back = [line for line in app.audit() if line["what"] in ("deploy", "rollback")][-2:]
+    assert (deployed["what"], deployed["release"], deployed["from"]) == ("deploy", before[0]["release"], app.release)
+    assert (rolled_back["what"], rolled_back["release"]) == ("rollback", app.release)
+    assert rolled_back["from"] == before[0]["release"]
+    assert not host.file("/var/lib/messenger-kit/sms.lock").exists
+
+
 def test_messages_are_handled_by_it(app: App) -> None:
     assert app.send_and_wait("rolled-back")["status"] == "handled"
     content, _, release = app.handled()[-1].split()

@@ -25,5 +25,13 @@ def test_only_the_old_release_is_on_the_host(host: Host, app: App) -> None:
     assert host.file(f"{app.root}/releases").listdir() == [app.release]
 
 
+def test_audit_trail_has_what_was_changed_and_not_what_was_refused(app: App) -> None:
+    first, unlock = app.audit()
+    assert (first["what"], first["outcome"], first["release"]) == ("deploy", "ok", app.release)
+    assert unlock["what"] == "unlock"
+    assert unlock["reason"].startswith("somebody@elsewhere holds it since")
+    assert unlock["reason"].endswith("; the-test-is-over")
+
+
 def test_messages_are_handled(app: App) -> None:
     assert app.send_and_wait("after-refusal")["status"] == "handled"
