@@ -40,7 +40,7 @@ class CurrentMessage(msgspec.Struct, frozen=True):
 
 
 class WorkerInfo(msgspec.Struct, frozen=True):
-    """What a worker says of itself."""
+    """What a worker says of itself. failed_last_minute: attempts that failed in its last 60 heartbeats."""
 
     id: str
     host: str
@@ -57,6 +57,7 @@ class WorkerInfo(msgspec.Struct, frozen=True):
     memory_bytes: int
     started_at: str
     uptime_seconds: float
+    failed_last_minute: int = 0
     seen_seconds: float = 0.0
 
 

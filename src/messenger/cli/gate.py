@@ -14,14 +14,18 @@ _AT_WORK = ("idle", "busy", "pausing", "paused")
 class Gate:
     """Looks at the registry until the workers are as wanted.
 
-    count: how many there must be; None: at least one.
+    count: how many there must be; None: at least one. max_failures: how many attempts may have failed in them in the
+    last minute, all in all; more, and the gate stays shut without waiting on.
     """
 
-    def __init__(self, control: Control, host: str | None, release: str, count: int | None) -> None:
+    def __init__(
+        self, control: Control, host: str | None, release: str, count: int | None, max_failures: int | None = None
+    ) -> None:
         self._control = control
         self._host = host
         self._release = release
         self._count = count
+        self._max_failures = max_failures
 
     def wait(self, timeout: float, stable: float) -> tuple[list[WorkerInfo], list[str]]:
         """The workers, and what is wrong with them; nothing: reached, and the same workers stayed `stable` seconds.
@@ -35,6 +39,8 @@ class Gate:
             found, problems = self._look()
             now = time.monotonic()
             seen = {worker.id for worker in found}
+            if too_many := self._failures(found):
+                return found, [*problems, too_many]
             if problems:
                 since = None
             elif since is None or seen != ids:
@@ -56,6 +62,13 @@ class Gate:
             where = f" on {self._host}" if self._host is not None else ""
             problems.append(f"{wanted} workers wanted{where}, {len(found)} there")
         return found, problems
+
+    def _failures(self, found: list[WorkerInfo]) -> str | None:
+        failed = {w.id: w.failed_last_minute for w in found if w.release == self._release and w.failed_last_minute}
+        if self._max_failures is None or sum(failed.values()) <= self._max_failures:
+            return None
+        each = ", ".join(f"{count} in {worker}" for worker, count in failed.items())
+        return f"{sum(failed.values())} attempts failed in the last minute, {self._max_failures} may: {each}"
 
     def _problem(self, worker: WorkerInfo) -> str | None:
         if worker.release != self._release:

@@ -18,6 +18,7 @@ from messenger.control import WorkerInfo
 @click.option("--count", type=click.IntRange(min=0), help="… and there are this many.")
 @click.option("--timeout", type=click.FloatRange(min=0), default=60.0, show_default=True, help="… for at most this many seconds.")  # fmt: skip # noqa: E501
 @click.option("--stable", type=click.FloatRange(min=0), default=0.0, show_default=True, help="… and the same ones stay for this many seconds.")  # fmt: skip # noqa: E501
+@click.option("--max-failures", type=click.IntRange(min=0), help="… and no more attempts than this fail in a minute, all in all.")  # fmt: skip # noqa: E501
 @format_option
 @click.pass_context
 def workers(
@@ -27,6 +28,7 @@ def workers(
     count: int | None,
     timeout: float,
     stable: float,
+    max_failures: int | None,
     output: str,
 ) -> int:
     """Show every live worker: where it runs, on which release, what it is doing, what it has done.
@@ -42,7 +44,7 @@ def workers(
     if until_release is None:
         _print(control.workers(host), output, {})
         return 0
-    gate = Gate(control, host, until_release, count)
+    gate = Gate(control, host, until_release, count, max_failures)
     found, problems = gate.wait(timeout, stable)
     _print(found, output, {"reached": not problems, "problems": problems})
     for problem in problems if output == "text" else ():

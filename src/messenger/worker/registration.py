@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import deque
 
 from messenger.control import Control, CurrentMessage, Orders, WorkerInfo
 from messenger.errors import MessengerError
@@ -25,6 +26,7 @@ class Registration:
         self._status = status
         self._stop = stop
         self._baseline: int | None = None
+        self._failed = deque([0], maxlen=60)  # its count at each beat of the last minute
 
     def connect(self) -> None:
         """Note the stop counter and register, before the first message. Raises TransportUnavailable."""
@@ -36,7 +38,9 @@ class Registration:
 
     def report(self) -> None:
         """A beat's step. Raises TransportError."""
-        self._control.report(worker_info(self._status))
+        recent = self._status.failed - self._failed[0]
+        self._failed.append(self._status.failed)
+        self._control.report(worker_info(self._status, recent))
         orders = self._orders()
         self._status.pause = orders.pause
         if self._baseline is None or orders.generation < self._baseline:  # it falls when Redis was emptied
@@ -56,7 +60,7 @@ class Registration:
         return self._control.orders(self._status.host, self._status.pool, self._status.release)
 
 
-def worker_info(status: WorkerStatus) -> WorkerInfo:
+def worker_info(status: WorkerStatus, failed_last_minute: int = 0) -> WorkerInfo:
     """What the registry shows."""
     held = status.current or next(iter(status.held), None)
     seconds = round(time.monotonic() - held.since, 1) if held is not None else 0.0
@@ -76,4 +80,5 @@ def worker_info(status: WorkerStatus) -> WorkerInfo:
         memory_bytes=status.memory_bytes,
         started_at=status.started_at,
         uptime_seconds=round(status.uptime, 1),
+        failed_last_minute=failed_last_minute,
     )

@@ -9,7 +9,8 @@ from tests.integration.worker.project import Project
 
 KEYS = {
     "id", "host", "pid", "pool", "process", "release", "transports", "state", "waiting_for", "message", "handled",
-    "failed", "memory_bytes", "started_at", "uptime_seconds", "seen_seconds",
+    "failed", "memory_bytes", "started_at", "uptime_seconds", "failed_last_minute",
+    "seen_seconds",
 }  # fmt: skip
 
 
@@ -115,3 +116,14 @@ def test_the_gate_wants_exactly_the_count(project: Project) -> None:
 def test_nobody_there_is_not_reached(project: Project) -> None:
     found = gate(project, "--timeout", "0.1", code=1)
     assert found == {"workers": [], "reached": False, "problems": ["1 workers wanted on here, 0 there"]}
+
+
+def test_the_gate_stays_shut_when_too_much_fails(project: Project) -> None:
+    for name in "ab":
+        project.send(name, "give-up")
+    project.worker("async", MESSENGER_RELEASE="r2")
+    project.wait_until(lambda: project.registered()[0].failed_last_minute == 2, "both failures reported")
+    assert gate(project, "--count", "1", "--timeout", "25", "--max-failures", "2")["reached"]
+    found = gate(project, "--count", "1", "--timeout", "25", "--max-failures", "1", code=1)
+    (problem,) = found["problems"]
+    assert problem.startswith("2 attempts failed in the last minute, 1 may: 2 in here-")

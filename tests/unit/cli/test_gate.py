@@ -37,9 +37,11 @@ def worker(name: str = "w", release: str = "r2", state: str = "idle", **more: An
     return WorkerInfo(**(values | more))
 
 
-def problems(look: Look, *, count: int | None = 1, timeout: float = 0.0, stable: float = 0.0) -> list[str]:
+def problems(
+    look: Look, *, count: int | None = 1, timeout: float = 0.0, stable: float = 0.0, max_failures: int | None = None
+) -> list[str]:
     registry = Registry(look)
-    found = Gate(cast("Control", registry), "here", "r2", count).wait(timeout, stable)[1]
+    found = Gate(cast("Control", registry), "here", "r2", count, max_failures).wait(timeout, stable)[1]
     assert registry.looks > 0
     return found
 
@@ -77,3 +79,16 @@ def test_a_redis_that_is_away_is_a_problem_and_not_the_end() -> None:
 
     assert problems(away) == ["redis at h:1 (db 0): away"]
     assert problems(away, timeout=20) == []
+
+
+def test_more_failures_than_allowed_shut_it_without_waiting() -> None:
+    workers = [worker("a", failed_last_minute=2), worker("b", failed_last_minute=1)]
+    assert problems(lambda _: workers, count=2, max_failures=3) == []
+    assert problems(lambda _: workers, count=2) == [], "nobody said how many"
+    (problem,) = problems(lambda _: workers, count=2, timeout=3600, stable=3600, max_failures=2)
+    assert problem == "3 attempts failed in the last minute, 2 may: 2 in a, 1 in b"
+
+
+def test_failures_of_older_workers_do_not_count() -> None:
+    older = worker("old", release="r1", failed_last_minute=9)
+    assert problems(lambda n: [worker(), older] if n == 0 else [worker()], timeout=20, max_failures=0) == []
