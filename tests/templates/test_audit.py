@@ -16,7 +16,8 @@ MODULE = ROLES / "messenger_app/library/messenger_app_audit.py"
 audit = load(MODULE)
 revision = load(ROLES / "messenger_app/files/revision.py").revision
 
-EVENT = {"who": "ann@desk", "what": "deploy", "release": "r2", "from": "r1", "outcome": "ok", "reason": ""}
+NAMES = ("who", "what", "release", "from", "outcome", "reason")
+EVENT: dict[str, Any] = dict(zip(NAMES, ("ann@desk", "deploy", "r2", "r1", "ok", ""), strict=True))
 
 
 def ask(file: Path, check_mode: bool = False, **asked: Any) -> dict[str, Any]:
