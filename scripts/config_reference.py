@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 """The key table of docs/messenger-yaml.md and docs/messenger.schema.json, made from messenger.config.model.
 
+What a key means stands in the docstring of its class, one after the other: `key: meaning`.
+
 scripts/config_reference.py            say which of the two is not up to date
 scripts/config_reference.py --write    write them
 """
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +33,18 @@ _ROOT = {"$ref": "#/$defs/MessengerConfig"}
 _VARIABLE = r"%env\([A-Za-z_][A-Za-z0-9_]*\)%"
 # As PHP writes an empty map.
 _EMPTY_LIST: Schema = {"type": "array", "maxItems": 0}
+_DSNS = [
+    "%env(MESSENGER_TRANSPORT_DSN)%",
+    "redis://localhost:6379/messages",
+    "doctrine://default?queue_name=failed",
+    "in-memory://",
+    "sync://",
+]
+# What an editor is told beside the type and the meaning of a key.
+_MORE: dict[tuple[str, str], Schema] = {
+    ("TransportConfig", "dsn"): {"examples": _DSNS},
+    ("SigningConfig", "key"): {"examples": ["%env(MESSENGER_SIGNING_KEY)%"]},
+}
 _TYPES = {
     "string": "text",
     "integer": "whole number",
@@ -48,9 +64,11 @@ def definitions() -> dict[str, Schema]:
     _, found = msgspec.json.schema_components((MessengerConfig, SendersConfig), ref_template="#/$defs/{name}")
     for name, struct in found.items():
         del struct["title"]
+        struct["description"], meanings = _read_docstring(struct["description"], struct["properties"])
         for key, value in struct["properties"].items():
-            if "description" not in value:
-                raise SystemExit(f"{name}.{key} has no description; write one in src/messenger/config/model.py")
+            if key not in meanings:
+                raise SystemExit(f"{name}.{key} has no meaning; write one in src/messenger/config/model.py")
+            struct["properties"][key] = value = {"description": meanings[key], **value, **_MORE.get((name, key), {})}
             if not isinstance(value.get("default"), str | bool | int | float):
                 value.pop("default", None)  # said by the keys below it, or by nothing at all
             if "enum" in value:
@@ -59,12 +77,19 @@ def definitions() -> dict[str, Schema]:
     return found
 
 
+def _read_docstring(text: str, keys: Iterable[str]) -> tuple[str, dict[str, str]]:
+    """What the docstring of a struct says of it, and of each of these keys."""
+    first, _, rest = inspect.cleandoc(text).partition("\n\n")
+    parts = re.split(rf"^({'|'.join(keys)}): ", rest, flags=re.MULTILINE)
+    return first, {key: " ".join(says.split()) for key, says in zip(parts[1::2], parts[2::2], strict=True)}
+
+
 def _add_shorter_forms(found: dict[str, Schema]) -> None:
     """What the loader takes beyond the model: nothing for an empty map, a DSN for a transport, a name for a route."""
     keys = found["MessengerConfig"]["properties"]
     for key in ("transports", "routing", "buses", "connections", "rate_limiters"):
         keys[key] |= {"type": ["object", "array", "null"], "maxItems": 0}
-    dsn = {"type": "string", "examples": found["TransportConfig"]["properties"]["dsn"]["examples"]}
+    dsn = {"type": "string", "examples": _DSNS}
     for key, before, after in (
         ("transports", [dsn], []),
         ("routing", [{"type": "string"}], [{"$ref": "#/$defs/SendersConfig"}]),

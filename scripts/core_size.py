@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Lines of code of the core, file by file: without docstrings, comments, blank lines and the texts of `Meta(…)`.
+"""Lines of code of the core, file by file: without docstrings, comments and blank lines.
 
-The core is what docs/core.md lists. The texts of `Meta` are the reference of messenger.yaml, not code.
+The core is what docs/core.md lists.
 """
 
 from __future__ import annotations
@@ -29,17 +29,15 @@ def code_lines(path: Path) -> int:
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type not in _NOT_CODE:
             lines.update(range(token.start[0], token.end[0] + 1))
-    return len(lines - _texts(ast.parse(text)))
+    return len(lines - _docstrings(ast.parse(text)))
 
 
-def _texts(tree: ast.Module) -> set[int]:
+def _docstrings(tree: ast.Module) -> set[int]:
     lines: set[int] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if ast.get_docstring(node) is not None:
-                lines.update(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Meta":
-            lines.update(range(node.lineno + 1, (node.end_lineno or 0) + 1))
+        may_have = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if may_have and ast.get_docstring(node) is not None:
+            lines.update(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
     return lines
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
 
+from messenger.config.mistakes import Mistakes
 from messenger.errors import ConfigError
 
 _ENV = re.compile(r"%env\(([^()]*)\)%|%%")
@@ -29,22 +30,15 @@ def read_environment(directory: Path, environ: Mapping[str, str]) -> dict[str, s
     return {name: value for name, value in values.items() if value is not None} | dict(environ)
 
 
-def expand(
-    value: Any,
-    environment: Mapping[str, str],
-    where: str,
-    fail: Callable[[str, str], ConfigError],
-    note: Callable[[str, str], None],
-) -> Any:
+def expand(value: Any, environment: Mapping[str, str], where: str, mistakes: Mistakes) -> Any:
     """`value` with every ``%env(NAME)%`` in its texts replaced, and ``%%`` by ``%``, as Symfony does.
 
-    where: the key, for the error. fail: makes the error from key and reason. note: is told each text that a variable is
-    in now, and what was written.
+    where: the key, for the error.
     """
     if isinstance(value, Mapping):
-        return {key: expand(item, environment, f"{where}.{key}", fail, note) for key, item in value.items()}
+        return {key: expand(item, environment, f"{where}.{key}", mistakes) for key, item in value.items()}
     if isinstance(value, list):
-        return [expand(item, environment, f"{where}.{index}", fail, note) for index, item in enumerate(value)]
+        return [expand(item, environment, f"{where}.{index}", mistakes) for index, item in enumerate(value)]
     if not isinstance(value, str):
         return value
 
@@ -53,18 +47,17 @@ def expand(
         if name is None:
             return "%"
         if not _NAME.fullmatch(name):
-            raise fail(where, f"found %env({name})%; allowed: %env(NAME)% without processors")
+            raise mistakes.error(where, f"found %env({name})%; allowed: %env(NAME)% without processors")
         if name not in environment:
-            raise fail(
-                where, f"the environment variable {name} is not set; set it, or write it into .env beside the file"
-            )
+            reason = f"the environment variable {name} is not set; set it, or write it into .env beside the file"
+            raise mistakes.error(where, reason)
         try:
             environment[name].encode()
         except UnicodeEncodeError:
-            raise fail(where, f"the environment variable {name} is not UTF-8 text") from None
+            raise mistakes.error(where, f"the environment variable {name} is not UTF-8 text") from None
         return environment[name]
 
     expanded = _ENV.sub(lookup, value)
     if "%env(" in value:
-        note(expanded, value)
+        mistakes.expanded(expanded, value)
     return expanded

@@ -5,26 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import yaml
 
 from messenger.config.environment import expand, read_environment
-from messenger.config.features import SERIALIZER, RateLimiterConfig
+from messenger.config.features import RateLimiterConfig
 from messenger.config.mistakes import Mistakes
-from messenger.config.model import (
-    BusConfig,
-    MessengerConfig,
-    RetryStrategyConfig,
-    SendersConfig,
-    TransportConfig,
-)
+from messenger.config.model import BusConfig, MessengerConfig, SendersConfig, TransportConfig
 from messenger.config.references import check_references
 from messenger.config.strict_yaml import load_yaml
 from messenger.errors import ConfigError
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +52,19 @@ class _Reader:
     def read(self) -> MessengerConfig:
         raw = self._messenger_section(self._parse())
         try:
-            raw = expand(raw, self._environment, "", self._mistakes.error, self._mistakes.expanded)
+            raw = expand(raw, self._environment, "", self._mistakes)
         except RecursionError:
             raise self._mistakes.error("", "found an alias inside its own anchor; allowed: no such loops") from None
         readers: dict[str, Callable[[str, Any], Any]] = {
             "transports": self._transport,
             "buses": lambda where, value: self._convert({} if _is_empty(value) else value, BusConfig, where),
-            "rate_limiters": self._rate_limiter,
+            "rate_limiters": lambda where, value: self._convert(value, RateLimiterConfig, where),
             "connections": lambda where, value: self._convert(value, str, where),
             "routing": self._route,
         }
         for key, reader in readers.items():
             raw[key] = {name: reader(f"{key}.{name}", value) for name, value in self._map(raw, key).items()}
-        config = self._convert(raw, MessengerConfig, "")
+        config: MessengerConfig = self._convert(raw, MessengerConfig, "")
         check_references(config, self._mistakes)
         return config
 
@@ -117,44 +109,18 @@ class _Reader:
         return value
 
     def _transport(self, where: str, value: Any) -> TransportConfig:
-        if isinstance(value, str):
-            value = {"dsn": value}
-        if not isinstance(value, dict):
-            raise self._mistakes.error(
-                where, f"found {self._mistakes.found(value)}; allowed: a DSN, or a map with 'dsn'"
-            )
-        config = self._convert(value, TransportConfig, where)
-        if config.serializer not in (None, SERIALIZER):
-            found = self._mistakes.found(config.serializer)
-            allowed = f"{SERIALIZER} (JSON; PHP's serialize() is not read here)"
-            raise self._mistakes.error(f"{where}.serializer", f"found {found}; allowed: {allowed}")
-        retry = config.retry_strategy
-        if retry.service is not None and retry != RetryStrategyConfig(service=retry.service):
-            raise self._mistakes.error(
-                f"{where}.retry_strategy", "found other keys beside 'service'; allowed: 'service' alone"
-            )
-        return config
-
-    def _rate_limiter(self, where: str, value: Any) -> RateLimiterConfig:
-        config = self._convert(value, RateLimiterConfig, where)
-        if config.service is None and config.limit == 0:
-            raise self._mistakes.error(where, "missing key 'limit', at least 1, or 'service'")
-        if config.service is not None and not value.keys() <= {"service", "key"}:
-            raise self._mistakes.error(where, "found other keys beside 'service'; allowed: service, key")
-        return config
+        """A DSN alone, or a map."""
+        found: str | TransportConfig = self._convert(value, str | TransportConfig, where)
+        return TransportConfig(found) if isinstance(found, str) else found
 
     def _route(self, where: str, value: Any) -> list[str]:
-        if isinstance(value, str):
-            return [value]
-        if isinstance(value, dict):
-            return self._convert(value, SendersConfig, where).senders
-        if not isinstance(value, list):
-            raise self._mistakes.error(
-                where, f"found {self._mistakes.found(value)}; allowed: a transport's name, or a list of names"
-            )
-        return self._convert(value, list[str], where)
+        """One transport, several, or a map that names them."""
+        found: str | list[str] | SendersConfig = self._convert(value, str | list[str] | SendersConfig, where)
+        if isinstance(found, SendersConfig):
+            return found.senders
+        return [found] if isinstance(found, str) else found
 
-    def _convert(self, value: Any, wanted: type[T], where: str) -> T:
+    def _convert(self, value: Any, wanted: Any, where: str) -> Any:
         try:
             return msgspec.convert(value, wanted, from_attributes=True)
         except msgspec.ValidationError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from msgspec import Struct
+from msgspec import Struct, StructMeta
 from msgspec.structs import fields
 
 from messenger.errors import ConfigError, printable_line
@@ -53,7 +53,7 @@ class Mistakes:
         key = ".".join(part for part in (self._root, key.lstrip(".")) if part)
         return ConfigError(printable_line(f"{self._path}: {key}: {reason}", limit=_LONGEST))
 
-    def explain(self, message: str, value: Any, wanted: type, where: str) -> ConfigError:
+    def explain(self, message: str, value: Any, wanted: Any, where: str) -> ConfigError:
         """The error for what msgspec says of `value`, which is no `wanted`."""
         match = _LOCATION.match(message)
         what = match["what"] if match else message
@@ -62,6 +62,8 @@ class Mistakes:
         unknown = _UNKNOWN.match(what)
         if unknown:
             return self.error(key, f"unknown key {unknown[1]!r}; allowed: {', '.join(_keys_at(wanted, path))}")
+        if what.startswith(("found ", "missing ")):  # the model's own words
+            return self.error(key, what)
         if "missing required field" in what:
             return self.error(key, what.replace("Object missing required field", "missing key").replace("`", "'"))
         found = "a value of another kind" if path in _SECRET else self.found(_value_at(value, path))
@@ -89,7 +91,7 @@ def _choices_at(wanted: Any, path: str) -> str:
     members = get_args(wanted) if get_origin(wanted) in (Union, UnionType) else (wanted,)
     choices = [choice for member in members if get_origin(member) is Literal for choice in get_args(member)]
     choices += ["true", "false"] * (bool in members)
-    return ", ".join(choices) + " or a map" * (len(members) > 1)
+    return ", ".join(choices) + " or a map" * any(isinstance(member, StructMeta) for member in members)
 
 
 def _type_at(wanted: Any, path: str) -> Any:
