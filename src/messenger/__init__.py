@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from messenger.acknowledger import Acknowledger
 from messenger.bus import MessageBus
+from messenger.deduplication.stamps import DeduplicateStamp, DuplicateOfStamp
 from messenger.envelope import Envelope
 from messenger.errors import (
     ConfigError,
@@ -41,26 +42,24 @@ from messenger.events import (
 from messenger.handlers import Batch, handler
 from messenger.messages import message
 from messenger.middleware.base import Middleware, Next
+from messenger.middleware.dispatch_after_current_bus import DispatchAfterCurrentBusStamp
 from messenger.query import ask
+from messenger.sql_transactions import SqlConnectionStamp
 from messenger.stamps import (
     BusNameStamp,
-    DeduplicateStamp,
     DelayStamp,
     DeliveryStamp,
-    DispatchAfterCurrentBusStamp,
-    DuplicateOfStamp,
     ErrorDetailsStamp,
     HandledStamp,
     LocalStamp,
-    MessageIdsStamp,
     ReceivedStamp,
     RedeliveryStamp,
     SentStamp,
     SentToFailureTransportStamp,
-    SqlConnectionStamp,
     Stamp,
     TransportNamesStamp,
 )
+from messenger.wire.ids import MessageIdsStamp
 
 if TYPE_CHECKING:
     from messenger.application import Application

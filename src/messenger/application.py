@@ -32,7 +32,7 @@ from messenger.messages import MessageRegistry, message_options
 from messenger.retry import RetryStrategy, make_retry_strategy
 from messenger.routing import Router
 from messenger.signed_messages import make_signing
-from messenger.sql_transactions import SqlTransactions
+from messenger.sql_transactions import SqlTransactions, refuse_outside
 from messenger.stamps import BusNameStamp, Stamp
 from messenger.transports.base import Sender, Transport, TransportContext
 from messenger.transports.factory import create_transport
@@ -306,7 +306,9 @@ class Application:
 
     def _senders(self, envelope: AnyEnvelope) -> list[tuple[str, Sender]]:
         sender = self.transport if self._outboxes is None else self._outboxes.sender
-        return [(name, sender(name)) for name in self.router.transport_names(envelope)]
+        found = [(name, sender(name)) for name in self.router.transport_names(envelope)]
+        refuse_outside(envelope, found)
+        return found
 
     def _make_outboxes(self) -> Outboxes | None:
         names = {name: config.outbox for name, config in self.config.transports.items() if config.outbox is not None}

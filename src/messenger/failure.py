@@ -13,13 +13,7 @@ from messenger.envelope import AnyEnvelope
 from messenger.errors import HandlerFailed, causes
 from messenger.messages import dotted_name
 from messenger.retry import RetryStrategy, retry_count, retry_delay, should_retry
-from messenger.stamps import (
-    DelayStamp,
-    ErrorDetailsStamp,
-    RedeliveryStamp,
-    SentToFailureTransportStamp,
-    Stamp,
-)
+from messenger.stamps import DelayStamp, ErrorDetailsStamp, RedeliveryStamp, SentToFailureTransportStamp, Stamp
 from messenger.transports.base import Transport
 from messenger.wire.encoded import UndecodableMessage
 

@@ -5,15 +5,34 @@ SQLAlchemy is not imported here: an application without SQL has this object too,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
 
-from messenger.errors import HandlerDefinitionError
+from messenger.envelope import AnyEnvelope
+from messenger.errors import HandlerDefinitionError, TransportError
+from messenger.stamps import LocalStamp
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection
+
+    from messenger.transports.base import Sender
+
+
+class SqlConnectionStamp(LocalStamp, frozen=True):
+    """Store the message within the transaction of this connection: it is sent when that is committed, or never.
+
+    connection: SQLAlchemy's, to the database of the SQL transport that the message goes to, or of its outbox.
+    """
+
+    connection: Connection
+
+
+class StoredInTransactionStamp(LocalStamp, frozen=True):
+    """The message is stored within the transaction of this connection, and gone if that is rolled back."""
+
+    connection: Connection
 
 
 class OpenTransaction(Protocol):
@@ -76,3 +95,16 @@ class SqlTransactions:
                 "'middleware' of that bus in messenger.yaml"
             )
         return self._open[-1][1].connection()
+
+
+def refuse_outside(envelope: AnyEnvelope, senders: Sequence[tuple[str, Sender]]) -> None:
+    """A message that is to be sent with a transaction must not be sent before, nor when that is rolled back.
+
+    Raises TransportError when it has a SqlConnectionStamp and one of the senders cannot take part.
+    """
+    for name, sender in senders if envelope.last(SqlConnectionStamp) is not None else ():
+        if not getattr(sender, "joins_transaction", False):
+            raise TransportError(
+                f"{name!r} cannot store a message within a SQL transaction, as its SqlConnectionStamp asks: give it an "
+                f"outbox (transports.{name}.outbox in messenger.yaml); nothing was sent"
+            )

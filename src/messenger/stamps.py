@@ -2,6 +2,8 @@
 
 A `Stamp` travels with the message; its fields are the keys of Symfony's JSON (spec section 2, camel case on the wire).
 A `LocalStamp` is about this process only and is never written to a transport nor accepted from one.
+
+Those of a feature stand beside it, such as `DeduplicateStamp` in messenger.deduplication.stamps.
 """
 
 from __future__ import annotations
@@ -13,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from messenger.batch import Unsettled
 
 
@@ -79,49 +79,6 @@ class HandledStamp(Stamp, frozen=True):
     result: Any = None
 
 
-class MessageIdsStamp(Stamp, frozen=True):
-    """Which message this is, and why it exists; travels in the headers X-Messenger-{Message,Correlation,Causation}-Id.
-
-    message_id: stays the same on every transport, through retries and the failure transport.
-    correlation_id: the message_id of the first message of the chain that led here.
-    causation_id: the message_id of the message whose handling dispatched this one; None at the start of a chain.
-    """
-
-    message_id: str
-    correlation_id: str
-    causation_id: str | None = None
-
-
-class DeduplicateStamp(Stamp, frozen=True):
-    """While this message is on its way, another one with the same key is not sent (docs/deduplication.md).
-
-    key: 1 to 500 characters; the same for every message class and bus of an application.
-    ttl: seconds, 3 to a year, after which the key is free again if nobody has renewed it. A worker does while it has
-    the message; in the queue nobody does, so it should be longer than messages wait there. A delay is added to it.
-    only_in_queue: the key is free once the message begins to be handled, not when it has been.
-
-    Raises ValueError for another key or ttl.
-    """
-
-    key: str
-    ttl: float = 300.0
-    only_in_queue: bool = False
-
-    def __post_init__(self) -> None:
-        if not (isinstance(self.key, str) and 0 < len(self.key) <= 500 and _is_utf8(self.key)):
-            raise ValueError(f"the key of a DeduplicateStamp is a text of 1 to 500 characters, not {self.key!r:.100}")
-        if not (isinstance(self.ttl, int | float) and 3 <= self.ttl <= 31_622_400):
-            raise ValueError(f"the ttl of a DeduplicateStamp is 3 to 31622400 seconds, not {self.ttl!r:.100}")
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 # --- stamps of this process ---------------------------------------------------------------------------------------
 
 
@@ -129,13 +86,6 @@ class ReceivedStamp(LocalStamp, frozen=True):
     """The message came from this transport, so it is handled and not sent again."""
 
     transport_name: str
-
-
-class DispatchAfterCurrentBusStamp(LocalStamp, frozen=True):
-    """Dispatched by a handler: send or handle this only after the message being handled succeeded, else drop it.
-
-    Outside a handler it has no effect.
-    """
 
 
 class AckStamp(LocalStamp, frozen=True):
@@ -156,31 +106,10 @@ class NoAutoAckStamp(LocalStamp, frozen=True):
     unsettled: Unsettled
 
 
-class SqlConnectionStamp(LocalStamp, frozen=True):
-    """Store the message within the transaction of this connection: it is sent when that is committed, or never.
-
-    connection: SQLAlchemy's, to the database of the SQL transport that the message goes to, or of its outbox.
-    """
-
-    connection: Connection
-
-
-class StoredInTransactionStamp(LocalStamp, frozen=True):
-    """The message is stored within the transaction of this connection, and gone if that is rolled back."""
-
-    connection: Connection
-
-
 class SentStamp(LocalStamp, frozen=True):
     """The message was sent to this transport."""
 
     transport_name: str
-
-
-class DuplicateOfStamp(LocalStamp, frozen=True):
-    """The message was not sent: the one with this message id has the same key (see DeduplicateStamp)."""
-
-    message_id: str
 
 
 class TransportMessageIdStamp(LocalStamp, frozen=True):
@@ -205,12 +134,3 @@ class ForeignHeadersStamp(LocalStamp, frozen=True):
     """Headers this package does not know, kept as they came and sent again unchanged (R81)."""
 
     headers: Mapping[str, str]
-
-
-class ReplyStamp(LocalStamp, frozen=True):
-    """Somebody waits to hear how this message ended (`messenger dispatch --wait`).
-
-    token: 32 hexadecimal digits; travels in the header X-Messenger-Reply.
-    """
-
-    token: str

@@ -123,7 +123,12 @@ MISTAKES: list[tuple[str | bytes, str, str, str]] = [
     (section("routing: x"), ": messenger.routing: ", "found 'x'", "allowed: a map"),
     (section("routing: {5: async}"), ": messenger.routing: ", "found the key 5", "allowed: text"),
     (section(r"routing: {'App\M': asinc}"), r": messenger.routing.App\M: ", "found 'asinc'", "async, failed"),
-    (section(r"routing: {'App\M': ~}"), r": messenger.routing.App\M: ", "found null", "allowed: text or a map or a list"),
+    (
+        section(r"routing: {'App\M': ~}"),
+        r": messenger.routing.App\M: ",
+        "found null",
+        "allowed: text or a map or a list",
+    ),
     (section(r"routing: {'App\M': [5]}"), r": messenger.routing.App\M[0]: ", "found 5", "allowed: text"),
     (section(r"routing: {'App\M': {snders: []}}"), r": messenger.routing.App\M: ", "unknown key 'snders'", "senders"),
     (section("routing: {no.such.Class: async}"), ": routing.no.such.Class: ", "no such class", ""),

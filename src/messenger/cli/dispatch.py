@@ -15,7 +15,8 @@ from messenger.control import Reply
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import HandlerFailed
 from messenger.messages import wire_name
-from messenger.stamps import DelayStamp, ReplyStamp, SentStamp, Stamp, TransportNamesStamp
+from messenger.stamps import DelayStamp, SentStamp, Stamp, TransportNamesStamp
+from messenger.wire.reply import ReplyStamp
 
 
 @click.command(short_help="Send a message by hand, or many.")

@@ -9,9 +9,10 @@ from functools import partial
 from typing import NamedTuple
 
 from messenger.deduplication.lock_store import LockStore
+from messenger.deduplication.stamps import DeduplicateStamp
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessengerError, TransportError, TransportUnavailable
-from messenger.stamps import DeduplicateStamp, MessageIdsStamp
+from messenger.wire.ids import MessageIdsStamp
 
 log = logging.getLogger(__name__)
 

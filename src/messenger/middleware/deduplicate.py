@@ -5,20 +5,13 @@ from __future__ import annotations
 import logging
 
 from messenger.deduplication.message_locks import MessageLocks
+from messenger.deduplication.stamps import DeduplicateStamp, DuplicateOfStamp
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessageIsDuplicate, NotReplicated
 from messenger.messages import wire_name
 from messenger.middleware.base import Next
-from messenger.sql_transactions import SqlTransactions
-from messenger.stamps import (
-    DeduplicateStamp,
-    DelayStamp,
-    DuplicateOfStamp,
-    ReceivedStamp,
-    SentStamp,
-    SentToFailureTransportStamp,
-    StoredInTransactionStamp,
-)
+from messenger.sql_transactions import SqlTransactions, StoredInTransactionStamp
+from messenger.stamps import DelayStamp, ReceivedStamp, SentStamp, SentToFailureTransportStamp
 
 log = logging.getLogger(__name__)
 

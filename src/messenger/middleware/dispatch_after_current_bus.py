@@ -7,7 +7,14 @@ from collections import deque
 from messenger.envelope import AnyEnvelope
 from messenger.errors import DelayedMessageHandlingFailed
 from messenger.middleware.base import Next
-from messenger.stamps import DispatchAfterCurrentBusStamp
+from messenger.stamps import LocalStamp
+
+
+class DispatchAfterCurrentBusStamp(LocalStamp, frozen=True):
+    """Dispatched by a handler: send or handle this only after the message being handled succeeded, else drop it.
+
+    Outside a handler it has no effect.
+    """
 
 
 class DispatchAfterCurrentBus:

@@ -6,7 +6,8 @@ import uuid
 
 from messenger.envelope import AnyEnvelope
 from messenger.middleware.base import Next
-from messenger.stamps import MessageIdsStamp, ReceivedStamp
+from messenger.stamps import ReceivedStamp
+from messenger.wire.ids import MessageIdsStamp
 
 
 class AddMessageIds:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from messenger.envelope import AnyEnvelope
-from messenger.errors import NoSenderForMessage, TransportError
+from messenger.errors import NoSenderForMessage
 from messenger.messages import wire_name
 from messenger.middleware.base import Next
-from messenger.stamps import ReceivedStamp, SentStamp, SqlConnectionStamp
+from messenger.stamps import ReceivedStamp, SentStamp
 from messenger.transports.base import Sender
 
 
@@ -28,7 +28,7 @@ class SendMessage:
     def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
         """Send to each transport and end the chain, or go on when there is none (spec section 3).
 
-        Raises NoSenderForMessage; TransportError when one of them cannot take part in the transaction it was given.
+        Raises NoSenderForMessage.
         """
         if envelope.last(ReceivedStamp) is not None:
             return following(envelope)
@@ -40,18 +40,6 @@ class SendMessage:
                     f"{name} is routed to no transport: name one under 'routing' in messenger.yaml"
                 )
             return following(envelope)
-        if envelope.last(SqlConnectionStamp) is not None:
-            _refuse_outside(senders)
         for name, sender in senders:
             envelope = sender.send(envelope.with_stamps(SentStamp(name)))
         return envelope
-
-
-def _refuse_outside(senders: Sequence[tuple[str, Sender]]) -> None:
-    """A message that is to be sent with a transaction must not be sent before, nor when that is rolled back."""
-    for name, sender in senders:
-        if not getattr(sender, "joins_transaction", False):
-            raise TransportError(
-                f"{name!r} cannot store a message within a SQL transaction, as its SqlConnectionStamp asks: give it an "
-                f"outbox (transports.{name}.outbox in messenger.yaml); nothing was sent"
-            )

@@ -19,12 +19,12 @@ from messenger.stamps import (
     DeliveryStamp,
     ForeignHeadersStamp,
     LocalStamp,
-    ReplyStamp,
     SerializedMessageStamp,
     TransportMessageIdStamp,
 )
 from messenger.transports.base import Depth, Transport, TransportContext
 from messenger.wire.encoded import Encoded
+from messenger.wire.reply import ReplyStamp
 from messenger.wire.serializer import Serializer
 
 log = logging.getLogger("messenger.transports.memory")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from messenger.deduplication.stamps import DeduplicateStamp
 from messenger.envelope import AnyEnvelope
-from messenger.stamps import DeduplicateStamp
 
 HEADER = "X-Messenger-Deduplicate"
 _decoder = msgspec.json.Decoder(DeduplicateStamp)

@@ -5,12 +5,25 @@ from __future__ import annotations
 import re
 
 from messenger.envelope import AnyEnvelope
-from messenger.stamps import MessageIdsStamp
+from messenger.stamps import Stamp
 
 MESSAGE_HEADER = "X-Messenger-Message-Id"
 CORRELATION_HEADER = "X-Messenger-Correlation-Id"
 CAUSATION_HEADER = "X-Messenger-Causation-Id"
 _ID = re.compile(r"[A-Za-z0-9_.:@/+=-]{1,200}")  # nothing that could forge a log line
+
+
+class MessageIdsStamp(Stamp, frozen=True):
+    """Which message this is, and why it exists; travels in the headers X-Messenger-{Message,Correlation,Causation}-Id.
+
+    message_id: stays the same on every transport, through retries and the failure transport.
+    correlation_id: the message_id of the first message of the chain that led here.
+    causation_id: the message_id of the message whose handling dispatched this one; None at the start of a chain.
+    """
+
+    message_id: str
+    correlation_id: str
+    causation_id: str | None = None
 
 
 def encode(envelope: AnyEnvelope) -> dict[str, str]:

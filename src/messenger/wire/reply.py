@@ -5,10 +5,19 @@ from __future__ import annotations
 import re
 
 from messenger.envelope import AnyEnvelope
-from messenger.stamps import ReplyStamp
+from messenger.stamps import LocalStamp
 
 HEADER = "X-Messenger-Reply"
 _TOKEN = re.compile(r"[0-9a-f]{32}")
+
+
+class ReplyStamp(LocalStamp, frozen=True):
+    """Somebody waits to hear how this message ended (`messenger dispatch --wait`).
+
+    token: 32 hexadecimal digits; travels in the header X-Messenger-Reply.
+    """
+
+    token: str
 
 
 def encode(envelope: AnyEnvelope) -> dict[str, str]:

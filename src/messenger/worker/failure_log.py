@@ -6,7 +6,8 @@ import logging
 
 from messenger.envelope import AnyEnvelope
 from messenger.failure import Outcome
-from messenger.stamps import DeliveryStamp, MessageIdsStamp
+from messenger.stamps import DeliveryStamp
+from messenger.wire.ids import MessageIdsStamp
 from messenger.worker.status import Held
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from messenger.control import Control, Reply
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessengerError
 from messenger.events import EventDispatcher, WorkerMessageFailed, WorkerMessageHandled
-from messenger.stamps import ReplyStamp
+from messenger.wire.reply import ReplyStamp
 
 log = logging.getLogger(__name__)
 

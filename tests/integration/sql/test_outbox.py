@@ -12,8 +12,9 @@ from sqlalchemy import create_engine, text
 from messenger import DelayStamp, HandlerFailed, MessageIdsStamp, SentStamp, SqlConnectionStamp, TransportNamesStamp
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessageTooLarge
-from messenger.stamps import BusNameStamp, ForeignHeadersStamp, ReplyStamp
+from messenger.stamps import BusNameStamp, ForeignHeadersStamp
 from messenger.transports.base import Depth
+from messenger.wire.reply import ReplyStamp
 from messenger.wire.stored import encode_value
 from tests.integration.sql.outboxed import YAML, Outboxed
 from tests.integration.worker.project import LONG, Run

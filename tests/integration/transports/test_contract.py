@@ -9,12 +9,7 @@ import pytest
 
 from messenger.envelope import Envelope
 from messenger.errors import MessageEncodingFailed
-from messenger.stamps import (
-    DelayStamp,
-    ForeignHeadersStamp,
-    RedeliveryStamp,
-    SerializedMessageStamp,
-)
+from messenger.stamps import DelayStamp, ForeignHeadersStamp, RedeliveryStamp, SerializedMessageStamp
 from messenger.transports.base import ConsumerTransport, Depth
 from messenger.wire.encoded import UndecodableMessage
 from tests.integration.transports.stores import (

@@ -10,16 +10,10 @@ import pytest
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import ConfigError, MessageEncodingFailed, TransportError
 from messenger.messages import MessageRegistry
-from messenger.stamps import (
-    DelayStamp,
-    DeliveryStamp,
-    ReceivedStamp,
-    RedeliveryStamp,
-    ReplyStamp,
-    TransportMessageIdStamp,
-)
+from messenger.stamps import DelayStamp, DeliveryStamp, ReceivedStamp, RedeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, ListableTransport, Transport, TransportContext
 from messenger.transports.memory import MemoryTransport, create
+from messenger.wire.reply import ReplyStamp
 from messenger.wire.serializer import Serializer
 
 

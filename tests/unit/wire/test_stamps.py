@@ -19,7 +19,6 @@ from messenger.stamps import (
     LocalStamp,
     ReceivedStamp,
     RedeliveryStamp,
-    ReplyStamp,
     SentStamp,
     SentToFailureTransportStamp,
     SerializedMessageStamp,
@@ -28,6 +27,7 @@ from messenger.stamps import (
     TransportNamesStamp,
 )
 from messenger.wire.encoded import Encoded
+from messenger.wire.reply import ReplyStamp
 from messenger.wire.stamps import PREFIX, decode_stamps, encode_stamps
 from tests.unit.wire.recorded import TYPE, SmsNotification, serializer
 

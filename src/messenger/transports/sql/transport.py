@@ -13,15 +13,8 @@ from sqlalchemy import Connection, Row
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
-from messenger.sql_transactions import SqlTransactions
-from messenger.stamps import (
-    DelayStamp,
-    DeliveryStamp,
-    LocalStamp,
-    SqlConnectionStamp,
-    StoredInTransactionStamp,
-    TransportMessageIdStamp,
-)
+from messenger.sql_transactions import SqlConnectionStamp, SqlTransactions, StoredInTransactionStamp
+from messenger.stamps import DelayStamp, DeliveryStamp, LocalStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, InFlight
 from messenger.transports.size_limit import check_size
 from messenger.transports.sql.connection import Database, SchemaMissing
