@@ -42,14 +42,7 @@ class MessageBus:
 
 
 def _chain(middleware: Sequence[Middleware]) -> Next:
-    def terminal(envelope: AnyEnvelope) -> AnyEnvelope:
-        return envelope
-
-    entry: Next = terminal
-    for item in reversed(middleware):
-        entry = _bind(item, entry)
-    return entry
-
-
-def _bind(item: Middleware, following: Next) -> Next:
-    return lambda envelope: item.handle(envelope, following)
+    if not middleware:
+        return lambda envelope: envelope
+    first, following = middleware[0], _chain(middleware[1:])
+    return lambda envelope: first.handle(envelope, following)

@@ -3,57 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from messenger.stamps import Stamp, TransportMessageIdStamp
 
 M = TypeVar("M")
-W = TypeVar("W")
 S = TypeVar("S", bound=Stamp)
 
 
-class Envelope(Generic[M]):
+class Envelope(Struct, Generic[M], frozen=True):
     """A message and what is known about it. Every change returns a new envelope.
 
     message: the object that was dispatched.
     stamps: oldest first; several of one class are allowed.
     """
 
-    __slots__ = ("message", "stamps")
-
     message: M
-    stamps: tuple[Stamp, ...]
+    stamps: tuple[Stamp, ...] = ()
 
-    def __init__(self, message: M, stamps: Iterable[Stamp] = ()) -> None:
-        object.__setattr__(self, "message", message)
-        object.__setattr__(self, "stamps", tuple(stamps))
+    if TYPE_CHECKING:  # it takes any iterable of stamps
 
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"an Envelope is immutable: use with_stamps() instead of setting {name!r}")
+        def __init__(self, message: M, stamps: Iterable[Stamp] = ()) -> None: ...
 
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError("an Envelope is immutable: use without_all() instead")
-
-    def __repr__(self) -> str:
-        return f"Envelope({self.message!r}, stamps={list(self.stamps)!r})"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Envelope):
-            return NotImplemented
-        return bool(self.message == other.message) and self.stamps == other.stamps
+    def __post_init__(self) -> None:
+        if not isinstance(self.stamps, tuple):
+            force_setattr(self, "stamps", tuple(self.stamps))
 
     __hash__ = None  # type: ignore[assignment]
 
-    @overload
     @staticmethod
-    def wrap(message: Envelope[W], stamps: Iterable[Stamp] = ()) -> Envelope[W]: ...
-
-    @overload
-    @staticmethod
-    def wrap(message: W, stamps: Iterable[Stamp] = ()) -> Envelope[W]: ...
-
-    @staticmethod
-    def wrap(message: Any, stamps: Iterable[Stamp] = ()) -> Envelope[Any]:
+    def wrap(message: Any, stamps: Iterable[Stamp] = ()) -> AnyEnvelope:
         """An envelope around `message`; one that is an envelope already keeps its stamps and gets these too."""
         if isinstance(message, Envelope):
             return message.with_stamps(*stamps)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from messenger.errors import ConfigError, HandlerDefinitionError
 
 T = TypeVar("T", bound=type)
 _ATTRIBUTE = "__messenger_message__"
+# What a dataclass, an attrs class, a msgspec Struct and a pydantic model have.
+_MARKS = ("__dataclass_fields__", "__attrs_attrs__", "__struct_fields__", "model_validate_json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,9 @@ class MessageOptions:
     transports: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     sign: bool = False
+
+
+_NOTHING_SAID = MessageOptions()
 
 
 def message(
@@ -37,9 +42,7 @@ def message(
     aliases: older wire names, one or several, understood when received and never written.
     sign: send it signed, and refuse it unsigned or changed (docs/signing.md); true of its subclasses too (R84).
     """
-    transports = (transport,) if isinstance(transport, str) else tuple(transport)
-    older = (aliases,) if isinstance(aliases, str) else tuple(aliases)
-    options = MessageOptions(name, transports, older, sign)
+    options = MessageOptions(name, _several(transport), _several(aliases), sign)
 
     def decorate(cls: T) -> T:
         if not isinstance(cls, type):
@@ -50,10 +53,14 @@ def message(
     return decorate
 
 
+def _several(names: str | Iterable[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 def message_options(cls: type) -> MessageOptions:
     """What @message said of exactly this class; a subclass is another message."""
-    options = cls.__dict__.get(_ATTRIBUTE)
-    return options if isinstance(options, MessageOptions) else MessageOptions()
+    options: MessageOptions = cls.__dict__.get(_ATTRIBUTE, _NOTHING_SAID)
+    return options
 
 
 def dotted_name(cls: type) -> str:
@@ -68,12 +75,7 @@ def wire_name(cls: type) -> str:
 
 def is_message_class(value: object) -> bool:
     """Whether instances of this class can be a message: dataclass, attrs class, msgspec Struct or pydantic model."""
-    return inspect.isclass(value) and (
-        is_dataclass(value)
-        or hasattr(value, "__attrs_attrs__")
-        or hasattr(value, "__struct_fields__")
-        or hasattr(value, "model_validate_json")
-    )
+    return inspect.isclass(value) and any(hasattr(value, mark) for mark in _MARKS)
 
 
 class MessageRegistry:
@@ -82,7 +84,6 @@ class MessageRegistry:
     def __init__(self, classes: Iterable[type] = ()) -> None:
         self._by_name: dict[str, type] = {}
         self._by_dotted_name: dict[str, type] = {}
-        self._classes: list[type] = []
         for cls in classes:
             self.add(cls)
 
@@ -92,49 +93,32 @@ class MessageRegistry:
         Raises ConfigError when another class has one of these names, also as its dotted name: routing and commands
         know a class by both (R80).
         """
-        if cls in self._classes:
+        if cls in self.classes:
             return
         names = (wire_name(cls), *message_options(cls).aliases)
-        for name in names:
-            for other in (self._by_name.get(name), self._by_dotted_name.get(name)):
-                self._refuse_two(name, other, cls)
-        self._refuse_two(dotted_name(cls), self._by_name.get(dotted_name(cls)), cls)
+        for name in (*names, dotted_name(cls)):
+            other = self._by_name.get(name) or self._by_dotted_name.get(name)
+            if other not in (None, cls):
+                raise ConfigError(
+                    f"two message classes are called {name!r}: {dotted_name(other)} and {dotted_name(cls)}; give one "
+                    "of them another name with @message(name=…), or take the alias away"
+                )
         self._by_name.update(dict.fromkeys(names, cls))
-        self._by_dotted_name.setdefault(dotted_name(cls), cls)
-        self._classes.append(cls)
+        self._by_dotted_name[dotted_name(cls)] = cls
 
     def add_own(self, cls: type) -> None:
         """Register a class of this package: it is read when it is received, and is no message of the application."""
         self._by_name[wire_name(cls)] = cls
 
-    @staticmethod
-    def _refuse_two(name: str, other: type | None, cls: type) -> None:
-        if other is not None and other is not cls:
-            raise ConfigError(
-                f"two message classes are called {name!r}: {dotted_name(other)} and {dotted_name(cls)}; give one of "
-                "them another name with @message(name=…), or take the alias away"
-            )
-
     def get(self, name: str) -> type | None:
         """The class with this wire name or alias."""
         return self._by_name.get(name)
 
-    def find(self, name: str) -> type:
-        """The class an operator means: wire name, dotted name, or the bare class name where it is unique."""
-        known = self.get(name)
-        if known is not None:
-            return known
-        matches = [c for c in self._classes if name in (dotted_name(c), c.__name__)]
-        if len(matches) == 1:
-            return matches[0]
-        what = "is more than one message" if matches else "is no message of this application"
-        raise ConfigError(f"{name!r} {what}; known: {', '.join(self.names()) or 'none'}")
-
     def names(self) -> list[str]:
         """The wire names, sorted, without aliases."""
-        return sorted(wire_name(c) for c in self._classes)
+        return sorted(map(wire_name, self.classes))
 
     @property
     def classes(self) -> tuple[type[Any], ...]:
         """The registered classes in order of registration."""
-        return tuple(self._classes)
+        return tuple(self._by_dotted_name.values())

@@ -98,8 +98,10 @@ def test_equal_by_message_and_stamps() -> None:
     assert Envelope(Note("a"), [DelayStamp(1)]) == Envelope(Note("a"), [DelayStamp(1)])
     assert Envelope(Note("a")) != Envelope(Note("b"))
     assert Envelope(Note("a")) != Envelope(Note("a"), [DelayStamp(1)])
-    assert Envelope(Note("a")) != Note("a")
+    other: object = Note("a")
+    assert Envelope(Note("a")) != other
 
 
 def test_it_shows_what_it_holds() -> None:
-    assert repr(Envelope(Note("a"), [DelayStamp(7)])) == "Envelope(Note(text='a'), stamps=[DelayStamp(delay=7)])"
+    shown = "Envelope(message=Note(text='a'), stamps=(DelayStamp(delay=7),))"
+    assert repr(Envelope(Note("a"), [DelayStamp(7)])) == shown

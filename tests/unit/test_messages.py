@@ -15,6 +15,7 @@ import pydantic
 import pytest
 
 from messenger import ConfigError, Envelope, HandlerDefinitionError, MessageEncodingFailed, message
+from messenger.cli.dispatch import find_class
 from messenger.messages import MessageRegistry, dotted_name, is_message_class, message_options, wire_name
 from messenger.wire.encoded import Encoded, UndecodableMessage
 from messenger.wire.serializer import Serializer
@@ -240,7 +241,7 @@ def test_a_refused_class_leaves_nothing_behind() -> None:
 def test_an_operator_may_name_a_class_in_three_ways() -> None:
     registry = MessageRegistry([Named, Plain])
     for name in ("App\\Message\\Named", f"{__name__}.Named", "Named", "App\\Old"):
-        assert registry.find(name) is Named
+        assert find_class(registry, name) is Named
 
 
 def test_an_unknown_or_ambiguous_name_lists_what_is_known() -> None:
@@ -250,8 +251,8 @@ def test_an_unknown_or_ambiguous_name_lists_what_is_known() -> None:
 
     registry = MessageRegistry([globals()["Plain"], Plain])
     with pytest.raises(ConfigError, match=r"'Plain' is more than one message; known: .*Plain"):
-        registry.find("Plain")
+        find_class(registry, "Plain")
     with pytest.raises(ConfigError, match=r"'Nope' is no message of this application; known: .*Plain"):
-        registry.find("Nope")
+        find_class(registry, "Nope")
     with pytest.raises(ConfigError, match="known: none"):
-        MessageRegistry().find("x")
+        find_class(MessageRegistry(), "x")

@@ -13,8 +13,8 @@ from messenger.cli.bulk import Lines, Repeated, dispatch_all, print_outcome
 from messenger.cli.common import format_option, load, need_control, print_json
 from messenger.control import Reply
 from messenger.envelope import AnyEnvelope, Envelope
-from messenger.errors import HandlerFailed
-from messenger.messages import wire_name
+from messenger.errors import ConfigError, HandlerFailed
+from messenger.messages import MessageRegistry, dotted_name, wire_name
 from messenger.stamps import DelayStamp, SentStamp, Stamp, TransportNamesStamp
 from messenger.wire.reply import ReplyStamp
 
@@ -76,7 +76,7 @@ def dispatch(
     if wait and (source is not None or count is not None):
         raise click.UsageError("--wait waits for one message; leave --count and --from away")
     application = load(context)
-    cls = application.messages.find(message_type)
+    cls = find_class(application.messages, message_type)
     for name in transports or application.router.for_class(cls):
         application.transport(name)  # one that cannot be made is found before anything is sent
     stamps: list[Stamp] = [DelayStamp(delay)] if delay else []
@@ -88,6 +88,18 @@ def dispatch(
         application.close()
         return print_outcome(outcome, output)
     return _print(_dispatch_one(application, application.serializer.read(cls, body or ""), stamps, wait), output)
+
+
+def find_class(messages: MessageRegistry, name: str) -> type:
+    """The class an operator means: wire name, dotted name, or the bare class name where it is unique."""
+    known = messages.get(name)
+    if known is not None:
+        return known
+    matches = [cls for cls in messages.classes if name in (dotted_name(cls), cls.__name__)]
+    if len(matches) == 1:
+        return matches[0]
+    what = "is more than one message" if matches else "is no message of this application"
+    raise ConfigError(f"{name!r} {what}; known: {', '.join(messages.names()) or 'none'}")
 
 
 def _dispatch_one(application: Application, message: object, stamps: list[Stamp], wait: float | None) -> dict[str, Any]:

@@ -21,4 +21,3 @@ class Middleware(Protocol):
 
     def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
         """Do this step and return the resulting envelope."""
-        ...

@@ -58,7 +58,6 @@ class Sender(Protocol):
         given only to senders whose attribute `joins_transaction` is true.
         Raises TransportUnavailable, TransportError, MessageEncodingFailed.
         """
-        ...
 
 
 class Transport(Sender, Protocol):
@@ -71,7 +70,6 @@ class Transport(Sender, Protocol):
 
     def setup(self) -> None:
         """Create what the transport needs on its server; harmless when it is there already."""
-        ...
 
     def get(self, wait: float, stop: Callable[[], bool], limit: int = 1) -> Sequence[AnyEnvelope]:
         """Take up to `limit` messages, oldest first. With none there, wait up to `wait` seconds for the first, but not
@@ -80,43 +78,34 @@ class Transport(Sender, Protocol):
         Each has a TransportMessageIdStamp and a DeliveryStamp. What cannot be decoded comes as an
         UndecodableMessage: it is the worker's to put aside.
         """
-        ...
 
     def ack(self, envelope: AnyEnvelope) -> None:
         """The message is handled: forget it. One that is gone already is only logged (R7)."""
-        ...
 
     def reject(self, envelope: AnyEnvelope) -> None:
         """The message is somebody else's now (the failure store's): forget it."""
-        ...
 
     def requeue(self, received: AnyEnvelope, updated: AnyEnvelope) -> None:
         """Put `updated` in place of `received`, in one step: never both, never neither (R12)."""
-        ...
 
     def keepalive(self, envelope: AnyEnvelope) -> None:
         """This message is still being worked on. Called from another thread than the rest (R4)."""
-        ...
 
     @property
     def keepalive_interval(self) -> float:
         """How many seconds may pass between two calls of keepalive."""
-        ...
 
     def hand_back(self, envelope: AnyEnvelope) -> None:
         """This worker must leave: somebody else may take the message at once, and this delivery does not count as one.
 
         Called from another thread than the rest (R53).
         """
-        ...
 
     def depth(self) -> Depth:
         """How many messages there are, counted, not guessed (R17)."""
-        ...
 
     def close(self) -> None:
         """Let go of connections. The transport connects again when used again."""
-        ...
 
 
 @runtime_checkable
@@ -125,11 +114,9 @@ class ListableTransport(Protocol):
 
     def all(self, limit: int) -> Sequence[AnyEnvelope]:
         """Up to `limit` messages, oldest first, the delayed and the taken ones too."""
-        ...
 
     def find(self, message_id: str) -> AnyEnvelope | None:
         """The message with this id, as `reject` and `requeue` accept it."""
-        ...
 
 
 @runtime_checkable
@@ -138,7 +125,6 @@ class ConsumerTransport(Protocol):
 
     def in_flight(self) -> Sequence[InFlight]:
         """One entry for each consumer that holds messages, the one that was silent longest first (R17)."""
-        ...
 
 
 @runtime_checkable
@@ -147,7 +133,6 @@ class QueueTransport(Protocol):
 
     def only_queues(self, names: Sequence[str]) -> None:
         """From now on take messages of these queues only."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +159,9 @@ class WakingTransport(Protocol):
 
         seconds: how long the worker is going to wait at most. limit: how many messages it can take.
         """
-        ...
 
     def end_wait(self) -> Sequence[AnyEnvelope]:
         """Stop waiting. Gives the messages that were handed out meanwhile; none is left in between."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,29 +10,21 @@ from typing import Any
 
 import msgspec
 
-from messenger.stamps import (
-    BusNameStamp,
-    DelayStamp,
-    ErrorDetailsStamp,
-    HandledStamp,
-    RedeliveryStamp,
-    SentToFailureTransportStamp,
-    Stamp,
-    TransportNamesStamp,
-)
+from messenger import stamps
+from messenger.stamps import Stamp
 
 PREFIX = "X-Message-Stamp-"
 _NAMESPACE = "Symfony\\Component\\Messenger\\Stamp\\"
 _HEADERS: dict[type[Stamp], str] = {
     cls: f"{PREFIX}{_NAMESPACE}{cls.__name__}"
     for cls in (
-        BusNameStamp,
-        DelayStamp,
-        RedeliveryStamp,
-        ErrorDetailsStamp,
-        SentToFailureTransportStamp,
-        TransportNamesStamp,
-        HandledStamp,
+        stamps.BusNameStamp,
+        stamps.DelayStamp,
+        stamps.RedeliveryStamp,
+        stamps.ErrorDetailsStamp,
+        stamps.SentToFailureTransportStamp,
+        stamps.TransportNamesStamp,
+        stamps.HandledStamp,
     )
 }
 # Symfony's stamps that are about one process or one transport: never taken over from the wire (R83).
@@ -58,13 +50,13 @@ _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
 }
 
 
-def encode_stamps(stamps: Iterable[Stamp]) -> dict[str, str]:
+def encode_stamps(found: Iterable[Stamp]) -> dict[str, str]:
     """The headers of the stamps that travel; others are left out. Results of handlers stay here (R39)."""
     lists: dict[str, list[Stamp]] = {}
-    for stamp in stamps:
+    for stamp in found:
         header = _HEADERS.get(type(stamp))
         if header is not None:
-            travelling = HandledStamp(stamp.handler_name) if isinstance(stamp, HandledStamp) else stamp
+            travelling = stamps.HandledStamp(stamp.handler_name) if isinstance(stamp, stamps.HandledStamp) else stamp
             lists.setdefault(header, []).append(travelling)
     return {header: msgspec.json.encode(values).decode() for header, values in lists.items()}
 
@@ -75,17 +67,17 @@ def decode_stamps(headers: Mapping[str, str]) -> tuple[list[Stamp], dict[str, st
     The header of a broken stamp is left, so that it does not hide the others: a failed message must still say where
     it came from.
     """
-    stamps: list[Stamp] = []
+    found: list[Stamp] = []
     rest: dict[str, str] = {}
     problem = ""
     for header, value in headers.items():
         decoder = _DECODERS.get(header)
         if decoder is not None:
             try:
-                stamps.extend(decoder.decode(value))
+                found.extend(decoder.decode(value))
             except (msgspec.MsgspecError, ValueError, RecursionError) as error:
                 rest[header] = value
                 problem = f"the header {header} is not a list of its stamps: {error}"
         elif header not in _DROPPED:
             rest[header] = value
-    return stamps, rest, problem
+    return found, rest, problem

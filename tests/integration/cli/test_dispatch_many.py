@@ -250,9 +250,10 @@ MEASURED = """
 import sys, tracemalloc
 from messenger.application import Application
 from messenger.cli.bulk import Lines, dispatch_all
+from messenger.cli.dispatch import find_class
 
 application = Application.load("messenger.yaml")
-cls = application.messages.find("Task")
+cls = find_class(application.messages, "Task")
 tracemalloc.start()
 outcome = dispatch_all(application, cls, Lines(sys.argv[1]), [])
 print(outcome.sent, tracemalloc.get_traced_memory()[1])
