@@ -76,30 +76,33 @@ class Batches:
 
 
 class Unsettled:
-    """A message that one or more batch handlers still have; it is settled when the last of them is done.
+    """A message on its way through its handlers. It is settled once all of them are done, batch handlers too.
 
     envelope: the message with what is known of it so far.
-    errors: what its other handlers raised, by name. settle: gets None, or HandlerFailed with all errors.
+    errors: what handlers raised, by name. waiting: the batch handlers that still have it.
+    settle: gets None, or HandlerFailed with all errors, when the last of them is done.
     """
 
-    def __init__(
-        self, envelope: AnyEnvelope, errors: dict[str, Exception], settle: Callable[[Exception | None], None]
-    ) -> None:
+    def __init__(self, envelope: AnyEnvelope, settle: Callable[[Exception | None], None] | None) -> None:
         self.envelope = envelope
-        self.errors = errors
+        self.errors: dict[str, Exception] = {}
+        self.waiting: set[str] = set()
         self._settle = settle
-        self._waiting: set[str] = set()
 
-    def wait_for(self, name: str) -> Done:
-        """One more batch handler has the message. Returns what to call when it is done."""
-        self._waiting.add(name)
-        return partial(self._done, name)
-
-    def _done(self, name: str, result: object, error: Exception | None) -> None:
-        self._waiting.discard(name)
+    def note(self, name: str, result: object, error: Exception | None) -> None:
+        """How a handler ended."""
         if error is not None:
             self.errors[name] = error
         else:
             self.envelope = self.envelope.with_stamps(HandledStamp(name, result))
-        if not self._waiting:
+
+    def wait_for(self, name: str) -> Done:
+        """One more batch handler has the message. Returns what to call when it is done."""
+        self.waiting.add(name)
+        return partial(self._done, name)
+
+    def _done(self, name: str, result: object, error: Exception | None) -> None:
+        self.waiting.discard(name)
+        self.note(name, result, error)
+        if not self.waiting and self._settle is not None:
             self._settle(HandlerFailed(self.envelope, self.errors) if self.errors else None)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from messenger import middleware
 from messenger.batch import Batches
 from messenger.bus import MessageBus
 from messenger.config.model import BusConfig, DefaultMiddlewareConfig
@@ -12,21 +14,12 @@ from messenger.envelope import AnyEnvelope
 from messenger.handler_arguments import HandlerArguments
 from messenger.handler_call import HandlerCaller
 from messenger.handlers import HandlerRegistry
-from messenger.middleware import (
-    AddBusName,
-    AddMessageIds,
-    Deduplicate,
-    DispatchAfterCurrentBus,
-    FailedMessageProcessing,
-    FollowMessageIds,
-    HandleMessage,
-    Middleware,
-    SendMessage,
-)
+from messenger.middleware.base import Middleware
 from messenger.middleware.named import make_named
 from messenger.transports.base import Sender, TransportContext
 
 
+@dataclass
 class BusFactory:
     """Makes the buses of one application.
 
@@ -37,27 +30,20 @@ class BusFactory:
     batches: the messages that wait for batch handlers of any of the buses.
     """
 
-    def __init__(
-        self,
-        where: str,
-        handlers: HandlerRegistry,
-        arguments: HandlerArguments,
-        senders_for: Callable[[AnyEnvelope], Sequence[tuple[str, Sender]]],
-        context: TransportContext,
-        locks: MessageLocks,
-        handler_timeout: float | None = None,
-    ) -> None:
-        self._where = where
-        self._handlers = handlers
-        self._arguments = arguments
-        self._senders_for = senders_for
-        self._context = context
-        self._locks = locks
+    where: str
+    handlers: HandlerRegistry
+    arguments: HandlerArguments
+    senders_for: Callable[[AnyEnvelope], Sequence[tuple[str, Sender]]]
+    context: TransportContext
+    locks: MessageLocks
+    handler_timeout: float | None = None
+
+    def __post_init__(self) -> None:
         self._named: list[Middleware] = []
-        self._ids = AddMessageIds()
-        self._after_current = DispatchAfterCurrentBus()
-        self._caller = HandlerCaller(handler_timeout)
-        self.batches = Batches(self._caller, arguments)
+        self._ids = middleware.AddMessageIds()
+        self._after_current = middleware.DispatchAfterCurrentBus()
+        self._caller = HandlerCaller(self.handler_timeout)
+        self.batches = Batches(self._caller, self.arguments)
 
     def make(self, name: str, config: BusConfig) -> MessageBus:
         """A bus, in Symfony's order (spec section 3): the first built-in steps, the named ones, send, handle.
@@ -66,46 +52,38 @@ class BusFactory:
         """
         checks = _checks(config)
         named = [
-            make_named(item, f"{self._where}: buses.{name}.middleware[{index}]", self._context, self._arguments)
+            make_named(item, f"{self.where}: buses.{name}.middleware[{index}]", self.context, self.arguments)
             for index, item in enumerate(config.middleware)
         ]
         self._named += named
         if not checks.enabled:
             return MessageBus(named, name=name)
-        handle = HandleMessage(
-            self._handlers,
-            bus_name=name,
-            allow_no_handlers=checks.allow_no_handlers,
-            arguments=self._arguments,
-            caller=self._caller,
-            batches=self.batches,
-        )
         chain: list[Middleware] = [
-            AddBusName(name),
+            middleware.AddBusName(name),
             self._ids,
             self._after_current,
-            FollowMessageIds(self._ids),
-            FailedMessageProcessing(),
-            Deduplicate(self._locks, self._context.transactions),
+            middleware.FollowMessageIds(self._ids),
+            middleware.FailedMessageProcessing(),
+            middleware.Deduplicate(self.locks, self.context.transactions),
             *named,
-            SendMessage(self._senders_for, allow_no_senders=checks.allow_no_senders),
-            handle,
+            middleware.SendMessage(self.senders_for, allow_no_senders=checks.allow_no_senders),
+            middleware.HandleMessage(
+                self.handlers, self.arguments, self._caller, self.batches, name, checks.allow_no_handlers
+            ),
         ]
         return MessageBus(chain, name=name)
 
     def close(self) -> None:
         """Close the event loop of async handlers, and each middleware that has a `close`."""
         self._caller.close()
-        for middleware in self._named:
-            close = getattr(middleware, "close", None)
+        for step in self._named:
+            close = getattr(step, "close", None)
             if callable(close):
                 close()
 
 
 def _checks(config: BusConfig) -> DefaultMiddlewareConfig:
-    checks = config.default_middleware
-    if isinstance(checks, str):
-        return DefaultMiddlewareConfig(allow_no_handlers=True)
-    if isinstance(checks, bool):
-        return DefaultMiddlewareConfig(enabled=checks)
-    return checks
+    said = config.default_middleware
+    if isinstance(said, DefaultMiddlewareConfig):
+        return said
+    return DefaultMiddlewareConfig(enabled=bool(said), allow_no_handlers=said == "allow_no_handlers")

@@ -62,19 +62,7 @@ def handler(
 ) -> Callable[[F], F]: ...
 
 
-def handler(
-    target: Callable[..., Any] | None = None,
-    /,
-    *,
-    handles: type | str | None = None,
-    bus: str | None = None,
-    from_transport: str | None = None,
-    priority: int = 0,
-    alias: str | None = None,
-    sign: bool = False,
-    timeout: float | None = None,
-    batch: Batch | None = None,
-) -> Any:
+def handler(target: Callable[..., Any] | None = None, /, *, handles: type | str | None = None, **options: Any) -> Any:
     """Mark a function, or a class with ``__call__``, as a message handler.
 
     The message type is the annotation of the first parameter; each member of a union is handled. It takes effect when
@@ -94,9 +82,11 @@ def handler(
     """
 
     def decorate(thing: F) -> F:
-        _check_numbers(thing, timeout, batch)
-        wanted = (handles,) if handles is not None else annotated_types(thing, is_batch=batch is not None)
-        setattr(thing, _ATTRIBUTE, HandlerOptions(wanted, bus, from_transport, priority, alias, sign, timeout, batch))
+        is_batch = options.get("batch") is not None
+        wanted = (handles,) if handles is not None else annotated_types(thing, is_batch=is_batch)
+        said = HandlerOptions(wanted, **options)
+        _check_numbers(thing, said.timeout, said.batch)
+        setattr(thing, _ATTRIBUTE, said)
         return thing
 
     return decorate if target is None else decorate(target)

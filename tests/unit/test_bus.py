@@ -18,7 +18,9 @@ from messenger import (
     NoSenderForMessage,
     TransportError,
 )
+from messenger.batch import Batches
 from messenger.envelope import AnyEnvelope
+from messenger.handler_arguments import HandlerArguments
 from messenger.handler_call import HandlerCaller
 from messenger.handlers import Handler, HandlerOptions, HandlerRegistry
 from messenger.middleware import AddBusName, HandleMessage, Next, SendMessage
@@ -51,7 +53,9 @@ class Recorder:
 def handling(
     *handlers: Handler, bus: str = "b", allow_no_handlers: bool = False, caller: HandlerCaller | None = None
 ) -> HandleMessage:
-    return HandleMessage(HandlerRegistry(handlers), bus_name=bus, allow_no_handlers=allow_no_handlers, caller=caller)
+    registry = HandlerRegistry(handlers)
+    arguments, caller = HandlerArguments(registry), caller or HandlerCaller()
+    return HandleMessage(registry, arguments, caller, Batches(caller, arguments), bus, allow_no_handlers)
 
 
 def senders(*transports: MemoryTransport) -> Callable[[AnyEnvelope], Sequence[tuple[str, Sender]]]:

@@ -16,7 +16,10 @@ from messenger import (
     RecoverableError,
     UnrecoverableError,
 )
+from messenger.batch import Batches
 from messenger.errors import causes
+from messenger.handler_arguments import HandlerArguments
+from messenger.handler_call import HandlerCaller
 from messenger.handlers import Handler, HandlerOptions, HandlerRegistry
 from messenger.middleware import DispatchAfterCurrentBus, HandleMessage
 from messenger.retry import MultiplierRetryStrategy, should_retry
@@ -41,8 +44,9 @@ class Script:
         self.ran: list[str] = []
         self.does: Does = {}
         registry = HandlerRegistry([Handler("h", self._call, HandlerOptions((Note,)), is_async=False)])
-        step = DispatchAfterCurrentBus()
-        self.bus, self.other = (MessageBus([step, HandleMessage(registry, bus_name=n)], name=n) for n in ("a", "b"))
+        step, caller, arguments = DispatchAfterCurrentBus(), HandlerCaller(), HandlerArguments(registry)
+        handle = HandleMessage(registry, arguments, caller, Batches(caller, arguments), "b")
+        self.bus, self.other = (MessageBus([step, handle], name=name) for name in ("a", "b"))
 
     def _call(self, message: Note) -> None:
         self.ran.append(message.name)

@@ -14,7 +14,7 @@ from messenger.events import WorkerMessageFailed, WorkerMessageHandled, WorkerMe
 from messenger.failure import FailureHandling, Outcome
 from messenger.testing.describe import describe
 from messenger.transports.base import Transport
-from messenger.worker.settle import Handled, run_handlers, stop_asked_for
+from messenger.worker.settle import run_handlers, stop_asked_for
 
 log = logging.getLogger(__name__)
 _ENDLESS = 10_000
@@ -112,6 +112,4 @@ class Processing:
             events.dispatch(WorkerMessageFailed(envelope, transport.name, error, *fate))
 
         events.dispatch(WorkerMessageReceived(envelope, transport.name))
-        outcome = run_handlers(self._application, transport, envelope, settle)
-        if outcome is not Handled.LATER:
-            settle(outcome)
+        run_handlers(self._application, transport, envelope, settle)

@@ -11,11 +11,13 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from messenger.errors import TransportError
 from messenger.worker.backoff import Backoff
 from messenger.worker.status import Held, WorkerStatus
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 _LAST_TRIES_SECONDS = 5.0
 _LAST_PAUSE_SECONDS = 0.2
@@ -24,8 +26,8 @@ _LAST_PAUSE_SECONDS = 0.2
 @dataclass(slots=True, eq=False)
 class _Open:
     held: Held
-    action: Callable[[], None]
-    then: Callable[[], None]
+    action: Callable[[], Any]
+    then: Callable[[Any], None]
     error: str = ""
     next_try: float = 0.0
     backoff: Backoff = field(default_factory=Backoff)
@@ -38,8 +40,8 @@ class Handovers:
         self._status = status
         self._open: list[_Open] = []
 
-    def settle(self, held: Held, action: Callable[[], None], then: Callable[[], None]) -> None:
-        """Do `action`, and `then` once it was confirmed; when a store is away, later.
+    def settle(self, held: Held, action: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Do `action`, and `then` with what it returned once it was confirmed; when a store is away, later.
 
         action: the hand-over; raises TransportError with nothing changed.
         """
@@ -81,7 +83,7 @@ class Handovers:
     def _try(self, item: _Open) -> None:
         name = item.held.transport.name
         try:
-            item.action()
+            done = item.action()
         except TransportError as error:
             seconds = item.backoff.next()
             if str(error) != item.error:
@@ -95,4 +97,4 @@ class Handovers:
             self._open.remove(item)
             log.info("settled_late transport=%s id=%s", name, item.held.id)
         self._status.put_down(item.held)
-        item.then()
+        item.then(done)

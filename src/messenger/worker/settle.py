@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import enum
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from messenger.application import Application
 from messenger.envelope import AnyEnvelope
@@ -24,12 +24,7 @@ from messenger.worker.stop import StopRequest
 log = logging.getLogger(__name__)
 
 
-class Handled(enum.Enum):
-    """LATER: a batch handler has the message, and its AckStamp is called when it is done."""
-
-    LATER = enum.auto()
-
-
+@dataclass
 class Settlement:
     """What becomes of each message a worker takes.
 
@@ -38,39 +33,31 @@ class Settlement:
     trouble: the error of the last message that went back because something its handler needs is away (R61).
     """
 
-    def __init__(
-        self,
-        application: Application,
-        status: WorkerStatus,
-        events: EventDispatcher,
-        stop: StopRequest,
-        bus_name: str | None,
-    ) -> None:
-        self.handovers = Handovers(status)
-        self.trouble: Exception | None = None
-        self._application = application
-        self._status = status
-        self._events = events
-        self._stop = stop
-        self._bus_name = bus_name
+    application: Application
+    status: WorkerStatus
+    events: EventDispatcher
+    stop: StopRequest
+    bus_name: str | None
+    trouble: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self.handovers = Handovers(self.status)
         self._failures = FailureHandling(
-            application.retry_strategies(),
-            application.failure_transports,
-            application.transport,
-            application.infrastructure_errors(),
+            self.application.retry_strategies(),
+            self.application.failure_transports,
+            self.application.transport,
+            self.application.infrastructure_errors(),
         )
 
     def handle(self, held: Held) -> None:
         """Call the handlers and settle the message, unless a batch handler keeps it for now."""
-        self._events.dispatch(WorkerMessageReceived(held.envelope, held.transport.name))
+        self.events.dispatch(WorkerMessageReceived(held.envelope, held.transport.name))
         began = time.monotonic()
 
         def settle(error: Exception | None) -> None:
             self._settle(held, error, (time.monotonic() - began) * 1000)
 
-        outcome = run_handlers(self._application, held.transport, held.envelope, settle, self._bus_name)
-        if outcome is not Handled.LATER:
-            settle(outcome)
+        run_handlers(self.application, held.transport, held.envelope, settle, self.bus_name)
 
     def _settle(self, held: Held, error: Exception | None, milliseconds: float) -> None:
         if error is None:
@@ -78,43 +65,29 @@ class Settlement:
             return
         stop = stop_asked_for(error)
         if stop is not None:
-            self._stop.request(str(stop))
+            self.stop.request(str(stop))
         self._settle_failure(held, error)
 
     def _settle_success(self, held: Held, milliseconds: float) -> None:
-        def then() -> None:
-            self._status.handled += 1
+        def then(_: None) -> None:
+            self.status.handled += 1
             log.info("message_handled transport=%s id=%s type=%s ms=%.1f%s", held.transport.name, held.id, held.type,
                      milliseconds, about(held.envelope))  # fmt: skip
-            self._events.dispatch(WorkerMessageHandled(held.envelope, held.transport.name, milliseconds))
+            self.events.dispatch(WorkerMessageHandled(held.envelope, held.transport.name, milliseconds))
 
         self.handovers.settle(held, lambda: held.transport.ack(held.envelope), then)
 
     def _settle_failure(self, held: Held, error: Exception) -> None:
-        outcomes: list[Outcome] = []
-
-        def hand_over() -> None:
-            outcomes.append(self._failures.settle(held.transport, held.envelope, error))
-
-        def then() -> None:
-            outcome = outcomes[-1]
+        def then(outcome: Outcome) -> None:
             if outcome.is_attempt:
-                self._status.failed += 1
+                self.status.failed += 1
             else:
                 self.trouble = error
             log_failure(held, error, outcome)
-            self._events.dispatch(
-                WorkerMessageFailed(
-                    held.envelope,
-                    held.transport.name,
-                    error,
-                    outcome.will_retry,
-                    outcome.failure_transport,
-                    outcome.delay,
-                )
-            )
+            fate = (outcome.will_retry, outcome.failure_transport, outcome.delay)
+            self.events.dispatch(WorkerMessageFailed(held.envelope, held.transport.name, error, *fate))
 
-        self.handovers.settle(held, hand_over, then)
+        self.handovers.settle(held, lambda: self._failures.settle(held.transport, held.envelope, error), then)
 
 
 def run_handlers(
@@ -123,23 +96,26 @@ def run_handlers(
     envelope: AnyEnvelope,
     settle: Callable[[Exception | None], None],
     bus_name: str | None = None,
-) -> Exception | None | Handled:
+) -> None:
     """Handle what a transport gave, unless it cannot be read or seems to end its workers.
 
-    Returns what went wrong, None, or LATER: then `settle` is called with either when a batch handler is done.
+    settle: called once, with what went wrong or None; later, when a batch handler has the message.
     """
-    if isinstance(envelope.message, UndecodableMessage):
-        return MessageDecodingFailed(envelope.message.reason)
+    problem: Exception | None = None
     stamp = envelope.last(DeliveryStamp)
     limit = application.max_deliveries(transport.name)
-    if limit and stamp is not None and stamp.count > limit:
-        return MessageKillsWorkers(f"handed out {limit} times and never settled: it seems to end its workers")
-    try:
+    if isinstance(envelope.message, UndecodableMessage):
+        problem = MessageDecodingFailed(envelope.message.reason)
+    elif limit and stamp is not None and stamp.count > limit:
+        problem = MessageKillsWorkers(f"handed out {limit} times and never settled: it seems to end its workers")
+    else:
         received = envelope.with_stamps(ReceivedStamp(transport.name), AckStamp(settle))
-        result = application.dispatch_received(received, bus_name)
-    except Exception as error:
-        return error
-    return Handled.LATER if result.last(NoAutoAckStamp) is not None else None
+        try:
+            if application.dispatch_received(received, bus_name).last(NoAutoAckStamp) is not None:
+                return
+        except Exception as error:
+            problem = error
+    settle(problem)
 
 
 def stop_asked_for(error: Exception) -> StopWorker | None:
