@@ -114,4 +114,5 @@ def test_supervisord_settings_win_over_the_package_s(tmp_path: Path) -> None:
 def test_systemd_waits_longer_than_the_workers_may_take() -> None:
     text = render(ROLES / "supervisor/templates/systemd.conf.j2", "supervisor", supervisor_stop_timeout="120")
     assert "TimeoutStopSec=150" in text.splitlines()
-    assert "KillMode=mixed" in text.splitlines()
+    assert "KillMode=control-group" in text.splitlines()
+    assert "ExecStop=-/usr/bin/supervisorctl stop all" in text.splitlines()

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-NAME = re.compile(r"(?P<process>(?P<pool>.+)_\d+)\.log")
+NAME = re.compile(r"(?P<process>(?P<pool>.+)[_-]\d+)\.log")
 Line = tuple[float, str, str]
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,17 +36,17 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 serverurl=unix://{directory}/s.sock
 """
 PROGRAM = """
-[program:messenger-consume]
+[program:{name}]
 command={python} -m messenger.cli consume {arguments}
 directory={project}
 environment={environment}
-process_name=%(program_name)s_%(process_num)02d
+process_name={process_name}
 autostart=true
 autorestart=true
 stopasgroup=false
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={directory}/%(program_name)s_%(process_num)02d.log
+stdout_logfile={directory}/{process_name}.log
 numprocs={numprocs}
 startsecs={startsecs}
 startretries={startretries}
@@ -77,21 +78,46 @@ class Supervisord:
         stopwaitsecs: int = 40,
     ) -> None:
         """Start it with `messenger consume ARGUMENTS` as its program."""
-        text = CONF.format(directory=self.directory) + PROGRAM.format(
+        values: dict[str, Any] = {"startsecs": startsecs, "startretries": startretries, "stopwaitsecs": stopwaitsecs}
+        self.write(self.program(project, environment, arguments, numprocs=numprocs, **values))
+        self.launch()
+
+    def program(
+        self,
+        project: Path,
+        environment: dict[str, str],
+        arguments: str,
+        *,
+        name: str = "messenger-consume",
+        process_name: str = "%(program_name)s_%(process_num)02d",
+        **values: int,
+    ) -> str:
+        """A section that runs `messenger consume ARGUMENTS`."""
+        return PROGRAM.format(
             python=sys.executable,
             arguments=arguments,
             project=project,
             directory=self.directory,
             environment=",".join(f'{name}="{value}"' for name, value in environment.items()),
-            numprocs=numprocs,
-            startsecs=startsecs,
-            startretries=startretries,
-            stopwaitsecs=stopwaitsecs,
+            name=name,
+            process_name=process_name,
+            **{"numprocs": 1, "startsecs": 1, "startretries": 3, "stopwaitsecs": 40, **values},
         )
-        (self.directory / "supervisord.conf").write_text(text)
+
+    @property
+    def conf(self) -> Path:
+        """Its configuration."""
+        return self.directory / "supervisord.conf"
+
+    def write(self, *programs: str) -> None:
+        """Have these programs in its configuration, for it to read."""
+        self.conf.write_text("".join([CONF.format(directory=self.directory), *programs]))
+
+    def launch(self) -> None:
+        """Start it with the configuration that was written."""
         with (self.directory / "console.log").open("wb") as console:
             self._process = subprocess.Popen(
-                [self._binary, "-c", self.directory / "supervisord.conf"],
+                [self._binary, "-c", self.conf],
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=console,
@@ -126,7 +152,7 @@ class Supervisord:
     def ctl(self, *arguments: str) -> str:
         """Run supervisorctl; what it printed."""
         done = subprocess.run(
-            [self._binary.parent / "supervisorctl", "-c", self.directory / "supervisord.conf", *arguments],
+            [self._binary.parent / "supervisorctl", "-c", self.conf, *arguments],
             capture_output=True,
             text=True,
             timeout=LONG + 20,

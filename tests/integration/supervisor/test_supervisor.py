@@ -4,24 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.integration.supervisor.supervisord import Supervisord
 from tests.integration.worker.project import Project
-
-
-@pytest.fixture
-def supervisord() -> Iterator[Supervisord]:
-    with tempfile.TemporaryDirectory(prefix="messenger-sv-") as directory:  # short: a socket's path has a limit
-        made = Supervisord(Path(directory))
-        try:
-            yield made
-        finally:
-            made.stop()
 
 
 def test_stop_workers_brings_new_processes_and_nothing_fails(project: Project, supervisord: Supervisord) -> None:

@@ -1,0 +1,210 @@
+#!/usr/bin/python3
+"""Ansible module: has Supervisor run the programs of its configuration, and says what became of each process."""
+
+from __future__ import annotations
+
+import base64
+import configparser
+import http.client
+import socket
+import time
+import xmlrpc.client
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: messenger_worker_supervisor
+short_description: Has Supervisor run the programs of its configuration
+description:
+  - Has Supervisor read its configuration. Programs of ours that changed or are not wanted any more are stopped, all at
+    once, each within its C(stopwaitsecs); those that changed or are new are put into force; what does not run is
+    started. Every other program is left alone.
+  - Needs nothing but Python on the host. C(supervisorctl update) stops one program after the other, and says nothing of
+    what it had to kill.
+options:
+  wanted:
+    description: The programs (Supervisor's groups) that must be there. It fails when Supervisor does not find one.
+    type: list
+    elements: str
+    required: true
+  owned:
+    description: Programs that are ours too, and go when the configuration does not have them any more.
+    type: list
+    elements: str
+    default: []
+  config:
+    description: Where it is said how to reach supervisord, as for C(supervisorctl).
+    type: path
+    default: /etc/supervisor/supervisord.conf
+author: messenger-kit
+"""
+
+RETURN = r"""
+added: {description: Programs that are new., returned: success, type: list}
+updated: {description: Programs that changed., returned: success, type: list}
+removed: {description: Programs that are gone., returned: success, type: list}
+stopped:
+  description: >-
+    Processes that were stopped: C(process), C(pid), C(seconds) it took, C(exit) code. -1 is killed by Supervisor, 75
+    is a message that was handed back.
+  returned: success
+  type: list
+kept: {description: "Processes that went on: C(process), C(pid).", returned: success, type: list}
+started: {description: "Processes that were started: C(process), C(pid).", returned: success, type: list}
+processes: {description: How many processes the wanted programs have., returned: success, type: int}
+"""
+
+STOPPED, BACKOFF, EXITED, FATAL = 0, 30, 100, 200
+AT_REST = (STOPPED, EXITED, FATAL)
+CANT_REREAD, NOT_RUNNING, ALREADY_STARTED = 92, 70, 60
+POLL_SECONDS = 0.1
+
+Process = dict[str, Any]
+
+
+class Refused(Exception):
+    """What Supervisor cannot do, for people."""
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a socket in the file system."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost")
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.connect(self.path)
+
+
+class UnixTransport(xmlrpc.client.Transport):
+    """XML-RPC over a socket in the file system."""
+
+    def __init__(self, path: str, headers: Sequence[tuple[str, str]]) -> None:
+        super().__init__(headers=headers)
+        self.path = path
+
+    def make_connection(self, host: Any) -> UnixConnection:
+        if self._connection[1] is None:
+            self._connection = host, UnixConnection(self.path)
+        return self._connection[1]
+
+
+def connect(config: str) -> xmlrpc.client.ServerProxy:
+    """supervisord, reached as `supervisorctl` would."""
+    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";", "#"))
+    parser.read(config)
+    url = parser.get("supervisorctl", "serverurl", fallback="unix:///var/run/supervisor.sock")
+    user = parser.get("supervisorctl", "username", fallback="")
+    login = f"{user}:{parser.get('supervisorctl', 'password', fallback='')}"
+    headers = [("Authorization", "Basic " + base64.b64encode(login.encode()).decode())] if user else []
+    if url.startswith("unix://"):
+        transport = UnixTransport(url[len("unix://") :], headers)
+        return xmlrpc.client.ServerProxy("http://localhost/RPC2", transport=transport)
+    return xmlrpc.client.ServerProxy(url.rstrip("/") + "/RPC2", headers=headers)
+
+
+def processes_of(server: Any, groups: Iterable[str]) -> dict[str, Process]:
+    """What Supervisor knows of the processes of GROUPS, by `group:name`."""
+    wanted = set(groups)
+    return {f"{info['group']}:{info['name']}": info for info in server.getAllProcessInfo() if info["group"] in wanted}
+
+
+def read_configuration(server: Any, wanted: set[str], owned: set[str]) -> tuple[list[str], list[str], list[str]]:
+    """Have Supervisor read it; which of ours are new, changed, and gone."""
+    try:
+        announced = server.reloadConfig()[0]
+    except xmlrpc.client.Fault as fault:
+        raise Refused(f"Supervisor cannot read its configuration: {fault.faultString}") from None
+    added, changed, removed = ([str(name) for name in names if name in wanted | owned] for names in announced)
+    here = {info["group"] for info in server.getAllProcessInfo()}
+    lost = sorted(wanted & set(removed) | wanted - here - set(added))
+    if lost:
+        raise Refused(f"Supervisor does not find {', '.join(lost)} in its configuration; nothing was stopped")
+    return added, changed, removed
+
+
+def unless(code: int, call: Callable[..., Any], *arguments: Any) -> None:
+    """Make a call; the fault CODE says that nothing was left to do."""
+    try:
+        call(*arguments)
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode != code:
+            raise
+
+
+def stop(server: Any, groups: Sequence[str]) -> list[Process]:
+    """Stop all processes of GROUPS at once, and say how each ended. Supervisor kills them after their stopwaitsecs."""
+    began = time.monotonic()
+    waiting = {name: info for name, info in processes_of(server, groups).items() if info["state"] not in AT_REST}
+    for name in waiting:
+        unless(NOT_RUNNING, server.stopProcess, name, False)
+    ended = []
+    while waiting:
+        seconds = time.monotonic() - began
+        now = processes_of(server, groups)
+        for name in [name for name in waiting if now[name]["state"] in AT_REST]:
+            was = waiting.pop(name)
+            if was["pid"]:
+                how = {"seconds": round(seconds, 1), "exit": now[name]["exitstatus"]}
+                ended.append({"process": was["name"], "pid": was["pid"], **how})
+        time.sleep(POLL_SECONDS if waiting else 0)
+    return sorted(ended, key=lambda process: str(process["process"]))
+
+
+def start(server: Any, groups: set[str]) -> None:
+    """Start what does not run. Supervisor starts by itself what it has just been given."""
+    for name, info in processes_of(server, groups).items():
+        if info["state"] in AT_REST:
+            unless(ALREADY_STARTED, server.startProcess, name, False)
+
+
+def supervise(server: Any, wanted: set[str], owned: set[str]) -> dict[str, Any]:
+    """Bring what runs to what the configuration says."""
+    before = processes_of(server, wanted | owned)
+    added, changed, removed = read_configuration(server, wanted, owned)
+    stopped = stop(server, [*removed, *changed])
+    for group in [*removed, *changed]:
+        server.removeProcessGroup(group)
+    for group in [*changed, *added]:
+        server.addProcessGroup(group)
+    start(server, wanted)
+    after = processes_of(server, wanted)
+    old = {info["pid"] for info in before.values() if info["pid"]}
+    told = [{"process": info["name"], "pid": info["pid"]} for _, info in sorted(after.items())]
+    started = [process for process in told if process["pid"] not in {0, *old}]
+    kept = [process for process in told if process["pid"] in old]
+    changes = {"added": added, "updated": changed, "removed": removed, "stopped": stopped, "started": started}
+    return {"changed": any(changes.values()), **changes, "kept": kept, "processes": len(after)}
+
+
+def main() -> None:
+    """Do it, or say in one line why not."""
+    module = AnsibleModule(
+        argument_spec={
+            "wanted": {"type": "list", "elements": "str", "required": True},
+            "owned": {"type": "list", "elements": "str", "default": []},
+            "config": {"type": "path", "default": "/etc/supervisor/supervisord.conf"},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    if module.check_mode:  # the configuration that would be read is not there
+        module.exit_json(changed=False)
+    try:
+        with connect(given["config"]) as supervisord:
+            result = supervise(supervisord.supervisor, set(given["wanted"]), set(given["owned"]))
+    except Refused as refused:
+        module.fail_json(msg=str(refused))
+    except xmlrpc.client.Fault as fault:
+        module.fail_json(msg=f"Supervisor refused: {fault.faultString}; its log is /var/log/supervisor/supervisord.log")
+    except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
+        module.fail_json(msg=f"supervisord cannot be reached: {error}; `supervisorctl status` on the host says more")
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

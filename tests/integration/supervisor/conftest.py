@@ -1,0 +1,21 @@
+"""A supervisord for each test that asks for one."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.supervisor.supervisord import Supervisord
+
+
+@pytest.fixture
+def supervisord() -> Iterator[Supervisord]:
+    with tempfile.TemporaryDirectory(prefix="messenger-sv-") as directory:  # short: a socket's path has a limit
+        made = Supervisord(Path(directory))
+        try:
+            yield made
+        finally:
+            made.stop()
