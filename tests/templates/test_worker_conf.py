@@ -102,6 +102,47 @@ def test_every_option_of_a_pool(app_root: Path) -> None:
     assert (process.startsecs, process.startretries, process.stopwaitsecs) == (2, 4, 90)
 
 
+SLOTS = {"messenger_worker_layout": "slots"}
+
+
+def groups(*pools: dict[str, Any], **overrides: Any) -> list[str]:
+    """Supervisor's groups, as the role expects them."""
+    found: list[str] = evaluate(
+        "{{ __messenger_worker_groups }}", "messenger_worker", messenger_worker_pools=list(pools), **overrides
+    )
+    return found
+
+
+def test_slots_are_programs_of_their_own_in_the_pool_s_name(app_root: Path) -> None:
+    pools = [POOL | {"processes": 2, "environment": {"A": "b"}}, POOL | {"name": "urgent", "priority": 10}]
+    file = rendered(app_root, *pools, **SLOTS)
+    names = groups(*pools, **SLOTS)
+    assert names == ["messenger-consume-00", "messenger-consume-01", "urgent-00"]
+    assert check(file, *names).returncode == 0
+    processes = loaded(file)
+    assert sorted(processes) == names
+    process = processes["messenger-consume-01"]
+    assert process.environment["MESSENGER_POOL"] == "messenger-consume"
+    assert process.environment["A"] == "b"
+    assert process.stdout_logfile == f"{app_root}/shared/log/messenger-consume-01.log"
+    assert [processes[name].priority for name in names] == [999, 999, 10]
+
+
+def test_in_either_layout_a_process_differs_in_names_only(app_root: Path) -> None:
+    pool = POOL | {"processes": 2, "limit": 5, "stop_timeout": 30}
+    one, many = loaded(rendered(app_root, pool)), loaded(rendered(app_root, pool, **SLOTS))
+    assert groups(pool) == ["messenger-consume"]
+    for key in ("command", "directory", "user", "uid", "startsecs", "startretries", "stopwaitsecs", "autorestart"):
+        values = [getattr(process, key, None) for process in [*one.values(), *many.values()]]
+        assert values == values[:1] * 4, key
+
+
+def test_more_options_of_a_pool(app_root: Path) -> None:
+    pool = POOL | {"options": ["--order", "weighted", "--fetch-size", "20"]}
+    command = loaded(rendered(app_root, pool))["messenger-consume_00"].command
+    assert "async --order weighted --fetch-size 20 --min-uptime 6" in command
+
+
 def stop_deadline(app_root: Path, pool: dict[str, Any], **overrides: Any) -> float:
     """What `messenger consume` itself reads from the command that Supervisor runs."""
     arguments = shlex.split(loaded(rendered(app_root, pool, **overrides))["messenger-consume_00"].command)[2:]

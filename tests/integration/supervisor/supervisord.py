@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ class Supervisord:
         self.directory = directory
         self.log_path = directory / "supervisord.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self.orphans: list[int] = []
         binary = shutil.which("supervisord", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         if binary is None:
             pytest.fail("supervisord is not installed; on Debian: apt-get install supervisor")
@@ -159,8 +161,17 @@ class Supervisord:
         )
         return done.stdout + done.stderr
 
+    def kill(self) -> None:
+        """End supervisord alone, as `kill -9` and the kernel's memory killer do."""
+        assert self._process is not None
+        self.orphans += self.spawns()
+        self._process.kill()
+        self._process.wait(LONG)
+        self._process = None
+
     def stop(self) -> None:
         """End it and everything it runs."""
+        self._end_orphans()
         if self._process is None:
             return
         if self._process.poll() is None:
@@ -171,3 +182,10 @@ class Supervisord:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait(LONG)
         self._process = None
+
+    def _end_orphans(self) -> None:
+        """Workers that a killed supervisord left behind; `orphans` are those that still run."""
+        for pid in self.orphans:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.orphans = []
