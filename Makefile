@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deploy undeploy sandbox sandbox-clean test lint types unit fuzz integration templates molecule clean
+.PHONY: help deploy undeploy sandbox sandbox-clean test lint types unit fuzz integration templates molecule molecule-all clean
 
 PYTHON ?= python3
 export PYTHON
@@ -14,6 +14,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 PLAYBOOK = ANSIBLE_CONFIG=ansible.cfg ansible-playbook
 SCENARIOS = default plain rollback
+ALL_SCENARIOS = $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 SCENARIO ?= $(SCENARIOS)
 SECONDS ?= 600
 
@@ -58,6 +59,9 @@ templates: .dev .packages ## every template rendered, and loaded by Supervisor's
 
 molecule: .dev ## the roles and playbooks on real hosts in containers
 	@molecule/shared/run.sh $(SCENARIO)
+
+molecule-all: .dev ## every scenario, also those that CI leaves out
+	@molecule/shared/run.sh $(ALL_SCENARIOS)
 
 clean: ## remove .venv, caches, containers and the container image
 	@scripts/clean.sh

@@ -40,6 +40,13 @@ def test_the_example_s_workers_use_their_own_user_over_tls() -> None:
     assert (options.password or "").startswith("replace-this-example")
 
 
+def test_a_group_of_hosts_has_pools_of_its_own() -> None:
+    assert value("example", "worker1", "messenger_worker_pools | map(attribute='name')") == ["messenger-consume"]
+    pools, layout = value("example", "worker3", "[messenger_worker_pools, messenger_worker_layout]")
+    assert [(pool["name"], pool.get("stop_timeout")) for pool in pools] == [("messenger-consume", None), ("heavy", 600)]
+    assert (pools[0]["priority"], layout) == (10, "slots")
+
+
 def test_an_external_redis_needs_to_be_named_only() -> None:
     options = parse_redis_dsn("async", value("external", "worker1", "messenger_app_env.MESSENGER_TRANSPORT_DSN"))
     assert (options.host, options.tls, options.user) == ("redis.example.com", True, "sms")
