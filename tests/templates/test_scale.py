@@ -56,7 +56,7 @@ def test_the_inventory_s_numbers() -> None:
 
 @pytest.mark.parametrize("layout", ["numprocs", "slots"])
 def test_what_scale_gave_stays_until_the_inventory_says_another_number(tmp_path: Path, layout: str) -> None:
-    asked = {"messenger_worker_scale_pool": "mail", "messenger_worker_scale_processes": "6"}
+    asked: dict[str, Any] = {"messenger_worker_scale_pool": "mail", "messenger_worker_scale_processes": "6"}
     assert numbers(**asked) == {"mail": 6, "heavy": 1}
     seen = noted(tmp_path, messenger_worker_layout=layout, **asked)
     assert numbers(__messenger_worker_noted=seen) == {"mail": 6, "heavy": 1}
