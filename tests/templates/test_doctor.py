@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import pwd
 import socket
 import subprocess
 import sys
@@ -23,6 +26,9 @@ HOST: dict[str, Any] = {
     "free_megabytes": 9000,
     "free_inodes": 900_000,
     "refused": {},
+    "group": "999",
+    "package": True,
+    "seen": [],
 }
 
 
@@ -128,14 +134,39 @@ def test_looking_at_a_host(tmp_path: Path) -> None:
         free = socket.create_server(("127.0.0.1", 0))
         closed = free.getsockname()[1]
         free.close()
-        words = ["12.5", str(tmp_path / "not/there"), f"127.0.0.1:{port}", f"127.0.0.1:{closed}"]
-        script = ROLES / "messenger_app/files/look.py"
-        done = subprocess.run([sys.executable, str(script), *words], check=True, capture_output=True, text=True)
+        link, file = tmp_path / "current", tmp_path / "settings"
+        link.symlink_to("releases/one")
+        file.write_text("A=1\n")
+        file.chmod(0o640)
+        question = {
+            "asked_at": 12.5,
+            "root": str(tmp_path / "not/there"),
+            "user": "a-user-who-is-not-there",
+            "package": "a-package-that-is-not-there",
+            "addresses": [f"127.0.0.1:{port}", f"127.0.0.1:{closed}"],
+            "paths": [str(path) for path in (link, file, tmp_path, tmp_path / "missing")],
+        }
+        words = [str(ROLES / "messenger_app/files/look.py"), json.dumps(question)]
+        done = subprocess.run([sys.executable, *words], check=True, capture_output=True, text=True)
     found = json.loads(done.stdout)
     assert found["asked_at"] == 12.5
     assert found["directory"] == str(tmp_path)
     assert found["refused"] == {f"127.0.0.1:{closed}": "Connection refused"}
     assert found["free_megabytes"] > 0
+    assert (found["group"], found["package"]) == (None, False)
+    link_row, file_row, directory_row = found["seen"]
+    assert link_row == {"path": str(link), "target": "releases/one"}
+    mine = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": str(os.getgid())}
+    sha256 = hashlib.sha256(b"A=1\n").hexdigest()
+    assert file_row == {"path": str(file), "mode": "0640", **mine, "sha256": sha256}
+    assert directory_row == {"path": str(tmp_path), "mode": "0700", **mine}
+
+
+def test_looking_for_a_user_and_a_package_that_are_there() -> None:
+    question = {"asked_at": 1, "root": "/", "user": "daemon", "package": "dpkg", "addresses": [], "paths": []}
+    words = [str(ROLES / "messenger_app/files/look.py"), json.dumps(question)]
+    found = json.loads(subprocess.run([sys.executable, *words], check=True, capture_output=True, text=True).stdout)
+    assert (found["group"], found["package"]) == (str(pwd.getpwnam("daemon").pw_gid), True)
 
 
 def test_the_screen_names_each_thing_once() -> None:

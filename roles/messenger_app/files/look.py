@@ -1,19 +1,26 @@
-"""Print as JSON what a release needs to know of this host: python - ASKED_AT DIRECTORY [HOST[:PORT]…]
+"""Print as JSON what a deploy needs to know of this host: python - QUESTION, which is JSON as well.
 
-ASKED_AT comes back as it was given; `time` is this host's. `refused` says which of the addresses cannot be reached, and
-why. `free_inodes` is null where the file system has no fixed number of them.
+The question names `asked_at` (it comes back as it was given; `time` is this host's), `root`, `user`, `package`,
+`addresses` (HOST[:PORT]) and `paths`. In the answer `refused` says which of the addresses cannot be reached, and why;
+`free_inodes` is null where the file system has no fixed number of them; `group` is the id of the user's group, null where
+there is no such user; and `seen` has what is at those of the paths that are there.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import pwd
 import re
 import socket
+import stat
+import subprocess
 import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 SECONDS = 3
 
@@ -30,21 +37,56 @@ def refused(addresses: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def main(asked_at: str, directory: str, *addresses: str) -> None:
-    wanted = Path(directory)
-    existing = next(path for path in (wanted, *wanted.parents) if path.exists())
+def group(user: str) -> str | None:
+    """The id of the user's group."""
+    try:
+        return str(pwd.getpwnam(user).pw_gid)
+    except KeyError:
+        return None
+
+
+def installed(package: str) -> bool:
+    """Whether the Debian package is there."""
+    command = ["dpkg-query", "--show", "--showformat", "${db:Status-Status}", package]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout == "installed"
+
+
+def seen(path: str) -> dict[str, Any] | None:
+    """What is there, in the words of Ansible's modules; for a file also what it holds, for a link where it leads."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    if stat.S_ISLNK(found.st_mode):
+        return {"path": path, "target": os.readlink(path)}
+    row: dict[str, Any] = {"path": path, "mode": f"{stat.S_IMODE(found.st_mode):04o}", "group": str(found.st_gid)}
+    try:
+        row["owner"] = pwd.getpwuid(found.st_uid).pw_name
+    except KeyError:
+        row["owner"] = str(found.st_uid)
+    if stat.S_ISREG(found.st_mode):
+        row["sha256"] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return row
+
+
+def main(question: dict[str, Any]) -> None:
+    root = Path(question["root"])
+    existing = next(path for path in (root, *root.parents) if path.exists())
     disk = os.statvfs(existing)
     document = {
-        "asked_at": float(asked_at),
+        "asked_at": question["asked_at"],
         "time": time.time(),
         "python": ".".join(map(str, sys.version_info[:2])),
         "directory": str(existing),
         "free_megabytes": disk.f_bavail * disk.f_frsize // 2**20,
         "free_inodes": disk.f_favail if disk.f_files else None,
-        "refused": refused(addresses),
+        "refused": refused(question["addresses"]),
+        "group": group(question["user"]),
+        "package": installed(question["package"]),
+        "seen": [row for row in map(seen, question["paths"]) if row],
     }
     print(json.dumps(document))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(json.loads(sys.argv[1]))
