@@ -3,10 +3,12 @@
 #   ARGS='-e key=value -K'   more arguments for ansible-playbook (deploy, undeploy) or pytest (unit, integration, templates)
 #   SCENARIO=plain           one scenario only (molecule)
 #   SECONDS=600              how long, in all (fuzz)
+#   HOSTS="1 5"              fleets of so many hosts (bench-deploy)
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deploy undeploy sandbox sandbox-clean test lint types unit fuzz integration templates molecule molecule-all clean
+.PHONY: help deploy undeploy sandbox sandbox-clean test lint types unit fuzz integration templates
+.PHONY: molecule molecule-all soak bench-deploy clean
 
 PYTHON ?= python3
 export PYTHON
@@ -17,6 +19,7 @@ SCENARIOS = default plain rollback
 ALL_SCENARIOS = $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 SCENARIO ?= $(SCENARIOS)
 SECONDS ?= 600
+HOSTS ?= 1 5
 
 help: ## list these commands
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -62,6 +65,13 @@ molecule: .dev ## the roles and playbooks on real hosts in containers
 
 molecule-all: .dev ## every scenario, also those that CI leaves out
 	@molecule/shared/run.sh $(ALL_SCENARIOS)
+
+soak: .dev ## 20 deploys in a row over four hosts under load, one of them bad, one with a host cut off (30 minutes)
+	@KIT_FLEET_DEPLOYS=20 molecule/shared/run.sh fleet
+
+bench-deploy: .dev ## measure deploys beside other ways of doing them, on fleets of HOSTS="1 5" containers
+	@molecule/shared/engine.sh
+	@. molecule/shared/env.sh && PYTHONPATH=. python -m benchmarks.deploy $(HOSTS)
 
 clean: ## remove .venv, caches, containers and the container image
 	@scripts/clean.sh
