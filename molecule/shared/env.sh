@@ -22,7 +22,7 @@ hard_limit() { # hard_limit FLAG CEILING
 }
 
 podman_settings() {
-  local conf=$KIT_STATE/containers.conf files processes
+  local conf=$KIT_STATE/containers.conf.$$ files processes
   : > "$conf"
   if ! has_capability 24; then # CAP_SYS_RESOURCE: podman's default limits would need it
     files=$(hard_limit -n 1048576)
@@ -33,7 +33,9 @@ podman_settings() {
   if [[ $(stat -f -c %T /sys/fs/cgroup) == tmpfs ]]; then # cgroup v1 or hybrid: crun refuses it
     printf '[engine]\nruntime = "runc"\n' >> "$conf"
   fi
-  if [[ -s $conf ]]; then export CONTAINERS_CONF=$conf; fi
+  # In one step: several runs may read it
+  mv "$conf" "$KIT_STATE/containers.conf"
+  if [[ -s $KIT_STATE/containers.conf ]]; then export CONTAINERS_CONF=$KIT_STATE/containers.conf; fi
 }
 
 pip_settings() { # how this machine's pip reaches its index, for pip in the containers
