@@ -128,6 +128,22 @@ def test_where_dsns_lead(dsn: Any, addresses: list[str]) -> None:
     assert evaluate("{{ __messenger_app_redis_addresses }}", "messenger_app", messenger_app_env=env) == addresses
 
 
+SENTINEL = "rediss://u:p@any/messages?host[s1:26379]&host[s2:26379]&sentinel_master=main&ssl[cafile]=/ca.pem"
+
+
+def test_of_a_sentinel_dsn_the_sentinels_are_asked() -> None:
+    env = {"DSN": SENTINEL}
+    assert evaluate("{{ __messenger_app_redis_addresses }}", "messenger_app", messenger_app_env=env) == []
+    found = evaluate("{{ __messenger_app_sentinel_addresses }}", "messenger_app", messenger_app_env=env)
+    assert found == ["s1:26379", "s2:26379"]
+
+
+@pytest.mark.parametrize(("refused", "level"), [(["s1:26379"], "warn"), (["s1:26379", "s2:26379"], "fail")])
+def test_one_sentinel_is_enough(refused: list[str], level: str) -> None:
+    (finding,) = findings({"refused": dict.fromkeys(refused, "refused")}, messenger_app_env={"DSN": SENTINEL})
+    assert finding["level"] == level
+
+
 def test_looking_at_a_host(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

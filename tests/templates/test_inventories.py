@@ -52,6 +52,18 @@ def test_an_external_redis_needs_to_be_named_only() -> None:
     assert (options.host, options.tls, options.user) == ("redis.example.com", True, "sms")
 
 
+def test_workers_ask_all_sentinels_and_wait_for_a_replica() -> None:
+    dsn, master, sentinels = value(
+        "sentinel",
+        "redis2",
+        "[messenger_app_env.MESSENGER_TRANSPORT_DSN, redis_replica_of, redis_sentinel_name]",
+    )
+    options = parse_redis_dsn("async", dsn)
+    assert options.sentinels == (("10.0.0.11", 26379), ("10.0.0.12", 26379), ("10.0.0.13", 26379))
+    assert (options.sentinel_master, options.tls, options.user, options.wait_replicas) == (sentinels, True, "sms", 1)
+    assert master == "redis1"
+
+
 def test_without_hosts_for_redis_site_is_for_the_workers_alone() -> None:
     said = ansible("ansible-playbook", "external", "playbooks/site.yml", "--list-hosts")
     play = r"play #\d+ .*?: (.*?)\tTAGS.*?\n.*\n +hosts \((\d+)\)"
