@@ -1,4 +1,4 @@
-"""After restore.yml: messages that waited are handled once, delayed and failed ones are back, and nothing else is gone."""
+"""After restore.yml: messages that waited are handled once; delayed and failed ones are back."""
 
 from __future__ import annotations
 
