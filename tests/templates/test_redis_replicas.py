@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.templates.kit_redis import role_module
+from tests.templates.kit_redis import KitRedis, role_module
 from tests.templates.render import ROLES, evaluate
 from tests.templates.test_doctor import trusted
 from tests.templates.test_releases import load
@@ -156,3 +157,43 @@ def test_after_a_failover_its_settings_win_and_replicaof_stays(files: tuple[Path
     assert "secret" not in main.read_text()
     main.write_text(main.read_text() + "tls-port 6390\n")
     assert include(files), "a setting the kit does not have any more"
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[KitRedis, KitRedis]]:
+    """Two servers with the role's files that could copy each other."""
+    known = {"redis_replica_of": "r1", "redis_replication_password": "by-which-they-know-each-other"}
+    servers = [KitRedis(redis_address="127.0.0.1", **known) for _ in range(2)]
+    for server in servers:
+        server.start()
+    yield servers[0], servers[1]
+    for server in servers:
+        server.destroy()
+
+
+def follow(master: KitRedis, replica: KitRedis, *, change: bool = True) -> bool:
+    """Whether redis_replica changes the second server. Without Sentinel."""
+    wanted = {"address": "r2", "first": "127.0.0.1", "port": master.port, "name": "", "sentinels": []}
+    answer: tuple[str, bool] = role_module("redis_replica").bring_in_line(replica.local(), wanted, change=change)
+    assert answer[0] == "127.0.0.1"
+    return answer[1]
+
+
+def test_an_empty_server_becomes_a_replica_once(pair: tuple[KitRedis, KitRedis]) -> None:
+    master, replica = pair
+    with master.client() as there, replica.client() as here:
+        there.set("x", "1")
+        assert follow(master, replica, change=False)
+        assert here.info("replication")["role"] == "master", "check mode changes nothing"
+        assert [follow(master, replica), follow(master, replica)] == [True, False]
+        there.wait(1, 10_000)
+        assert here.get("x") == b"1"
+
+
+def test_a_server_that_holds_something_is_not_emptied(pair: tuple[KitRedis, KitRedis]) -> None:
+    master, replica = pair
+    with replica.client() as here:
+        here.set("x", "1")
+        with pytest.raises(Exception, match="it holds 1 keys and would lose them as a replica of 127.0.0.1"):
+            follow(master, replica)
+        assert here.get("x") == b"1"
