@@ -9,6 +9,7 @@ from messenger.errors import TransportUnavailable
 
 _POLL_SECONDS = 0.25
 _AT_WORK = ("idle", "busy", "pausing", "paused")
+_SILENT_SECONDS = 3.0  # a worker reports every second; one that was killed stays listed for a while
 
 
 class Gate:
@@ -30,7 +31,8 @@ class Gate:
     def wait(self, timeout: float, stable: float) -> tuple[list[WorkerInfo], list[str]]:
         """The workers, and what is wrong with them; nothing: reached, and the same workers stayed `stable` seconds.
 
-        timeout: seconds until they must be as wanted; the stable time comes on top.
+        Workers that have run for longer than that need no waiting. timeout: seconds until they must be as wanted; the
+        stable time comes on top.
         """
         deadline = time.monotonic() + timeout
         since: float | None = None
@@ -45,7 +47,7 @@ class Gate:
                 since = None
             elif since is None or seen != ids:
                 since, ids = now, seen
-            if since is not None and now - since >= stable:
+            if since is not None and (now - since >= stable or _have_stayed(found, stable)):
                 return found, []
             if now >= deadline + stable:
                 return found, problems or ["the workers did not stay: some were started again and again"]
@@ -77,3 +79,7 @@ class Gate:
         if worker.state not in _AT_WORK:
             return f"{worker.id} is {worker.state}" + (f" for {worker.waiting_for}" if worker.waiting_for else "")
         return None
+
+
+def _have_stayed(workers: list[WorkerInfo], seconds: float) -> bool:
+    return all(worker.uptime_seconds >= seconds and worker.seen_seconds < _SILENT_SECONDS for worker in workers)

@@ -64,6 +64,17 @@ def test_workers_that_stay_do() -> None:
     assert problems(lambda n: [worker("w0" if n == 0 else "w1")], timeout=20, stable=0.3) == []
 
 
+def test_workers_that_have_run_for_longer_need_no_waiting() -> None:
+    long = worker("a", uptime_seconds=600.0, seen_seconds=0.5)
+    assert problems(lambda _: [long], stable=300) == []
+    silent = worker("a", uptime_seconds=600.0, seen_seconds=9.0)
+    restarted = worker("b", uptime_seconds=600.0)
+    for look in (lambda n: [worker("a") if n < 2 else worker("b")], lambda n: [silent] if n < 2 else [restarted]):
+        registry = Registry(look)
+        assert Gate(cast("Control", registry), "here", "r2", 1).wait(20, 0.3)[1] == []
+        assert registry.looks > 2
+
+
 @pytest.mark.parametrize("state", ["starting", "waiting", "stopping", "broken"])
 def test_a_worker_that_does_not_work_is_named(state: str) -> None:
     waiting_for = "redis at h:1" if state == "waiting" else None
