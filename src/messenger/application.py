@@ -24,6 +24,7 @@ from messenger.deduplication.message_locks import MessageLocks
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import ConfigError, InfrastructureError, TransportUnavailable
 from messenger.events import EventDispatcher
+from messenger.failure import FailureHandling
 from messenger.handler_arguments import HandlerArguments
 from messenger.handlers import HandlerRegistry
 from messenger.importing import import_name, one_line
@@ -227,6 +228,12 @@ class Application:
             )
             for name, transport in self._transport_configs.items()
         }
+
+    def failure_handling(self) -> FailureHandling:
+        """What decides on failed messages. Raises ConfigError for a strategy or an error class that is none."""
+        return FailureHandling(
+            self.retry_strategies(), self.failure_transports, self.transport, self.infrastructure_errors()
+        )
 
     def infrastructure_errors(self) -> tuple[type[Exception], ...]:
         """The errors that say that something handlers need is away (R61). Raises ConfigError for one that is none."""

@@ -53,9 +53,9 @@ class Batches:
         buffer.items.append((envelope, done))
 
     @property
-    def next_due(self) -> float | None:
-        """Monotonic seconds at which the next batch is due; None when no message waits."""
-        return min((buffer.due_at() for buffer in self._buffers.values()), default=None)
+    def next_due(self) -> float:
+        """Monotonic seconds at which the next batch is due; infinite when no message waits."""
+        return min((buffer.due_at() for buffer in self._buffers.values()), default=float("inf"))
 
     def flush(self, *, force: bool = False) -> bool:
         """Call the handlers whose batch is due; with `force` all that have messages. Whether there was one."""

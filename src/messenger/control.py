@@ -23,10 +23,10 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from messenger.transports.redis.link import RedisLink, link_to
+from messenger.readable import readable
+from messenger.transports.redis.link import GRACE_SECONDS, RedisLink, link_to
 from messenger.transports.redis.options import RedisOptions
 
-HEARTBEAT_SECONDS = 1.0
 _TTL_MS = 15_000
 _REPLY_SECONDS = 60
 
@@ -144,7 +144,7 @@ class Control:
         """Ask every worker in these scopes to finish its message and leave."""
         commands = [("HINCRBY", f"{self.prefix}:stop", scope.field, 1) for scope in scopes]
         if commands:
-            self._link.pipeline(commands, transaction=True)
+            self._link.pipeline([("MULTI",), *commands, ("EXEC",)])
 
     def pause(self, scope: Scope, by: str, reason: str) -> None:
         """Have the workers of this scope, and those that will be, finish their message and take no other."""
@@ -218,7 +218,9 @@ class Control:
         deadline = time.monotonic() + seconds
         while True:
             left = max(deadline - time.monotonic(), 0.01)
-            found = self._link.wait(("BLPOP", f"{self.prefix}:reply:{token}", left), left, lambda: False)
+            fd = self._link.begin(("BLPOP", f"{self.prefix}:reply:{token}", left), left)
+            readable((fd,), left + GRACE_SECONDS)
+            found = self._link.end()
             if found:
                 return msgspec.json.decode(found[1], type=Reply)
             if time.monotonic() >= deadline:  # in a cluster a wait ends early when the key moves to another node

@@ -32,8 +32,6 @@ class Envelope(Struct, Generic[M], frozen=True):
         if not isinstance(self.stamps, tuple):
             force_setattr(self, "stamps", tuple(self.stamps))
 
-    __hash__ = None  # type: ignore[assignment]
-
     @staticmethod
     def wrap(message: Any, stamps: Iterable[Stamp] = ()) -> AnyEnvelope:
         """An envelope around `message`; one that is an envelope already keeps its stamps and gets these too."""

@@ -18,7 +18,7 @@ class HandlerCaller:
 
     def __init__(self, timeout: float | None = None) -> None:
         self._timeout = timeout
-        self._runner: asyncio.Runner | None = None
+        self._runner = asyncio.Runner()  # makes its event loop when it is first used
 
     def call(self, handler: Handler, first: object, arguments: Mapping[str, object]) -> tuple[object, Exception | None]:
         """The handler's result and None, or None and what went wrong.
@@ -28,7 +28,7 @@ class HandlerCaller:
         seconds = handler.options.timeout or self._timeout
         try:
             if handler.is_async:
-                return self._run(handler.call(first, **arguments), seconds), None
+                return self._runner.run(_within(handler.call(first, **arguments), seconds)), None
             with time_limit(seconds):
                 return handler.call(first, **arguments), None
         except Exception as error:
@@ -40,16 +40,10 @@ class HandlerCaller:
         except asyncio.CancelledError:  # something the handler awaited was cancelled; no reason to stop the worker
             return None, RuntimeError("the handler was cancelled")
 
-    def _run(self, awaitable: Awaitable[object], seconds: float | None) -> object:
-        if self._runner is None:
-            self._runner = asyncio.Runner()
-        return self._runner.run(_within(awaitable, seconds))
-
     def close(self) -> None:
-        """Close the event loop, if an async handler needed one."""
-        if self._runner is not None:
-            self._runner.close()
-            self._runner = None
+        """Close the event loop, if an async handler needed one; another call makes a new one."""
+        self._runner.close()
+        self._runner = asyncio.Runner()
 
 
 async def _within(awaitable: Awaitable[object], seconds: float | None) -> object:

@@ -140,19 +140,17 @@ class HandlerRegistry:
     """Who handles what: by class, then parents, then protocols, then ``*``; each handler once."""
 
     def __init__(self, handlers: Iterable[Handler] = ()) -> None:
-        self._by_type: dict[type | str, list[Handler]] = {}
+        self._handlers: list[Handler] = []
         self._cache: dict[type, tuple[Handler, ...]] = {}
         for item in handlers:
             self.add(item)
 
     def add(self, item: Handler) -> None:
         """Register a handler; HandlerDefinitionError when another one has its name."""
-        for handled in item.options.handles:
-            same_type = self._by_type.setdefault(handled, [])
-            if any(other.name == item.name for other in same_type):
+        for other in self._handlers:
+            if other.name == item.name and not set(other.options.handles).isdisjoint(item.options.handles):
                 raise HandlerDefinitionError(f"two handlers are called {item.name!r}: give one an alias")
-            same_type.append(item)
-            same_type.sort(key=lambda h: -h.options.priority)
+        self._handlers.append(item)
         self._cache.clear()
 
     def for_message(self, message: object) -> tuple[Handler, ...]:
@@ -165,19 +163,25 @@ class HandlerRegistry:
 
     def _look_up(self, message: object) -> tuple[Handler, ...]:
         lineage: list[type | str] = [c for c in type(message).__mro__ if c is not object]
-        protocols = [t for t in self._by_type if is_protocol(t) and t not in lineage and isinstance(message, t)]
-        found: dict[str, Handler] = {}
-        for handled in (*lineage, *protocols, ANY_MESSAGE):
-            for item in self._by_type.get(handled, ()):
-                found.setdefault(item.name, item)
-        return tuple(found.values())
+        protocols = [t for t in self.message_types if is_protocol(t) and t not in lineage and isinstance(message, t)]
+        by_priority = sorted(self._handlers, key=lambda item: -item.options.priority)
+        wanted = (*lineage, *protocols, ANY_MESSAGE)
+        return _once(item for handled in wanted for item in by_priority if handled in item.options.handles)
 
     @property
     def message_types(self) -> tuple[type, ...]:
         """Every class some handler names."""
-        return tuple(t for t in self._by_type if isinstance(t, type))
+        named = (handled for item in self._handlers for handled in item.options.handles)
+        return tuple(dict.fromkeys(handled for handled in named if isinstance(handled, type)))
 
     @property
     def handlers(self) -> tuple[Handler, ...]:
         """Every handler, once."""
-        return tuple({h.name: h for group in self._by_type.values() for h in group}.values())
+        return _once(self._handlers)
+
+
+def _once(handlers: Iterable[Handler]) -> tuple[Handler, ...]:
+    found: dict[str, Handler] = {}
+    for item in handlers:
+        found.setdefault(item.name, item)
+    return tuple(found.values())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 
 from messenger.envelope import AnyEnvelope
 from messenger.messages import dotted_name, message_options, wire_name
@@ -18,7 +19,7 @@ class Router:
 
     def __init__(self, routes: Mapping[str, Sequence[str]]) -> None:
         self._routes = routes
-        self._cache: dict[type, tuple[str, ...]] = {}
+        self.for_class: Callable[[type], tuple[str, ...]] = cache(self._for_class)
 
     def transport_names(self, envelope: AnyEnvelope) -> tuple[str, ...]:
         """The transports of this envelope, each once; empty: it is handled at once. A TransportNamesStamp wins."""
@@ -27,35 +28,16 @@ class Router:
             return chosen.transport_names
         return self.for_class(type(envelope.message))
 
-    def for_class(self, cls: type) -> tuple[str, ...]:
-        """The transports of a message class."""
-        found = self._cache.get(cls)
-        if found is None:
-            found = self._cache[cls] = self._look_up(cls)
-        return found
-
-    def _look_up(self, cls: type) -> tuple[str, ...]:
-        names: dict[str, None] = {}
-        for key, is_wildcard in _keys(cls):
-            if is_wildcard and names:
-                break
-            names.update(dict.fromkeys(self._routes.get(key, ())))
-        if not names:
-            for parent in cls.__mro__:
-                names.update(dict.fromkeys(message_options(parent).transports))
-        return tuple(names)
-
-
-def _keys(cls: type) -> Iterator[tuple[str, bool]]:
-    """The routing keys that match a class, narrow ones first, and whether each is a wildcard."""
-    lineage = [c for c in cls.__mro__ if c is not object]
-    for parent in lineage:
-        yield dotted_name(parent), False
-        if wire_name(parent) != dotted_name(parent):
-            yield wire_name(parent), False
-    yield from ((key, True) for key in _wildcards(dotted_name(cls), "."))
-    yield from ((key, True) for key in _wildcards(wire_name(cls), "\\"))
-    yield "*", True
+    def _for_class(self, cls: type) -> tuple[str, ...]:
+        """The transports of a message class: every key that names it or a parent counts, else the narrowest wildcard,
+        else what @message says.
+        """
+        exact = [key for parent in cls.__mro__[:-1] for key in (dotted_name(parent), wire_name(parent))]
+        wildcards = [*_wildcards(dotted_name(cls), "."), *_wildcards(wire_name(cls), "\\"), "*"]
+        names = [name for key in exact for name in self._routes.get(key, ())]
+        names = names or next((list(self._routes[key]) for key in wildcards if self._routes.get(key)), [])
+        names = names or [name for parent in cls.__mro__ for name in message_options(parent).transports]
+        return tuple(dict.fromkeys(names))
 
 
 def _wildcards(name: str, separator: str) -> Iterator[str]:

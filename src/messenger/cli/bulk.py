@@ -16,6 +16,7 @@ from messenger.cli.terminal import Progress, printable
 from messenger.errors import MessageDecodingFailed, MessengerError
 from messenger.messages import wire_name
 from messenger.stamps import SentStamp, Stamp
+from messenger.wire.body import decode_body
 
 
 class Bodies(Protocol):
@@ -85,7 +86,7 @@ def dispatch_all(application: Application, cls: type, bodies: Bodies, stamps: Se
         length = _check(application, cls, bodies, outcome) if bodies.is_read_again else None
         with Progress(length, "Sending") as progress:
             for outcome.at, body in bodies:
-                envelope = application.dispatch(_read(application, cls, body), stamps)
+                envelope = application.dispatch(_read(cls, body), stamps)
                 outcome.sent += 1
                 outcome.transports = [sent.transport_name for sent in envelope.all(SentStamp)]
                 progress.step()
@@ -100,14 +101,14 @@ def _check(application: Application, cls: type, bodies: Iterable[tuple[str, byte
     """How many there are. Raises MessageDecodingFailed at the first that is no such message."""
     count = 0
     for outcome.at, body in bodies:
-        _read(application, cls, body)
+        _read(cls, body)
         count += 1
     return count
 
 
-def _read(application: Application, cls: type, body: bytes) -> object:
+def _read(cls: type, body: bytes) -> object:
     try:
-        return application.serializer.read(cls, body.decode())
+        return decode_body(cls, body.decode())
     except UnicodeDecodeError as error:
         raise MessageDecodingFailed(f"it is not UTF-8: {error}") from None
 

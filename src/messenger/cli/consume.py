@@ -19,6 +19,7 @@ from messenger.errors import ConfigError
 from messenger.transports.base import QueueTransport
 from messenger.worker import Worker, WorkerOptions
 from messenger.worker.limits import Limits
+from messenger.worker.parts import add_parts
 
 log = logging.getLogger("messenger.consume")
 # With startsecs=0 Supervisor starts a program again at once, however often it fails: this pause is then the only one.
@@ -121,6 +122,7 @@ def consume(
     exclude: tuple[str, ...],
     queues: tuple[str, ...],
     stop_when_empty: bool,
+    stop_deadline: float | None,
     verbose: int,
     quiet: bool,
     **options: Any,
@@ -154,6 +156,7 @@ def consume(
         _choose_queues(application, names, queues)
         process = os.environ.get("SUPERVISOR_PROCESS_NAME", "")
         worker = Worker(application, names, _options(application, options), pool=_pool(), process=process)
+        add_parts(worker, stop_deadline)
         if stop_when_empty:
             from messenger.cli.drain import Drain
 
@@ -172,7 +175,7 @@ def _options(application: Application, given: dict[str, Any]) -> WorkerOptions:
     bus_name = given["bus_name"]
     if bus_name is not None and bus_name not in application.buses:
         raise click.UsageError(f"no bus is called {bus_name!r}; allowed: {', '.join(application.buses)}")
-    limits = Limits(**{name: given.pop(name) for name in ("messages", "failures", "memory", "seconds")})
+    limits = Limits(**{name: given.pop(name) for name in ("messages", "failures", "memory", "seconds", "min_uptime")})
     return WorkerOptions(limits, reset=not given.pop("no_reset"), **given)
 
 

@@ -16,6 +16,7 @@ from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import ConfigError, HandlerFailed
 from messenger.messages import MessageRegistry, dotted_name, wire_name
 from messenger.stamps import DelayStamp, SentStamp, Stamp, TransportNamesStamp
+from messenger.wire.body import decode_body
 from messenger.wire.reply import ReplyStamp
 
 
@@ -87,7 +88,7 @@ def dispatch(
         outcome = dispatch_all(application, cls, bodies, stamps)
         application.close()
         return print_outcome(outcome, output)
-    return _print(_dispatch_one(application, application.serializer.read(cls, body or ""), stamps, wait), output)
+    return _print(_dispatch_one(application, decode_body(cls, body or ""), stamps, wait), output)
 
 
 def find_class(messages: MessageRegistry, name: str) -> type:

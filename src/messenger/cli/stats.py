@@ -11,7 +11,7 @@ from messenger.application import Application
 from messenger.cli import complete
 from messenger.cli.common import format_option, load, print_json, print_table, seconds_text
 from messenger.errors import ConfigError, TransportError
-from messenger.transports.base import ConsumerTransport, Transport
+from messenger.transports.base import ConsumerTransport, Depth, Transport
 
 
 @click.command(short_help="How many messages wait where.")
@@ -92,7 +92,7 @@ def _describe(transport: Transport, max_age: float | None, verbose: bool) -> dic
         "next_due_seconds": depth.next_due_seconds,
         "oldest_seconds": depth.oldest_seconds,
         "max_age": max_age,
-        "late": max_age is not None and (depth.longest_wait or 0.0) > max_age,
+        "late": max_age is not None and (longest_wait(depth) or 0.0) > max_age,
     }
     if verbose and isinstance(transport, ConsumerTransport):
         found["consumers"] = [
@@ -100,6 +100,13 @@ def _describe(transport: Transport, max_age: float | None, verbose: bool) -> dic
             for held in transport.in_flight()
         ]
     return found
+
+
+def longest_wait(depth: Depth) -> float | None:
+    """For how many seconds the message that waits longest could have been taken; None: none could (R59)."""
+    overdue = -depth.next_due_seconds if depth.next_due_seconds is not None and depth.next_due_seconds < 0 else None
+    waits = [seconds for seconds in (depth.oldest_seconds, overdue) if seconds is not None]
+    return max(waits, default=None)
 
 
 def _print(document: dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ class _Reader:
             raise self._mistakes.error("", "found an alias inside its own anchor; allowed: no such loops") from None
         readers: dict[str, Callable[[str, Any], Any]] = {
             "transports": self._transport,
-            "buses": lambda where, value: self._convert({} if _is_empty(value) else value, BusConfig, where),
+            "buses": lambda where, value: self._convert(_or_empty(value), BusConfig, where),
             "rate_limiters": lambda where, value: self._convert(value, RateLimiterConfig, where),
             "connections": lambda where, value: self._convert(value, str, where),
             "routing": self._route,
@@ -98,15 +98,11 @@ class _Reader:
         return section
 
     def _map(self, raw: dict[str, Any], key: str) -> dict[Any, Any]:
-        value = raw.get(key)
-        if _is_empty(value):
-            return {}
-        if not isinstance(value, dict):
-            raise self._mistakes.error(key, f"found {self._mistakes.found(value)}; allowed: a map")
-        for name in value:
+        found: dict[Any, Any] = self._convert(_or_empty(raw.get(key)), dict[Any, Any], key)
+        for name in found:
             if not isinstance(name, str):
                 raise self._mistakes.error(key, f"found the key {name!r}; allowed: text, if need be in quotes")
-        return value
+        return found
 
     def _transport(self, where: str, value: Any) -> TransportConfig:
         """A DSN alone, or a map."""
@@ -127,6 +123,6 @@ class _Reader:
             raise self._mistakes.explain(str(error), value, wanted, where) from None
 
 
-def _is_empty(value: Any) -> bool:
-    """Whether nothing is written where a map may be. PHP writes an empty map as a list."""
-    return value is None or value == []
+def _or_empty(value: Any) -> Any:
+    """An empty map where nothing is written, or what PHP writes for one: an empty list."""
+    return {} if value is None or value == [] else value

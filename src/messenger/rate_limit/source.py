@@ -12,7 +12,7 @@ from messenger.errors import TransportError
 from messenger.events import EventDispatcher, WorkerRateLimited
 from messenger.rate_limit.factory import NamedRateLimiter
 from messenger.stamps import DelayStamp, DeliveryStamp
-from messenger.transports.base import Transport, WakingTransport
+from messenger.transports.base import Transport
 from messenger.wire.encoded import UndecodableMessage
 from messenger.worker.source import Source
 
@@ -35,11 +35,7 @@ class LimitedSource(Source):
         super().__init__(transport, weight)
         self._limiter = limiter
         self._events = events
-
-    @property
-    def can_wake(self) -> bool:
-        """No: it is asked again and again, with a token."""
-        return False
+        self.waking = None  # it is asked again and again, with a token
 
     def take(self, wait: float, stop: Callable[[], bool], limit: int) -> Sequence[AnyEnvelope]:
         """One message, if there is a token and a message; returns at once, whatever `wait` says."""
@@ -81,9 +77,8 @@ class KeyedSource(Source):
 
     def end_wait(self) -> Sequence[AnyEnvelope]:
         """Those there is a token for."""
-        transport = self.transport
-        assert isinstance(transport, WakingTransport)
-        return self._guarded(lambda: self._with_token(transport.end_wait())) or ()
+        waking = self.waking
+        return (self._guarded(lambda: self._with_token(waking.end_wait())) if waking is not None else None) or ()
 
     def _with_token(self, envelopes: Sequence[AnyEnvelope]) -> Sequence[AnyEnvelope]:
         """The others go back. Raises TransportError when not one was let through and limiter or transport is away."""

@@ -11,7 +11,7 @@ from messenger.application import Application
 from messenger.envelope import AnyEnvelope
 from messenger.errors import causes
 from messenger.events import WorkerMessageFailed, WorkerMessageHandled, WorkerMessageReceived
-from messenger.failure import FailureHandling, Outcome
+from messenger.failure import Outcome
 from messenger.testing.describe import describe
 from messenger.transports.base import Transport
 from messenger.worker.settle import run_handlers, stop_asked_for
@@ -48,12 +48,7 @@ class Processing:
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        self._failures = FailureHandling(
-            application.retry_strategies(),
-            application.failure_transports,
-            application.transport,
-            application.infrastructure_errors(),
-        )
+        self._failures = application.failure_handling()
         self._settled: list[Failure] = []
 
     def run(self, names: Sequence[str], count: int | None, on_failure: Callable[[Failure], None]) -> int:

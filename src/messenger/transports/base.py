@@ -28,13 +28,6 @@ class Depth:
     oldest_seconds: float | None = None
     next_due_seconds: float | None = None
 
-    @property
-    def longest_wait(self) -> float | None:
-        """For how many seconds the message that waits longest could have been taken; None: none could (R59)."""
-        overdue = -self.next_due_seconds if self.next_due_seconds is not None and self.next_due_seconds < 0 else None
-        waits = [seconds for seconds in (self.oldest_seconds, overdue) if seconds is not None]
-        return max(waits, default=None)
-
 
 @dataclass(frozen=True, slots=True)
 class InFlight:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -12,46 +12,36 @@ from messenger.errors import MessageDecodingFailed, MessageEncodingFailed
 from messenger.messages import dotted_name, is_message_class
 
 
-@dataclass(frozen=True, slots=True)
-class BodyCodec:
-    """How one message class is written and read; prepared once per class. Both raise what its own code likes."""
+class BodyCodec(NamedTuple):
+    """How one message class is written and read. Both raise what its own code likes."""
 
     encode: Callable[[Any], str]
     decode: Callable[[str], Any]
 
 
-class BodyCodecs:
-    """The codecs of the classes met so far."""
-
-    def __init__(self) -> None:
-        self._codecs: dict[type, BodyCodec] = {}
-
-    def encode(self, message: object) -> str:
-        """The message as a JSON object. Raises MessageEncodingFailed."""
-        codec = self._codec(type(message))
-        try:
-            return codec.encode(message)
-        except Exception as error:
-            raise MessageEncodingFailed(f"{dotted_name(type(message))} cannot be written as JSON: {error}") from error
-
-    def decode(self, cls: type, body: str) -> object:
-        """An instance of `cls`; unknown keys are ignored, as PHP does. Raises MessageDecodingFailed."""
-        try:
-            return self._codec(cls).decode(body)
-        except MessageEncodingFailed as error:
-            raise MessageDecodingFailed(str(error)) from error
-        except Exception as error:
-            reason = " ".join(str(error).split())
-            raise MessageDecodingFailed(f"the body does not fit {dotted_name(cls)}: {reason}") from error
-
-    def _codec(self, cls: type) -> BodyCodec:
-        codec = self._codecs.get(cls)
-        if codec is None:
-            codec = self._codecs[cls] = _make_codec(cls)
-        return codec
+def encode_body(message: object) -> str:
+    """The message as a JSON object. Raises MessageEncodingFailed."""
+    cls: type = type(message)
+    codec = _codec(cls)
+    try:
+        return codec.encode(message)
+    except Exception as error:
+        raise MessageEncodingFailed(f"{dotted_name(cls)} cannot be written as JSON: {error}") from error
 
 
-def _make_codec(cls: Any) -> BodyCodec:
+def decode_body(cls: type, body: str) -> object:
+    """An instance of `cls`; unknown keys are ignored, as PHP does. Raises MessageDecodingFailed."""
+    try:
+        return _codec(cls).decode(body)
+    except MessageEncodingFailed as error:
+        raise MessageDecodingFailed(str(error)) from error
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise MessageDecodingFailed(f"the body does not fit {dotted_name(cls)}: {reason}") from error
+
+
+@cache
+def _codec(cls: Any) -> BodyCodec:
     if hasattr(cls, "model_validate_json"):
         return BodyCodec(cls.model_dump_json, cls.model_validate_json)
     if not is_message_class(cls):

@@ -8,8 +8,7 @@ from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import MessageDecodingFailed
 from messenger.messages import MessageRegistry, wire_name
 from messenger.stamps import ForeignHeadersStamp, SerializedMessageStamp
-from messenger.wire import signing
-from messenger.wire.body import BodyCodecs
+from messenger.wire.body import decode_body, encode_body
 from messenger.wire.encoded import Encoded, UndecodableMessage
 from messenger.wire.own_headers import encode_own_headers, take_own_headers
 from messenger.wire.php_formats import explain_missing_type
@@ -28,7 +27,6 @@ class Serializer:
     def __init__(self, registry: MessageRegistry, signing: Signing | None = None) -> None:
         self._registry = registry
         self._signing = signing or Signing()
-        self._bodies = BodyCodecs()
 
     def encode(self, envelope: AnyEnvelope) -> Encoded:
         """Body and headers of an envelope. Raises MessageEncodingFailed."""
@@ -37,7 +35,7 @@ class Serializer:
             body, headers = message.body, dict(message.headers)
         else:
             received = envelope.last(SerializedMessageStamp)
-            body = received.body if received is not None else self._bodies.encode(message)
+            body = received.body if received is not None else encode_body(message)
             name = wire_name(type(message))
             headers = {"type": name, "Content-Type": "application/json"}
             headers.update(self._signing.sign(type(message), name, body))
@@ -63,17 +61,11 @@ class Serializer:
             return Envelope(UndecodableMessage(encoded.body, rest, str(error)), stamps)
         rest.pop("type", None)
         rest.pop("Content-Type", None)
-        if self._signing.requires(type(message)):
-            for name in signing.HEADERS:
-                rest.pop(name, None)  # made anew, with the first key, when the message is sent again
+        self._signing.strip(type(message), rest)
         stamps.append(SerializedMessageStamp(encoded.body))
         if rest:
             stamps.append(ForeignHeadersStamp(rest))
         return Envelope(message, stamps)
-
-    def read(self, cls: type, body: str) -> object:
-        """An instance of `cls` from JSON that an operator wrote: nothing is verified. Raises MessageDecodingFailed."""
-        return self._bodies.decode(cls, body)
 
     def _decode_message(self, body: str, headers: dict[str, str]) -> object:
         name = headers.get("type")
@@ -87,7 +79,7 @@ class Serializer:
         content_type = headers.get("Content-Type", "application/json")
         if content_type != "application/json":
             raise MessageDecodingFailed(f"the body is {content_type}; only application/json is understood")
-        return self._bodies.decode(cls, body)
+        return decode_body(cls, body)
 
     def _decode_raw(self, encoded: Encoded) -> AnyEnvelope:
         """Bytes that were no envelope when they first came: perhaps this release can read them."""

@@ -86,6 +86,11 @@ class Signing:
             )
         self._verify_type(name, given, headers.get(TYPE_SIGNATURE_HEADER), signers[0])
 
+    def strip(self, cls: type, headers: dict[str, str]) -> None:
+        """Take a verified signature out: it is made anew, with the first key, when the message is sent again."""
+        for name in HEADERS if self.requires(cls) else ():
+            headers.pop(name, None)
+
     def _verify_type(self, name: str, signature: str, given: str | None, key: bytes) -> None:
         if given is None and self._bind_type:
             raise MessageDecodingFailed(

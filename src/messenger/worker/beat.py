@@ -23,13 +23,11 @@ class Beat:
     deadline: monotonic seconds at which it beats in any case, asked for once a stop is requested.
     """
 
-    def __init__(
-        self, steps: Sequence[Step], interval: float, stop: StopRequest, deadline: Callable[[], float]
-    ) -> None:
-        self._steps = steps
+    def __init__(self, steps: Sequence[Step], interval: float, stop: StopRequest) -> None:
+        self.steps = list(steps)
+        self.deadline: Callable[[], float] = lambda: float("inf")
         self._interval = interval
         self._stop = stop
-        self._deadline = deadline
         self._failing: set[Step] = set()
         self._ended = Flag()
         self._thread = threading.Thread(target=self._run, name="messenger-beat", daemon=True)
@@ -46,15 +44,15 @@ class Beat:
 
     def _run(self) -> None:
         while not self._has_ended_after(self._interval):
-            for step in self._steps:
+            for step in self.steps:
                 self._take(step)
 
     def _has_ended_after(self, seconds: float) -> bool:
         """Wait that long, or until a stop is requested or its deadline has come. Whether the worker has ended."""
-        if not self._stop.requested:
+        if not self._stop.is_requested():
             readable((self._ended.fd, self._stop.fd), seconds)
         else:
-            readable((self._ended.fd,), min(seconds, self._deadline() - time.monotonic()))
+            readable((self._ended.fd,), min(seconds, self.deadline() - time.monotonic()))
         return readable((self._ended.fd,), 0.0)
 
     def _take(self, step: Step) -> None:

@@ -1,16 +1,19 @@
-"""--limit, --failure-limit, --memory-limit and --time-limit: each a listener that asks the worker to stop.
+"""--limit, --failure-limit, --memory-limit, --time-limit: each a listener that asks the worker to stop; --min-uptime.
 
 They are looked at between messages: a message is always finished.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from messenger.events import EventDispatcher, WorkerMessageFailed, WorkerRunning
+from messenger.events import EventDispatcher, WorkerMessageFailed, WorkerRunning, WorkerStopped
 from messenger.worker.status import WorkerStatus
 from messenger.worker.stop import StopRequest
+
+_SLICE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +22,15 @@ class Limits:
 
     messages: handled and failed ones together. failures: failed attempts.
     memory: bytes, measured with every heartbeat. seconds: since the start.
+    min_uptime: seconds a worker lives at least before it leaves by a limit or stop-workers, so that Supervisor's
+    `startsecs` does not take it for a failed start.
     """
 
     messages: int | None = None
     failures: int | None = None
     memory: int | None = None
     seconds: float | None = None
+    min_uptime: float = 0.0
 
     def listen(self, events: EventDispatcher, status: WorkerStatus, stop: StopRequest) -> None:
         """Watch a worker and stop it when a limit is reached."""
@@ -45,6 +51,16 @@ class Limits:
                     stop.request(f"limit of {failures} failures", is_limit=True)
 
             events.listen(WorkerMessageFailed, on_failure)
+        if self.min_uptime:
+            events.listen(WorkerStopped, lambda _: _wait_out(self.min_uptime, status, stop))
+
+
+def _wait_out(min_uptime: float, status: WorkerStatus, stop: StopRequest) -> None:
+    """A signal ends it. Nothing is in hand any more: the stop deadline counts what comes after the wait."""
+    stop.requested_at = float("inf")
+    while not stop.signals and (left := min_uptime - status.uptime) > 0:
+        time.sleep(min(left, _SLICE_SECONDS))
+    stop.requested_at = time.monotonic()
 
 
 def _watch(events: EventDispatcher, stop: StopRequest, reached: Callable[[], bool], reason: str) -> None:

@@ -13,22 +13,17 @@ class WorkerOptions:
     """How a worker runs.
 
     sleep: seconds to wait for a message before looking at the limits again.
-    min_uptime: seconds a worker lives at least before it leaves by a limit or stop-workers, so that Supervisor's
-    `startsecs` does not take it for a failed start.
     order: which transport is served first. fetch_size: how many messages are taken at once from one transport.
     bus_name: handle everything on this bus. reset: whether to call the application's reset hooks.
     keepalive: seconds between two renewals of a lease at most; None: as often as the transport asks for.
-    stop_deadline: seconds after a stop request until the messages in hand are handed back; None: never.
     exit_on_limit: the exit code when one of the limits ended the worker (R52).
     """
 
     limits: Limits = field(default_factory=Limits)
     sleep: float = 1.0
-    min_uptime: float = 0.0
     order: OrderName = "strict"
     fetch_size: int = 1
     bus_name: str | None = None
     reset: bool = True
     keepalive: float | None = None
-    stop_deadline: float | None = None
     exit_on_limit: int = 0

@@ -11,7 +11,7 @@ from messenger.application import Application
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessageDecodingFailed, MessageKillsWorkers, StopWorker, causes
 from messenger.events import EventDispatcher, WorkerMessageFailed, WorkerMessageHandled, WorkerMessageReceived
-from messenger.failure import FailureHandling, Outcome
+from messenger.failure import Outcome
 from messenger.messages import wire_name
 from messenger.stamps import AckStamp, DeliveryStamp, NoAutoAckStamp, ReceivedStamp
 from messenger.transports.base import Transport
@@ -42,12 +42,7 @@ class Settlement:
 
     def __post_init__(self) -> None:
         self.handovers = Handovers(self.status)
-        self._failures = FailureHandling(
-            self.application.retry_strategies(),
-            self.application.failure_transports,
-            self.application.transport,
-            self.application.infrastructure_errors(),
-        )
+        self._failures = self.application.failure_handling()
 
     def handle(self, held: Held) -> None:
         """Call the handlers and settle the message, unless a batch handler keeps it for now."""
@@ -55,18 +50,12 @@ class Settlement:
         began = time.monotonic()
 
         def settle(error: Exception | None) -> None:
-            self._settle(held, error, (time.monotonic() - began) * 1000)
+            if error is None:
+                self._settle_success(held, (time.monotonic() - began) * 1000)
+            else:
+                self._settle_failure(held, error)
 
         run_handlers(self.application, held.transport, held.envelope, settle, self.bus_name)
-
-    def _settle(self, held: Held, error: Exception | None, milliseconds: float) -> None:
-        if error is None:
-            self._settle_success(held, milliseconds)
-            return
-        stop = stop_asked_for(error)
-        if stop is not None:
-            self.stop.request(str(stop))
-        self._settle_failure(held, error)
 
     def _settle_success(self, held: Held, milliseconds: float) -> None:
         def then(_: None) -> None:
@@ -78,6 +67,10 @@ class Settlement:
         self.handovers.settle(held, lambda: held.transport.ack(held.envelope), then)
 
     def _settle_failure(self, held: Held, error: Exception) -> None:
+        stop = stop_asked_for(error)
+        if stop is not None:
+            self.stop.request(str(stop))
+
         def then(outcome: Outcome) -> None:
             if outcome.is_attempt:
                 self.status.failed += 1

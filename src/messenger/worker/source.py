@@ -23,12 +23,14 @@ class Source:
     not_before: monotonic seconds; it is not asked until then.
     asked_at: monotonic seconds of the last time it was asked.
     weight: its share when transports are served by weight.
+    waking: the transport, if its server tells when a message comes.
     """
 
     def __init__(self, transport: Transport, weight: int = 1) -> None:
         self.transport = transport
         self.name = transport.name
         self.weight = weight
+        self.waking = transport if isinstance(transport, WakingTransport) else None
         self.away: str | None = None
         self.not_before = 0.0
         self.asked_at = time.monotonic()
@@ -43,22 +45,14 @@ class Source:
         self.asked_at = time.monotonic()
         return self._guarded(lambda: self.transport.get(wait, stop, limit)) or ()
 
-    @property
-    def can_wake(self) -> bool:
-        """Whether its server tells when a message comes."""
-        return isinstance(self.transport, WakingTransport)
-
     def begin_wait(self, seconds: float, limit: int) -> Waiting | None:
-        """See WakingTransport; None when its server is away."""
-        transport = self.transport
-        assert isinstance(transport, WakingTransport)
-        return self._guarded(lambda: transport.begin_wait(seconds, limit))
+        """See WakingTransport; None when its server is away, or does not tell."""
+        waking = self.waking
+        return self._guarded(lambda: waking.begin_wait(seconds, limit)) if waking is not None else None
 
     def end_wait(self) -> Sequence[AnyEnvelope]:
-        """See WakingTransport."""
-        transport = self.transport
-        assert isinstance(transport, WakingTransport)
-        return self._guarded(transport.end_wait) or ()
+        """What was handed out since `begin_wait`; see WakingTransport."""
+        return (self._guarded(self.waking.end_wait) if self.waking is not None else None) or ()
 
     def _guarded(self, ask: Callable[[], T]) -> T | None:
         try:

@@ -50,10 +50,6 @@ class WorkerStatus:
     started: float = field(default_factory=time.monotonic)
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
-    def take_up(self, held: Held) -> None:
-        """One more message is in hand."""
-        self.held = (*self.held, held)
-
     def put_down(self, held: Held) -> None:
         """A message is settled."""
         self.held = tuple(item for item in self.held if item is not held)

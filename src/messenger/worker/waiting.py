@@ -21,37 +21,25 @@ def wait_for_any(sources: Sequence[Source], seconds: float, stop: StopRequest, l
 
     limit: how many messages to take from one source.
     """
-    if len(sources) == 1 and not sources[0].can_wake:
-        return [(sources[0], envelope) for envelope in sources[0].take(seconds, stop.is_requested, limit)]
-    polled = [source for source in sources if not source.can_wake]
-    begun: list[Source] = []
-    fds = [stop.fd]
-    deadline = time.monotonic() + seconds
-    taken: list[Taken] = []
+    if len(sources) == 1 and sources[0].waking is None:
+        return _taken(sources[0], sources[0].take(seconds, stop.is_requested, limit))
+    begun = {source: waiting for source in sources if (waiting := source.begin_wait(seconds, limit)) is not None}
+    fds = [stop.fd, *(waiting.fd for waiting in begun.values())]
+    deadline = time.monotonic() + min([seconds, *(waiting.seconds for waiting in begun.values())])
     try:
-        for source in sources:
-            waiting = source.begin_wait(seconds, limit) if source.can_wake else None
-            if waiting is not None:
-                begun.append(source)
-                fds.append(waiting.fd)
-                deadline = min(deadline, time.monotonic() + waiting.seconds)
-        taken = _wait(fds, polled, deadline, stop, limit)
+        taken = _wait(fds, [source for source in sources if source.waking is None], deadline, stop, limit)
     finally:
-        for source in begun:
-            taken += [(source, envelope) for envelope in source.end_wait()]
-    return taken
+        handed_out = [each for source in begun for each in _taken(source, source.end_wait())]
+    return taken + handed_out
 
 
-def _wait(fds: list[int], polled: Sequence[Source], deadline: float, stop: StopRequest, limit: int) -> list[Taken]:
-    while not stop.requested:
-        left = max(0.0, deadline - time.monotonic())
-        if readable(fds, min(left, _POLL_SECONDS) if polled else left):
-            break
+def _wait(fds: Sequence[int], polled: Sequence[Source], deadline: float, stop: StopRequest, limit: int) -> list[Taken]:
+    while (left := deadline - time.monotonic()) > 0 and not readable(fds, min(left, _POLL_SECONDS) if polled else left):
         for source in polled:
-            if source.may_be_asked():
-                envelopes = source.take(0.0, stop.is_requested, limit)
-                if envelopes:
-                    return [(source, envelope) for envelope in envelopes]
-        if time.monotonic() >= deadline:
-            break
+            if source.may_be_asked() and (envelopes := source.take(0.0, stop.is_requested, limit)):
+                return _taken(source, envelopes)
     return []
+
+
+def _taken(source: Source, envelopes: Sequence[AnyEnvelope]) -> list[Taken]:
+    return [(source, envelope) for envelope in envelopes]

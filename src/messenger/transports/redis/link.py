@@ -7,14 +7,13 @@ library can take its place.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import redis
-import redis.exceptions
+from redis.connection import DefaultParser
 
 from messenger.errors import TransportError, TransportUnavailable
-from messenger.readable import wait_readable
 from messenger.transports.redis.connect import open_connection
 from messenger.transports.redis.options import Place, RedisOptions
 
@@ -25,18 +24,7 @@ _NOBODY = 0  # no client has this id
 # Replies that say "not now" rather than "not so": the server starts, or is no master any more after a failover.
 _NOT_NOW = ("LOADING", "READONLY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
 # redis-py cuts the code off the text of these.
-_CODES: dict[type[Exception], str] = {
-    redis.exceptions.NoScriptError: "NOSCRIPT",
-    redis.exceptions.ReadOnlyError: "READONLY",
-    redis.exceptions.BusyLoadingError: "LOADING",
-    redis.exceptions.OutOfMemoryError: "OOM",
-    redis.exceptions.NoPermissionError: "NOPERM",
-    redis.exceptions.MasterDownError: "MASTERDOWN",
-    redis.exceptions.TryAgainError: "TRYAGAIN",
-    redis.exceptions.ClusterDownError: "CLUSTERDOWN",
-    redis.exceptions.MovedError: "MOVED",
-    redis.exceptions.AskError: "ASK",
-}
+_CODES = {kind: code for code, kind in DefaultParser.EXCEPTION_CLASSES.items() if isinstance(kind, type)}
 
 
 class RedisReplyError(TransportError):
@@ -71,16 +59,16 @@ class RedisLink:
         """The reply to one command. Raises RedisReplyError, TransportUnavailable."""
         return self.pipeline([command])[0]
 
-    def pipeline(self, commands: Sequence[Sequence[Argument]], *, transaction: bool = False) -> list[Any]:
-        """The replies to several commands sent at once; with `transaction` all of them run or none.
+    def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """The replies to several commands sent at once.
 
         Raises RedisReplyError for the first command that was refused, TransportUnavailable.
         """
-        replies = self.exchange([("MULTI",), *commands, ("EXEC",)] if transaction else commands)
+        replies = self.exchange(commands)
         for reply in replies:
             if isinstance(reply, TransportError):
                 raise reply
-        return list(replies[-1]) if transaction else replies
+        return replies
 
     def exchange(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """The replies to several commands sent at once; a refused one is a RedisReplyError in its place.
@@ -95,11 +83,6 @@ class RedisLink:
         return [self._translate(r) if isinstance(r, redis.ResponseError) else r for r in replies]
 
     # --- blocking commands -----------------------------------------------------------------------------------------
-
-    def wait(self, command: Sequence[Argument], seconds: float, stop: Callable[[], bool]) -> Any:
-        """The reply to a blocking command that ends by itself after `seconds`, or sooner once `stop()` is true."""
-        wait_readable(self.begin(command, seconds), seconds + GRACE_SECONDS, stop)
-        return self.end()
 
     def begin(self, command: Sequence[Argument], seconds: float) -> int:
         """Send a command that ends by itself after `seconds`, and do not wait for its reply; `end` must follow.
@@ -143,7 +126,9 @@ class RedisLink:
         """
         if not self._options.tls and connection.can_read(0):  # under TLS, readable does not mean that a reply is there
             return
-        self._helper = self._helper or RedisLink(self._options, self._place_of(connection))
+        # A client id is known on this server and nowhere else.
+        place = None if self._options.socket_path else (connection.host, connection.port)
+        self._helper = self._helper or RedisLink(self._options, place)
         while time.monotonic() < deadline:
             try:
                 if self._helper.call("CLIENT", "UNBLOCK", self._client_id or _NOBODY):
@@ -195,10 +180,6 @@ class RedisLink:
 
     def _open(self) -> Any:
         return open_connection(self._options, self._place)
-
-    def _place_of(self, connection: Any) -> Place | None:
-        """Where it leads: a client id is known there and nowhere else."""
-        return None if self._options.socket_path else (connection.host, connection.port)
 
     def _lost(self, error: Exception) -> TransportUnavailable:
         self.close()

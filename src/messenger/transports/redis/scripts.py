@@ -23,25 +23,23 @@ class Script:
         self._text = "".join(file.read_text() for file in files)
         self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
-    def command(self, keys: Sequence[Argument], arguments: Sequence[Argument]) -> tuple[Argument, ...]:
-        """The EVALSHA command, for a pipeline. The caller looks for NOSCRIPT in its reply (see `missing`)."""
-        return ("EVALSHA", self._sha, len(keys), *keys, *arguments)
+    def ask(
+        self, link: RedisLink, keys: Sequence[Argument], arguments: Sequence[Argument], *more: Sequence[Argument]
+    ) -> list[Any]:
+        """The replies to it and to the commands sent with it, in one round trip; a refusal is an error in its place.
+
+        more: sent once again, should they have got nothing while the server did not know the script.
+        """
+        call = (len(keys), *keys, *arguments)
+        replies = link.exchange([("EVALSHA", self._sha, *call), *more])
+        if isinstance(replies[0], RedisReplyError) and replies[0].code == "NOSCRIPT":
+            again = more if not any(replies[1:]) else ()
+            replies[: len(again) + 1] = link.exchange([("EVAL", self._text, *call), *again])
+        return replies
 
     def run(self, link: RedisLink, keys: Sequence[Argument], arguments: Sequence[Argument] = ()) -> Any:
-        """The script's reply."""
-        reply = link.exchange([self.command(keys, arguments)])[0]
-        if missing(reply):
-            return link.call("EVAL", self._text, len(keys), *keys, *arguments)
+        """The script's reply. Raises RedisReplyError, TransportUnavailable."""
+        reply = self.ask(link, keys, arguments)[0]
         if isinstance(reply, TransportError):
             raise reply
         return reply
-
-
-def missing(reply: Any) -> bool:
-    """Whether this reply says that the server does not know the script (it was restarted or flushed)."""
-    return refused(reply, "NOSCRIPT")
-
-
-def refused(reply: Any, code: str) -> bool:
-    """Whether this reply is an error with this code, e.g. NOGROUP."""
-    return isinstance(reply, RedisReplyError) and reply.code == code

@@ -11,7 +11,7 @@ from messenger.envelope import AnyEnvelope
 from messenger.errors import MessageDecodingFailed, TransportError
 from messenger.readable import wait_readable
 from messenger.stamps import DelayStamp, DeliveryStamp, TransportMessageIdStamp
-from messenger.transports.base import Depth, InFlight, Waiting
+from messenger.transports.base import Waiting
 from messenger.transports.redis.consumer_lock import ConsumerLock
 from messenger.transports.redis.dispatching import Dispatching
 from messenger.transports.redis.groups import Groups
@@ -19,7 +19,7 @@ from messenger.transports.redis.inspect import DelayedMemberStamp, RedisInspecto
 from messenger.transports.redis.link import GRACE_SECONDS, Argument, RedisReplyError, link_to
 from messenger.transports.redis.options import RedisOptions
 from messenger.transports.redis.receiving import Reader
-from messenger.transports.redis.scripts import Script, refused
+from messenger.transports.redis.scripts import Script
 from messenger.wire import php_string
 from messenger.wire.raw import raw_value
 from messenger.wire.serializer import Serializer
@@ -45,7 +45,9 @@ class RedisTransport:
         self._beat_link = link_to(options)
         self._lock = ConsumerLock(options, worker_id)
         self._groups = Groups(name, self._link, options)
-        self._inspector = RedisInspector(self._link, options, self._decode)
+        inspector = RedisInspector(self._link, options, self._decode)
+        self.depth, self.in_flight = inspector.depth, inspector.in_flight
+        self.all, self.find = inspector.all, inspector.find
         self._consumer = options.consumer or worker_id
         self._reader = Reader(name, self._link, options, self._consumer, self._decode, self.setup, self._groups)
         self._stream = options.stream
@@ -63,9 +65,11 @@ class RedisTransport:
 
     def setup(self) -> None:
         """Create stream and group (XGROUP CREATE … MKSTREAM)."""
-        reply = self._link.exchange([("XGROUP", "CREATE", self._stream, self.options.group, "0", "MKSTREAM")])[0]
-        if isinstance(reply, TransportError) and not refused(reply, "BUSYGROUP"):
-            raise reply
+        try:
+            self._link.call("XGROUP", "CREATE", self._stream, self.options.group, "0", "MKSTREAM")
+        except RedisReplyError as error:
+            if error.code != "BUSYGROUP":
+                raise
         self._groups.look()
         self._is_set_up = True
 
@@ -74,14 +78,14 @@ class RedisTransport:
         self._set_up_once()
         self._groups.check_target(envelope)
         delay, payload, uniqid = self._stored_form(envelope)
-        message_id = self._dispatching.send(envelope, delay, payload, lambda: self._store(delay, payload) or uniqid)
+        message_id = self._dispatching.send(envelope, delay, payload, lambda: self._store(delay, payload, uniqid))
         return envelope.with_stamps(TransportMessageIdStamp(message_id))
 
-    def _store(self, delay: int, payload: bytes) -> str:
-        """The id of the entry; none for what is delayed."""
+    def _store(self, delay: int, payload: bytes, uniqid: str) -> str:
+        """The id of the entry, or of the delayed message."""
         if delay > 0:
             self._send_delayed.run(self._link, self._keys[1:], (delay, payload))
-            return ""
+            return uniqid
         entry_id: bytes = self._link.call("XADD", self._stream, "*", "message", payload)
         return entry_id.decode()
 
@@ -110,14 +114,13 @@ class RedisTransport:
         deadline = time.monotonic() + wait
         while True:
             self._prepare_to_read()
-            taken = self._reader.claim(limit) or self._reader.read(limit)
+            taken = self._reader.in_group(lambda: self._reader.claim(limit) or self._reader.read(limit))
             left = deadline - time.monotonic()
             if taken or left <= 0 or stop():
                 return taken
             waiting = self._reader.begin_wait(left, limit)
             wait_readable(waiting.fd, waiting.seconds + GRACE_SECONDS, stop)
-            taken = self._reader.end_wait()
-            if taken:
+            if taken := self._reader.end_wait():
                 return taken
 
     def begin_wait(self, seconds: float, limit: int = 1) -> Waiting:
@@ -162,19 +165,13 @@ class RedisTransport:
             self.requeue(received, updated)
 
     def _settle(self, script: Script, done: str, envelope: AnyEnvelope, *more: Argument) -> int:
-        """The script's reply, and a log line when the message is not this worker's to settle. done: what is asked for.
-
-        A group that is gone is made again, for else it would be refused for ever (R13).
-        """
-        delete = int(self.options.delete_after_reject)
-        who = (self.options.group, _id(envelope), self._holder(envelope), delete, _delayed_member(envelope))
-        try:
-            answer: int = script.run(self._link, self._keys, (*who, *more))
-        except RedisReplyError as error:
-            if error.code != "NOGROUP":
-                raise
-            self.setup()
-            answer = script.run(self._link, self._keys, (*who, *more))
+        """The script's reply, and a log line when the message is not this worker's to settle. done: what is asked."""
+        # Who must hold it: this consumer if it took it, anybody if it was looked up.
+        holder = self._consumer if envelope.last(DeliveryStamp) is not None else ""
+        looked_up = envelope.last(DelayedMemberStamp)
+        member = looked_up.member if looked_up is not None else b""
+        who = (self.options.group, _id(envelope), holder, int(self.options.delete_after_reject), member)
+        answer: int = self._reader.in_group(lambda: script.run(self._link, self._keys, (*who, *more)))
         if answer == 0:
             log.warning("lease_lost transport=%s id=%s: gone or taken over, not %s", self.name, _id(envelope), done)
         if answer == _UNREAD:
@@ -183,10 +180,6 @@ class RedisTransport:
                 f"it yet, and other groups of stream {self._stream!r} need it"
             )
         return answer
-
-    def _holder(self, envelope: AnyEnvelope) -> str:
-        """Who must hold the message for a change to apply: this consumer if it took it, anybody if it was looked up."""
-        return self._consumer if envelope.last(DeliveryStamp) is not None else ""
 
     def keepalive(self, envelope: AnyEnvelope) -> None:
         """XCLAIM … JUSTID by this consumer, on a connection of its own."""
@@ -206,24 +199,6 @@ class RedisTransport:
         """A quarter of redeliver_timeout, in seconds."""
         return self.options.redeliver_timeout / 4
 
-    # --- looking ---------------------------------------------------------------------------------------------------
-
-    def depth(self) -> Depth:
-        """See Transport."""
-        return self._inspector.depth()
-
-    def in_flight(self) -> Sequence[InFlight]:
-        """See ConsumerTransport."""
-        return self._inspector.in_flight()
-
-    def all(self, limit: int) -> Sequence[AnyEnvelope]:
-        """See ListableTransport."""
-        return self._inspector.all(limit)
-
-    def find(self, message_id: str) -> AnyEnvelope | None:
-        """See ListableTransport."""
-        return self._inspector.find(message_id)
-
     def close(self) -> None:
         """Give the consumer name back, if it holds nothing, and drop the connections."""
         try:
@@ -235,11 +210,6 @@ class RedisTransport:
         self._has_read = self._is_set_up = False
         self._link.close()
         self._beat_link.close()
-
-
-def _delayed_member(envelope: AnyEnvelope) -> bytes:
-    stamp = envelope.last(DelayedMemberStamp)
-    return stamp.member if stamp is not None else b""
 
 
 def _id(envelope: AnyEnvelope) -> str:
