@@ -61,7 +61,8 @@ for number in range(first, first + step):
     while True:
         try:
             app.dispatch(Order(number, mood), stamps)
-        except TransportError:
+        except TransportError:  # it may have been stored all the same
+            note("sent_again", str(number))
             continue
         break
     note("sent", f"{number} {mood}")
