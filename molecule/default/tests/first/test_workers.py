@@ -28,7 +28,7 @@ def test_service_runs_and_starts_at_boot(host: Host) -> None:
 def test_systemd_gives_the_workers_their_stop_time(host: Host) -> None:
     limit = host.check_output("systemctl show supervisor --property TimeoutStopUSec --value")
     assert limit == "2min", "stop_timeout of the pool (molecule.yml) and half a minute"
-    assert host.check_output("systemctl show supervisor --property KillMode --value") == "mixed"
+    assert host.check_output("systemctl show supervisor --property KillMode --value") == "control-group"
 
 
 def test_socket_is_for_root_only(host: Host) -> None:
