@@ -11,8 +11,8 @@ import ansible.module_utils
 import redis
 
 from tests.integration.servers import RedisServer
+from tests.templates.modules import load
 from tests.templates.render import ROLES, render
-from tests.templates.test_releases import load
 
 ADMINISTRATOR = "correct-horse-battery!"
 _TEMPLATES = {

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import multiprocessing
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from tests.templates.modules import answer_of, load
 from tests.templates.render import ROLES
-from tests.templates.test_releases import load, make_release, releases
+from tests.templates.test_releases import make_release, releases
 
 MODULE = ROLES / "messenger_app/library/messenger_app_audit.py"
 audit = load(MODULE)
@@ -22,17 +22,7 @@ EVENT: dict[str, Any] = dict(zip(NAMES, ("ann@desk", "deploy", "r2", "r1", "ok",
 
 def ask(file: Path, check_mode: bool = False, **asked: Any) -> dict[str, Any]:
     """What the module answers when Ansible runs it."""
-    ran = subprocess.run(
-        [sys.executable, MODULE],
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": {"path": str(file), **asked, "_ansible_check_mode": check_mode}}),
-        env={"ANSIBLE_MODULE_PROFILE": "legacy"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.stdout, ran.stderr
-    answer: dict[str, Any] = json.loads(ran.stdout)
-    return answer
+    return answer_of(MODULE, {"path": str(file), **asked}, check_mode)
 
 
 def test_an_event_is_one_line_with_every_field(tmp_path: Path) -> None:

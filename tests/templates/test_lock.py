@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.templates.modules import answer_of, load
 from tests.templates.render import ROLES
-from tests.templates.test_releases import load
 
 MODULE = ROLES / "messenger_app/library/messenger_app_lock.py"
 lock = load(MODULE)
@@ -22,17 +20,7 @@ lock = load(MODULE)
 def ask(file: Path, check_mode: bool = False, **asked: Any) -> dict[str, Any]:
     """What the module answers when Ansible runs it."""
     arguments = {"path": str(file), "owner": "ann@desk", "what": "deploy", **asked}
-    ran = subprocess.run(
-        [sys.executable, MODULE],
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_check_mode": check_mode}}),
-        env={"ANSIBLE_MODULE_PROFILE": "legacy"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.stdout, ran.stderr
-    answer: dict[str, Any] = json.loads(ran.stdout)
-    return answer
+    return answer_of(MODULE, arguments, check_mode)
 
 
 def try_to_take(file: Path, name: str, start: Any, won: Any) -> None:

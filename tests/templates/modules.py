@@ -1,0 +1,36 @@
+"""The roles' own Ansible modules and scripts: their functions, and what a module answers when Ansible runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+def load(file: Path) -> ModuleType:
+    """A module or script of a role, to call its functions."""
+    spec = spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def answer_of(module: Path, arguments: dict[str, Any], check_mode: bool = False) -> dict[str, Any]:
+    """What a module answers when Ansible runs it with these arguments."""
+    ran = subprocess.run(
+        [sys.executable, module],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_check_mode": check_mode}}),
+        env={"ANSIBLE_MODULE_PROFILE": "legacy"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stdout, ran.stderr
+    answer: dict[str, Any] = json.loads(ran.stdout)
+    return answer
