@@ -10,6 +10,7 @@ import socket
 import time
 import xmlrpc.client
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -20,7 +21,7 @@ short_description: Has Supervisor run the programs of its configuration
 description:
   - Has Supervisor read its configuration. Programs of ours that changed or are not wanted any more are stopped, all at
     once, each within its C(stopwaitsecs); those that changed or are new are put into force; what does not run is
-    started. Every other program is left alone.
+    started. Every other program is left alone, and so is one of ours of which every process was stopped by hand.
   - Needs nothing but Python on the host. C(supervisorctl update) stops one program after the other, and says nothing of
     what it had to kill.
 options:
@@ -34,6 +35,12 @@ options:
     type: list
     elements: str
     default: []
+  note:
+    description:
+      - A file in which it notes the programs it stops, so that after a run that was cut off they are not taken for
+        programs that were stopped by hand.
+    type: path
+    required: true
   config:
     description: Where it is said how to reach supervisord, as for C(supervisorctl).
     type: path
@@ -53,7 +60,8 @@ stopped:
   type: list
 kept: {description: "Processes that went on: C(process), C(pid).", returned: success, type: list}
 started: {description: "Processes that were started: C(process), C(pid).", returned: success, type: list}
-processes: {description: How many processes the wanted programs have., returned: success, type: int}
+left: {description: Programs that were stopped by hand and stay so., returned: success, type: list}
+processes: {description: How many processes the wanted programs have without those., returned: success, type: int}
 """
 
 STOPPED, BACKOFF, EXITED, FATAL = 0, 30, 100, 200
@@ -162,23 +170,36 @@ def start(server: Any, groups: set[str]) -> None:
             unless(ALREADY_STARTED, server.startProcess, name, False)
 
 
-def supervise(server: Any, wanted: set[str], owned: set[str]) -> dict[str, Any]:
+def stopped_by_hand(before: dict[str, Process], note: Path) -> set[str]:
+    """The programs that nobody of us stopped, and of which nothing runs."""
+    working = {info["group"] for info in before.values() if info["state"] != STOPPED}
+    ours = note.read_text().split() if note.exists() else []
+    return {info["group"] for info in before.values()} - working - set(ours)
+
+
+def supervise(server: Any, wanted: set[str], owned: set[str], note: Path) -> dict[str, Any]:
     """Bring what runs to what the configuration says."""
     before = processes_of(server, wanted | owned)
+    left = stopped_by_hand(before, note)
     added, changed, removed = read_configuration(server, wanted, owned)
+    changed = [group for group in changed if group not in left]
+    if changed:
+        note.write_text("\n".join(changed) + "\n")
     stopped = stop(server, [*removed, *changed])
     for group in [*removed, *changed]:
         server.removeProcessGroup(group)
     for group in [*changed, *added]:
         server.addProcessGroup(group)
-    start(server, wanted)
-    after = processes_of(server, wanted)
+    start(server, wanted - left)
+    note.unlink(missing_ok=True)
+    after = processes_of(server, wanted - left)
     old = {info["pid"] for info in before.values() if info["pid"]}
     told = [{"process": info["name"], "pid": info["pid"]} for _, info in sorted(after.items())]
     started = [process for process in told if process["pid"] not in {0, *old}]
     kept = [process for process in told if process["pid"] in old]
     changes = {"added": added, "updated": changed, "removed": removed, "stopped": stopped, "started": started}
-    return {"changed": any(changes.values()), **changes, "kept": kept, "processes": len(after)}
+    rest = {"kept": kept, "left": sorted(left & wanted), "processes": len(after)}
+    return {"changed": any(changes.values()), **changes, **rest}
 
 
 def main() -> None:
@@ -187,6 +208,7 @@ def main() -> None:
         argument_spec={
             "wanted": {"type": "list", "elements": "str", "required": True},
             "owned": {"type": "list", "elements": "str", "default": []},
+            "note": {"type": "path", "required": True},
             "config": {"type": "path", "default": "/etc/supervisor/supervisord.conf"},
         },
         supports_check_mode=True,
@@ -196,7 +218,8 @@ def main() -> None:
         module.exit_json(changed=False)
     try:
         with connect(given["config"]) as supervisord:
-            result = supervise(supervisord.supervisor, set(given["wanted"]), set(given["owned"]))
+            wanted, owned = set(given["wanted"]), set(given["owned"])
+            result = supervise(supervisord.supervisor, wanted, owned, Path(given["note"]))
     except Refused as refused:
         module.fail_json(msg=str(refused))
     except xmlrpc.client.Fault as fault:

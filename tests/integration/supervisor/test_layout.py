@@ -38,7 +38,9 @@ module = load()
 
 def supervise(supervisord: Supervisord, wanted: set[str], owned: set[str]) -> dict[str, Any]:
     with module.connect(str(supervisord.conf)) as proxy:
-        result: dict[str, Any] = module.supervise(proxy.supervisor, wanted, owned)
+        note = supervisord.directory / "stopping"
+        result: dict[str, Any] = module.supervise(proxy.supervisor, wanted, owned, note)
+        assert not note.exists()
         return result
 
 
@@ -152,3 +154,18 @@ def test_a_configuration_that_cannot_be_read_stops_nothing(pool: Pool, superviso
     with pytest.raises(module.Refused, match=r"cannot read its configuration: .*does not specify a command"):
         supervise(supervisord, {"pool-00"}, set())
     assert pids(supervisord) == [before["pid"]]
+
+
+@pytest.mark.parametrize("layout", ["numprocs", "slots"])
+def test_what_was_stopped_by_hand_stays_so(project: Project, pool: Pool, supervisord: Supervisord, layout: str) -> None:
+    pool.change(layout, 1)
+    project.wait_for_workers(1, "idle")
+    (program,) = pool.write(layout, 1)
+    supervisord.ctl("stop", f"{program}:*")
+    pool.write(layout, 2)
+    result = supervise(supervisord, {program}, {program})
+    assert (result["left"], result["processes"], result["changed"]) == ([program], 0, False)
+    assert pids(supervisord) == []
+    (supervisord.directory / "stopping").write_text(f"{program}\n")  # a run that was cut off had stopped it
+    result = supervise(supervisord, {program}, {program})
+    assert (result["left"], len(result["started"])) == ([], result["processes"])

@@ -1,0 +1,215 @@
+#!/usr/bin/python3
+"""Ansible module: the gate of a deploy: do all workers of a host run the release, stay up, and not fail more than before?"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: messenger_worker_gate
+short_description: The gate of a deploy, on one host
+description:
+  - Without C(release) it only looks what is there, for the gate to compare with later.
+  - With it, it waits until every process of C(programs) runs the release, as Supervisor and as the registry of workers
+    see it, and has stayed up for C(stable) seconds, and checks that they do not fail more than C(max_failures). It ends
+    early when that cannot happen any more. Processes that were stopped by hand do not count.
+  - It fails with what is wrong with which worker, and the last error in that worker's log. Changes nothing.
+options:
+  cli: {description: The application's C(messenger) command., type: path, required: true}
+  host: {description: The host's name in the registry., type: str, required: true}
+  confs: {description: Supervisor configurations whose programs are listed., type: list, elements: path, default: []}
+  programs: {description: Supervisor's programs., type: list, elements: str, default: []}
+  release: {description: What they must run., type: str, default: ""}
+  timeout: {description: Seconds until they must., type: float, default: 60}
+  stable: {description: Seconds that they must have stayed up., type: float, default: 5}
+  failures_before: {description: C(failures) of an earlier answer; -1 is not to judge them., type: int, default: -1}
+  failures_allowed: {description: How many more there may be in a minute., type: int, default: 0}
+  log_dir: {description: Where the workers' logs are., type: path, default: /nonexistent}
+author: messenger-kit
+"""
+
+RETURN = r"""
+programs: {description: Programs that C(confs) describe., returned: always, type: list}
+failures: {description: How many attempts failed in the host's workers in the last minute., returned: always, type: int}
+processes: {description: How many processes passed the gate., returned: success, type: int}
+"""
+
+POLL_SECONDS = 0.2
+TOO_OFTEN = 6  # starts of one process while the gate waits
+USAGE = 64
+STATUS = re.compile(r"(?:\S+:)?(?P<name>\S+) +(?P<state>[A-Z]+) *(?P<said>(?:pid (?P<pid>\d+),)?.*)")
+ERROR = re.compile(r"\b(ERROR|CRITICAL)\b|^[\w.]*(Error|Exception|Exit|Interrupt)\b")
+
+
+class Process(NamedTuple):
+    """What Supervisor says of it."""
+
+    state: str
+    pid: int
+    said: str
+
+
+class Refused(Exception):
+    """What cannot be asked, for people."""
+
+
+def programs_in(confs: Iterable[str]) -> list[str]:
+    """The programs that these configurations describe."""
+    texts = [Path(conf).read_text() for conf in confs if Path(conf).exists()]
+    return list(dict.fromkeys(name for text in texts for name in re.findall(r"^\[program:(.*)\]$", text, re.MULTILINE)))
+
+
+def processes(programs: Sequence[str]) -> dict[str, Process]:
+    """The processes of PROGRAMS by name, without those that were stopped by hand."""
+    if not programs:
+        return {}
+    ran = subprocess.run(
+        ["supervisorctl", "status", *[f"{program}:*" for program in programs]],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode not in (0, 3):
+        raise Refused(f"Supervisor cannot say how its processes are: {(ran.stdout or ran.stderr).strip()}")
+    lines = [found for line in ran.stdout.splitlines() if (found := STATUS.match(line))]
+    all_of_them = {found["name"]: Process(found["state"], int(found["pid"] or 0), found["said"]) for found in lines}
+    return {name: process for name, process in all_of_them.items() if process.state != "STOPPED"}
+
+
+def ask(command: Sequence[str], programs: Sequence[str], seen: dict[str, set[int]]) -> tuple[int, dict[str, Any], str]:
+    """Run a messenger command; its exit code, answer and last line of errors. Ends it when a process is beyond hope.
+
+    seen: gets the process ids of each process meanwhile.
+    """
+    with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as errors:
+        running = subprocess.Popen(command, stdout=said, stderr=errors)
+        there = processes(programs)
+        while running.poll() is None:
+            # Asking Supervisor costs more than looking whether its processes are there.
+            if not all(Path(f"/proc/{process.pid}").exists() for process in there.values()):
+                there = processes(programs)
+            for name, process in there.items():
+                seen.setdefault(name, set()).update({process.pid} - {0})
+                if process.state == "FATAL" or len(seen[name]) >= TOO_OFTEN:
+                    running.kill()
+            time.sleep(POLL_SECONDS)
+        for file in (said, errors):
+            file.seek(0)
+        text = said.read()
+        lines = errors.read().strip().splitlines()
+    answer = json.loads(text) if text.startswith("{") else {}
+    return running.returncode, answer, lines[-1] if lines else ""
+
+
+def failures(answer: dict[str, Any]) -> dict[str, int]:
+    """Process -> how many attempts failed there in the last minute. Workers of an older kit do not say."""
+    return {
+        worker["process"] or worker["id"]: worker["failed_last_minute"]
+        for worker in answer.get("workers", [])
+        if worker.get("failed_last_minute")
+    }
+
+
+def last_error(log: Path) -> str:
+    """The last line of LOG that tells of an error; without one the last line."""
+    try:
+        lines = [line for line in log.read_text(errors="replace")[-65536:].splitlines() if line.strip()]
+    except OSError:
+        return ""
+    return next((line for line in reversed(lines) if ERROR.search(line)), lines[-1] if lines else "").strip()
+
+
+def look(asked: dict[str, Any]) -> dict[str, Any]:
+    """What is there before the switch."""
+    command = [asked["cli"], "workers", "--host", asked["host"], "--format", "json"]
+    answer = ask(command, [], {})[1] if Path(asked["cli"]).exists() else {}
+    return {
+        "programs": programs_in(asked["confs"]),
+        "failures": sum(failures(answer).values()),
+    }
+
+
+def wait(asked: dict[str, Any]) -> tuple[int, dict[str, Any], list[str], dict[str, set[int]]]:
+    """Wait at the gate: how many processes there are, the answer, what is wrong, and the process ids that were seen."""
+    wanted = processes(asked["programs"])
+    seen: dict[str, set[int]] = {}
+    command = [asked["cli"], "workers", "--host", asked["host"], "--until-release", asked["release"]]
+    command += ["--count", str(len(wanted)), "--timeout", str(asked["timeout"]), "--stable", str(asked["stable"])]
+    command += ["--format", "json"]
+    judged = asked["failures_before"] >= 0
+    most = ["--max-failures", str(asked["failures_before"] + asked["failures_allowed"])] if judged else []
+    code, answer, error = ask([*command, *most], asked["programs"], seen)
+    if code == USAGE and most:  # a release of an older kit
+        code, answer, error = ask(command, asked["programs"], seen)
+    problems = list(answer.get("problems", []))
+    if not answer and code > 0:
+        problems.append(f"{asked['cli']} workers: {error or f'exit code {code}'}")
+    return len(wanted), answer, problems if code else [], seen
+
+
+def judge(asked: dict[str, Any]) -> tuple[int, list[str]]:
+    """How many processes there are, and what is wrong with them."""
+    began = time.monotonic()
+    count, answer, problems, seen = wait(asked)
+    seconds = time.monotonic() - began
+    told: list[str] = []
+    for name, process in processes(asked["programs"]).items():
+        starts = len(seen.get(name, ()))
+        if process.state not in ("RUNNING", "STARTING"):
+            problems.append(f"{name} is {process.state} ({process.said.strip()})")
+            told.append(name)
+        elif starts > 1:
+            problems.append(f"{name} was started {starts} times within {seconds:.0f} s")
+            told.append(name)
+    failing = failures(answer)
+    if problems and failing and asked["failures_before"] >= 0:
+        problems.append(f"in the minute before the switch {asked['failures_before']} failed")
+        told += sorted(failing, key=lambda name: -failing[name])
+    for name in list(dict.fromkeys(told))[:3]:
+        if line := last_error(Path(asked["log_dir"]) / f"{name}.log"):
+            problems.append(f"the log of {name} says: {line}")
+    return count, problems
+
+
+def main() -> None:
+    """Look, or wait at the gate."""
+    module = AnsibleModule(
+        argument_spec={
+            "cli": {"type": "path", "required": True},
+            "host": {"type": "str", "required": True},
+            "confs": {"type": "list", "elements": "path", "default": []},
+            "programs": {"type": "list", "elements": "str", "default": []},
+            "release": {"type": "str", "default": ""},
+            "timeout": {"type": "float", "default": 60.0},
+            "stable": {"type": "float", "default": 5.0},
+            "failures_before": {"type": "int", "default": -1},
+            "failures_allowed": {"type": "int", "default": 0},
+            "log_dir": {"type": "path", "default": "/nonexistent"},
+        },
+        supports_check_mode=True,
+    )
+    asked = module.params
+    try:
+        if not asked["release"]:
+            module.exit_json(changed=False, **look(asked))
+        count, problems = judge(asked)
+    except Refused as refused:
+        module.fail_json(msg=str(refused))
+    except OSError as error:
+        module.fail_json(msg=f"The workers cannot be asked: {error}")
+    if problems:
+        module.fail_json(msg="; ".join(problems), problems=problems)
+    module.exit_json(changed=False, processes=count)
+
+
+if __name__ == "__main__":
+    main()
