@@ -8,7 +8,8 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +35,10 @@ options:
   failures_before: {description: C(failures) of an earlier answer; -1 is not to judge them., type: int, default: -1}
   failures_allowed: {description: How many more there may be in a minute., type: int, default: 0}
   log_dir: {description: Where the workers' logs are., type: path, default: /nonexistent}
+  config:
+    description: Where it is said how to reach supervisord.
+    type: path
+    default: /etc/supervisor/supervisord.conf
 author: messenger-kit
 """
 
@@ -68,12 +73,12 @@ def programs_in(confs: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(name for text in texts for name in re.findall(r"^\[program:(.*)\]$", text, re.MULTILINE)))
 
 
-def processes(programs: Sequence[str]) -> dict[str, Process]:
+def processes(config: str, programs: Sequence[str]) -> dict[str, Process]:
     """The processes of PROGRAMS by name, without those that were stopped by hand."""
     if not programs:
         return {}
     ran = subprocess.run(
-        ["supervisorctl", "status", *[f"{program}:*" for program in programs]],
+        ["supervisorctl", "--configuration", config, "status", *[f"{program}:*" for program in programs]],
         capture_output=True,
         text=True,
         check=False,
@@ -85,19 +90,21 @@ def processes(programs: Sequence[str]) -> dict[str, Process]:
     return {name: process for name, process in all_of_them.items() if process.state != "STOPPED"}
 
 
-def ask(command: Sequence[str], programs: Sequence[str], seen: dict[str, set[int]]) -> tuple[int, dict[str, Any], str]:
+def ask(
+    command: Sequence[str], there: Callable[[], dict[str, Process]], seen: dict[str, set[int]]
+) -> tuple[int, dict[str, Any], str]:
     """Run a messenger command; its exit code, answer and last line of errors. Ends it when a process is beyond hope.
 
-    seen: gets the process ids of each process meanwhile.
+    there: says which processes there are. seen: gets the process ids of each meanwhile.
     """
     with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as errors:
         running = subprocess.Popen(command, stdout=said, stderr=errors)
-        there = processes(programs)
+        found = there()
         while running.poll() is None:
             # Asking Supervisor costs more than looking whether its processes are there.
-            if not all(Path(f"/proc/{process.pid}").exists() for process in there.values()):
-                there = processes(programs)
-            for name, process in there.items():
+            if not all(Path(f"/proc/{process.pid}").exists() for process in found.values()):
+                found = there()
+            for name, process in found.items():
                 seen.setdefault(name, set()).update({process.pid} - {0})
                 if process.state == "FATAL" or len(seen[name]) >= TOO_OFTEN:
                     running.kill()
@@ -131,7 +138,7 @@ def last_error(log: Path) -> str:
 def look(asked: dict[str, Any]) -> dict[str, Any]:
     """What is there before the switch."""
     command = [asked["cli"], "workers", "--host", asked["host"], "--format", "json"]
-    answer = ask(command, [], {})[1] if Path(asked["cli"]).exists() else {}
+    answer = ask(command, dict, {})[1] if Path(asked["cli"]).exists() else {}
     return {
         "programs": programs_in(asked["confs"]),
         "failures": sum(failures(answer).values()),
@@ -140,16 +147,17 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
 
 def wait(asked: dict[str, Any]) -> tuple[int, dict[str, Any], list[str], dict[str, set[int]]]:
     """Wait at the gate: how many processes there are, the answer, what is wrong, and the process ids that were seen."""
-    wanted = processes(asked["programs"])
+    there = partial(processes, asked["config"], asked["programs"])
+    wanted = there()
     seen: dict[str, set[int]] = {}
     command = [asked["cli"], "workers", "--host", asked["host"], "--until-release", asked["release"]]
     command += ["--count", str(len(wanted)), "--timeout", str(asked["timeout"]), "--stable", str(asked["stable"])]
     command += ["--format", "json"]
     judged = asked["failures_before"] >= 0
     most = ["--max-failures", str(asked["failures_before"] + asked["failures_allowed"])] if judged else []
-    code, answer, error = ask([*command, *most], asked["programs"], seen)
+    code, answer, error = ask([*command, *most], there, seen)
     if code == USAGE and most:  # a release of an older kit
-        code, answer, error = ask(command, asked["programs"], seen)
+        code, answer, error = ask(command, there, seen)
     problems = list(answer.get("problems", []))
     if not answer and code > 0:
         problems.append(f"{asked['cli']} workers: {error or f'exit code {code}'}")
@@ -162,7 +170,7 @@ def judge(asked: dict[str, Any]) -> tuple[int, list[str]]:
     count, answer, problems, seen = wait(asked)
     seconds = time.monotonic() - began
     told: list[str] = []
-    for name, process in processes(asked["programs"]).items():
+    for name, process in processes(asked["config"], asked["programs"]).items():
         starts = len(seen.get(name, ()))
         if process.state not in ("RUNNING", "STARTING"):
             problems.append(f"{name} is {process.state} ({process.said.strip()})")
@@ -194,6 +202,7 @@ def main() -> None:
             "failures_before": {"type": "int", "default": -1},
             "failures_allowed": {"type": "int", "default": 0},
             "log_dir": {"type": "path", "default": "/nonexistent"},
+            "config": {"type": "path", "default": "/etc/supervisor/supervisord.conf"},
         },
         supports_check_mode=True,
     )

@@ -1,0 +1,119 @@
+"""The role's gate looks at real workers under a real supervisord, and says which of them are not well, and why."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.supervisor.supervisord import Supervisord
+from tests.integration.worker.project import Project
+from tests.templates.modules import load
+
+ROOT = Path(__file__).resolve().parents[3]
+module = load(ROOT / "roles/messenger_worker/library/messenger_worker_gate.py")
+
+NO_WORKER = "import sys; assert 'consume' not in sys.argv, 'no worker today'"
+
+Ask = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def asked(project: Project, supervisord: Supervisord) -> Ask:
+    """The module's parameters, for release `new` of this project."""
+    variables = shlex.join(f"{name}={value}" for name, value in project.environment.items())
+    lines = ["#!/bin/sh", f"cd {project.directory}", f'exec env {variables} {sys.executable} -m messenger.cli "$@"', ""]
+    cli = project.write("messenger", "\n".join(lines))
+    cli.chmod(0o755)
+
+    def parameters(**changed: Any) -> dict[str, Any]:
+        return {
+            "cli": str(cli),
+            "host": "here",
+            "confs": [str(supervisord.conf)],
+            "programs": ["messenger-consume"],
+            "release": "new",
+            "timeout": 60.0,
+            "stable": 0.0,
+            "failures_before": 0,
+            "failures_allowed": 0,
+            "log_dir": str(supervisord.directory),
+            "config": str(supervisord.conf),
+            **changed,
+        }
+
+    return parameters
+
+
+def start(project: Project, supervisord: Supervisord, release: str = "new", **values: int) -> None:
+    supervisord.start(project.directory, project.environment | {"MESSENGER_RELEASE": release}, "async", **values)
+
+
+def test_workers_that_are_well_pass(project: Project, supervisord: Supervisord, asked: Ask) -> None:
+    start(project, supervisord, numprocs=2)
+    assert module.judge(asked()) == (2, [])
+
+
+def test_workers_of_another_release_do_not(project: Project, supervisord: Supervisord, asked: Ask) -> None:
+    start(project, supervisord, "old")
+    project.wait_for_workers(1, "idle")
+    count, (problem,) = module.judge(asked(timeout=0.0))
+    assert count == 1
+    assert "is on release old (idle)" in problem
+
+
+def test_a_crash_loop_that_supervisor_calls_running(project: Project, supervisord: Supervisord, asked: Ask) -> None:
+    project.write("tasks.py", NO_WORKER)
+    start(project, supervisord, startsecs=0)
+    supervisord.wait_for("spawned")
+    _, problems = module.judge(asked(timeout=600.0))
+    said = "; ".join(problems)
+    assert "messenger-consume_00 was started " in said or "messenger-consume_00 is " in said
+    assert "the log of messenger-consume_00 says: " in said
+    assert "no worker today" in said
+
+
+def test_a_program_that_supervisor_gave_up(project: Project, supervisord: Supervisord, asked: Ask) -> None:
+    project.write("tasks.py", NO_WORKER)
+    start(project, supervisord, startsecs=30, startretries=0)
+    supervisord.wait_for("entered FATAL state")
+    _, problems = module.judge(asked(timeout=600.0))
+    assert any(problem.startswith("messenger-consume_00 is FATAL (") for problem in problems), problems
+
+
+def test_more_failures_than_before(project: Project, supervisord: Supervisord, asked: Ask) -> None:
+    start(project, supervisord)
+    project.wait_for_workers(1, "idle")
+    for name in ("a", "b"):
+        project.send(name, "give-up")
+    project.wait_until(lambda: any(worker.failed_last_minute == 2 for worker in project.registered()), "two failures")
+    assert module.look(asked()) == {"programs": ["messenger-consume"], "failures": 2}
+    assert module.judge(asked(failures_before=2)) == (1, [])
+    assert module.judge(asked(failures_allowed=2)) == (1, [])
+    assert module.judge(asked(failures_before=-1)) == (1, [])
+    _, problems = module.judge(asked(failures_before=1))
+    assert problems[0].startswith("2 attempts failed in the last minute, 1 may: ")
+    assert "in the minute before the switch 1 failed" in problems
+    assert any("hopeless b" in problem for problem in problems), problems
+
+
+def test_what_was_stopped_by_hand_does_not_count(project: Project, supervisord: Supervisord, asked: Ask) -> None:
+    start(project, supervisord, numprocs=2)
+    supervisord.wait_for("entered RUNNING state", times=2)
+    supervisord.ctl("stop", "messenger-consume:messenger-consume_01")
+    assert module.judge(asked()) == (1, [])
+
+
+def test_before_the_first_release_there_is_nothing(tmp_path: Path, asked: Ask) -> None:
+    nowhere = {"cli": str(tmp_path / "messenger"), "confs": [str(tmp_path / "worker.conf")]}
+    assert module.look(asked(**nowhere)) == {"programs": [], "failures": 0}
+
+
+def test_a_supervisord_that_is_away(supervisord: Supervisord, asked: Ask) -> None:
+    supervisord.write()
+    with pytest.raises(module.Refused, match="Supervisor cannot say how its processes are: "):
+        module.judge(asked())
