@@ -27,7 +27,7 @@ class Hook(NamedTuple):
 
 def hooks() -> list[Hook]:
     lines = (Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "hooks.log").read_text().splitlines()
-    return [Hook(*line.split(" ")) for line in lines]
+    return [Hook(*line.split(" ")[:-1]) for line in lines]  # the last one is when
 
 
 def releases() -> list[str]:
