@@ -32,8 +32,9 @@ def test_each_message_was_handled_exactly_once(host: Host, app: App) -> None:
 
 def test_the_application_has_its_secret_unchanged(host: Host, app: App) -> None:
     ask = (
-        "import hashlib, os; from messenger.application import Application; Application.load(); "
-        "print(hashlib.sha256(os.environ['SMS_TOKEN'].encode()).hexdigest())"
+        "import hashlib; from messenger.application import Application; "
+        "token = Application.load().loaded.environment['SMS_TOKEN']; "
+        "print(hashlib.sha256(token.encode()).hexdigest())"
     )
     answer = host.check_output(f'cd {app.root}/current && runuser --user sms -- venv/bin/python -c "{ask}"')
     assert answer == hashlib.sha256(TOKEN.encode()).hexdigest()
