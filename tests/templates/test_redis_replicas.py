@@ -18,20 +18,16 @@ WELL = ["maxmemory_policy:noeviction", "aof_enabled:1", "aof_last_write_status:o
 MASTER = [*WELL, "role:master", *(f"slave{n}:ip=r{n},port=6379,state=online,offset=9,lag={n}" for n in (0, 1))]
 REPLICA = [*WELL, "role:slave", "master_link_status:up", "master_last_io_seconds_ago:1"]
 GONE: list[str] = []
-# As registered with `failed_when: false`
-QUORUM: dict[str, Any] = {"lines": ["OK 3 usable Sentinels."], "failed": False}
-NO_QUORUM: dict[str, Any] = {"failed": False, "msg": "NOQUORUM 1 usable Sentinels."}
+QUORUM: dict[str, Any] = {"lines": ["OK 3 usable Sentinels."], "msg": ""}
+NO_QUORUM: dict[str, Any] = {"lines": [], "msg": "NOQUORUM 1 usable Sentinels."}
+ROOM = {"free_megabytes": 9000, "free_inodes": 900_000}
 
 
-def findings(info: list[str], master: str = "r0", quorum: dict[str, Any] = QUORUM) -> list[dict[str, str]]:
+def findings(
+    info: list[str], master: str = "r0", quorum: dict[str, Any] = QUORUM, disk: dict[str, int] = ROOM
+) -> list[dict[str, str]]:
     tasks = yaml.safe_load((ROLES / "redis/tasks/doctor.yml").read_text())
     (judge,) = [task for task in tasks if task["name"].startswith("Judge ")]
-    answers = [
-        {"lines": info, "failed": False} if info else {"failed": False, "msg": "Connection refused"},
-        {"lines": ["dir", "/var/lib/redis"]},
-        quorum,
-        {"lines": [master, "6379"]},
-    ]
     found: list[dict[str, str]] = evaluate(
         judge["ansible.builtin.set_fact"]["__redis_findings"],
         "redis",
@@ -40,8 +36,12 @@ def findings(info: list[str], master: str = "r0", quorum: dict[str, Any] = QUORU
         redis_address="r0",
         redis_replica_of="r0",
         redis_sentinel_name="main",
-        __redis_register_asked={"results": answers},
-        __redis_register_disk={"stdout_lines": ["9000 900000"]},
+        __redis_register_look={
+            "redis": {"lines": info, "msg": "" if info else "Connection refused"},
+            "quorum": quorum,
+            "master": master,
+            "disk": disk if info else {},
+        },
         **trusted(judge["vars"]),
     )
     return found
@@ -70,6 +70,22 @@ def test_what_is_to_be_looked_at(info: list[str], quorum: dict[str, Any], said: 
     (finding,) = findings(info, quorum=quorum)
     assert finding["level"] == "warn"
     assert said in finding["found"]
+
+
+@pytest.mark.parametrize(
+    ("disk", "said"),
+    [
+        ({"free_megabytes": 0, "free_inodes": 9000}, "0 MB free, 500 needed"),
+        ({"free_megabytes": 900, "free_inodes": 0}, "0 inodes free, 1000 needed"),
+    ],
+)
+def test_a_full_disk(disk: dict[str, int], said: str) -> None:
+    (finding,) = findings(MASTER, disk=disk)
+    assert (finding["level"], finding["found"]) == ("fail", said)
+
+
+def test_a_file_system_without_a_fixed_number_of_inodes() -> None:
+    assert findings(MASTER, disk={"free_megabytes": 900}) == []
 
 
 SETTINGS = """port 26379
@@ -165,11 +181,13 @@ def pair() -> Iterator[tuple[KitRedis, KitRedis]]:
     """Two servers with the role's files that could copy each other."""
     known = {"redis_replica_of": "r1", "redis_replication_password": "by-which-they-know-each-other"}
     servers = [KitRedis(redis_address="127.0.0.1", **known) for _ in range(2)]
-    for server in servers:
-        server.start()
-    yield servers[0], servers[1]
-    for server in servers:
-        server.destroy()
+    try:
+        for server in servers:
+            server.start()
+        yield servers[0], servers[1]
+    finally:
+        for server in servers:
+            server.destroy()
 
 
 def follow(master: KitRedis, replica: KitRedis, *, change: bool = True) -> bool:
@@ -198,3 +216,16 @@ def test_a_server_that_holds_something_is_not_emptied(pair: tuple[KitRedis, KitR
         with pytest.raises(Exception, match="it holds 1 keys and would lose them as a replica of 127.0.0.1"):
             follow(master, replica)
         assert here.get("x") == b"1"
+
+
+def test_what_a_running_redis_and_its_disk_say(pair: tuple[KitRedis, KitRedis]) -> None:
+    server, look = pair[0], role_module("redis_look").look
+    found = look(server.config, Path("/nowhere"), "main")
+    assert "role:master" in found["redis"]["lines"]
+    assert found["disk"]["free_megabytes"] > 0
+    assert found["master"] == ""
+    assert "cannot read /nowhere" in found["quorum"]["msg"]
+    server.stop()
+    gone = look(server.config, Path("/nowhere"), "")
+    assert "Connection refused" in gone["redis"]["msg"]
+    assert (gone["redis"]["lines"], gone["disk"], gone["quorum"]["msg"]) == ([], {}, "")
