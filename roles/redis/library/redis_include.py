@@ -28,6 +28,11 @@ options:
     description: The kit's file.
     type: path
     required: true
+  state:
+    description: With C(absent) neither the C(include) nor what Redis wrote of the kit's settings is in the main file.
+    choices: [present, absent]
+    type: str
+    default: present
 author: messenger-kit
 """
 
@@ -44,11 +49,11 @@ def name_of(line: str) -> str:
     return words[0].lower() if words and not words[0].startswith("#") else ""
 
 
-def wanted(text: str, main: Path, file: Path) -> str:
+def wanted(text: str, main: Path, file: Path, *, present: bool = True) -> str:
     """What the main file should be. Raises OSError, ValueError."""
     lines, include = text.splitlines(), f"include {file}"
     kit = settings(file) if file.exists() else {}
-    if include in lines:
+    if present and include in lines:
         after = {name_of(line) for line in lines[lines.index(include) + 1 :]} - {""}
         stale = {name for name in after if OPTIONAL.fullmatch(name) and name not in kit}
         known = settings(main)
@@ -57,20 +62,25 @@ def wanted(text: str, main: Path, file: Path) -> str:
     own = lines.index(WRITTEN_BY_REDIS) if WRITTEN_BY_REDIS in lines else len(lines)
     kept = lines[:own]
     kept += [line for line in lines[own:] if name_of(line) not in kit and not OPTIONAL.fullmatch(name_of(line))]
-    return "\n".join([*(line for line in kept if line != include), include]) + "\n"
+    kept = [line for line in kept if line != include]
+    return "\n".join([*kept, include] if present else kept) + "\n"
 
 
 def main() -> None:
     """Compare, and write in one step, with the file's owner and mode."""
     module = AnsibleModule(
-        argument_spec={"main": {"type": "path", "required": True}, "file": {"type": "path", "required": True}},
+        argument_spec={
+            "main": {"type": "path", "required": True},
+            "file": {"type": "path", "required": True},
+            "state": {"choices": ["present", "absent"], "default": "present"},
+        },
         supports_check_mode=True,
     )
     path, file = Path(module.params["main"]), Path(module.params["file"])
     os.umask(0o077)
     try:
         text = path.read_text(errors="surrogateescape")
-        new = wanted(text, path, file)
+        new = wanted(text, path, file, present=module.params["state"] == "present")
         if new != text and not module.check_mode:
             there = path.stat()
             scratch = path.with_name(f".{path.name}.kit")
