@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from tests.templates.modules import load
 from tests.templates.render import ROLES, ROOT, evaluate, render
 
-ROLE = ROLES / "messenger_worker"
+module = load(ROLES / "messenger_worker/library/messenger_worker_look.py")
 POOLS: list[dict[str, Any]] = [
     {"name": "mail", "transports": ["async"], "processes": 4},
     {"name": "heavy", "transports": ["reports"]},
@@ -29,8 +28,8 @@ def numbers(pools: list[dict[str, Any]] | None = None, **given: Any) -> dict[str
     return {program["name"]: program["processes"] for program in programs}
 
 
-def noted(tmp_path: Path, **given: Any) -> list[str]:
-    """What preflight.yml reads from the configuration that scale.yml writes, with its own sed."""
+def noted(tmp_path: Path, **given: Any) -> Any:
+    """What preflight.yml reads from the configuration that scale.yml writes."""
     text = render(
         ROOT / "templates/messenger-worker.conf.j2",
         "messenger_worker",
@@ -42,12 +41,7 @@ def noted(tmp_path: Path, **given: Any) -> list[str]:
     )
     conf = tmp_path / "messenger-worker.conf"
     conf.write_text(text)
-    tasks = yaml.safe_load((ROLE / "tasks/preflight.yml").read_text())
-    (argv,) = [
-        task["ansible.builtin.command"]["argv"] for task in tasks if "what scale.yml has changed" in task["name"]
-    ]
-    said = subprocess.run([*argv[:-2], conf], capture_output=True, text=True, check=True)
-    return said.stdout.splitlines()
+    return module.look(str(tmp_path / "link"), str(conf), str(tmp_path / "unit"))["scaled"]
 
 
 def test_the_inventory_s_numbers() -> None:
@@ -86,7 +80,7 @@ def report(told: dict[str, Any], workers: list[dict[str, Any]]) -> str:
         "__messenger_worker_register_before": {"stdout": json.dumps({"workers": workers})},
     }
     return render(
-        ROLE / "templates/scale.txt.j2",
+        ROLES / "messenger_worker/templates/scale.txt.j2",
         "messenger_worker",
         messenger_worker_scale_pool="mail",
         messenger_worker_scale_processes=2,

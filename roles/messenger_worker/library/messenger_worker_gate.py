@@ -8,7 +8,7 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +27,6 @@ description:
 options:
   cli: {description: The application's C(messenger) command., type: path, required: true}
   host: {description: The host's name in the registry., type: str, required: true}
-  confs: {description: Supervisor configurations whose programs are listed., type: list, elements: path, default: []}
   programs: {description: Supervisor's programs., type: list, elements: str, default: []}
   release: {description: What they must run., type: str, default: ""}
   timeout: {description: Seconds until they must., type: float, default: 60}
@@ -43,9 +42,9 @@ author: messenger-kit
 """
 
 RETURN = r"""
-programs: {description: Programs that C(confs) describe., returned: always, type: list}
 failures: {description: How many attempts failed in the host's workers in the last minute., returned: always, type: int}
 processes: {description: How many processes passed the gate., returned: success, type: int}
+left: {description: Processes that were stopped by hand., returned: success, type: list}
 """
 
 POLL_SECONDS = 0.2
@@ -67,14 +66,8 @@ class Refused(Exception):
     """What cannot be asked, for people."""
 
 
-def programs_in(confs: Iterable[str]) -> list[str]:
-    """The programs that these configurations describe."""
-    texts = [Path(conf).read_text() for conf in confs if Path(conf).exists()]
-    return list(dict.fromkeys(name for text in texts for name in re.findall(r"^\[program:(.*)\]$", text, re.MULTILINE)))
-
-
 def processes(config: str, programs: Sequence[str]) -> dict[str, Process]:
-    """The processes of PROGRAMS by name, without those that were stopped by hand."""
+    """The processes of PROGRAMS by name."""
     if not programs:
         return {}
     ran = subprocess.run(
@@ -86,8 +79,12 @@ def processes(config: str, programs: Sequence[str]) -> dict[str, Process]:
     if ran.returncode not in (0, 3):
         raise Refused(f"Supervisor cannot say how its processes are: {(ran.stdout or ran.stderr).strip()}")
     lines = [found for line in ran.stdout.splitlines() if (found := STATUS.match(line))]
-    all_of_them = {found["name"]: Process(found["state"], int(found["pid"] or 0), found["said"]) for found in lines}
-    return {name: process for name, process in all_of_them.items() if process.state != "STOPPED"}
+    return {found["name"]: Process(found["state"], int(found["pid"] or 0), found["said"]) for found in lines}
+
+
+def at_work(config: str, programs: Sequence[str]) -> dict[str, Process]:
+    """Those that were not stopped by hand."""
+    return {name: process for name, process in processes(config, programs).items() if process.state != "STOPPED"}
 
 
 def ask(
@@ -139,15 +136,12 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
     """What is there before the switch."""
     command = [asked["cli"], "workers", "--host", asked["host"], "--format", "json"]
     answer = ask(command, dict, {})[1] if Path(asked["cli"]).exists() else {}
-    return {
-        "programs": programs_in(asked["confs"]),
-        "failures": sum(failures(answer).values()),
-    }
+    return {"failures": sum(failures(answer).values())}
 
 
 def wait(asked: dict[str, Any]) -> tuple[int, dict[str, Any], list[str], dict[str, set[int]]]:
     """Wait at the gate: how many processes there are, the answer, what is wrong, and the process ids that were seen."""
-    there = partial(processes, asked["config"], asked["programs"])
+    there = partial(at_work, asked["config"], asked["programs"])
     wanted = there()
     seen: dict[str, set[int]] = {}
     command = [asked["cli"], "workers", "--host", asked["host"], "--until-release", asked["release"]]
@@ -170,7 +164,7 @@ def judge(asked: dict[str, Any]) -> tuple[int, list[str]]:
     count, answer, problems, seen = wait(asked)
     seconds = time.monotonic() - began
     told: list[str] = []
-    for name, process in processes(asked["config"], asked["programs"]).items():
+    for name, process in at_work(asked["config"], asked["programs"]).items():
         starts = len(seen.get(name, ()))
         if process.state not in ("RUNNING", "STARTING"):
             problems.append(f"{name} is {process.state} ({process.said.strip()})")
@@ -194,7 +188,6 @@ def main() -> None:
         argument_spec={
             "cli": {"type": "path", "required": True},
             "host": {"type": "str", "required": True},
-            "confs": {"type": "list", "elements": "path", "default": []},
             "programs": {"type": "list", "elements": "str", "default": []},
             "release": {"type": "str", "default": ""},
             "timeout": {"type": "float", "default": 60.0},
@@ -217,7 +210,8 @@ def main() -> None:
         module.fail_json(msg=f"The workers cannot be asked: {error}")
     if problems:
         module.fail_json(msg="; ".join(problems), problems=problems)
-    module.exit_json(changed=False, processes=count)
+    stopped = set(processes(asked["config"], asked["programs"])) - set(at_work(asked["config"], asked["programs"]))
+    module.exit_json(changed=False, processes=count, left=sorted(stopped))
 
 
 if __name__ == "__main__":

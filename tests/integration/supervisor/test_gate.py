@@ -12,10 +12,11 @@ import pytest
 
 from tests.integration.supervisor.supervisord import Supervisord
 from tests.integration.worker.project import Project
-from tests.templates.modules import load
+from tests.templates.modules import answer_of, load
 
 ROOT = Path(__file__).resolve().parents[3]
-module = load(ROOT / "roles/messenger_worker/library/messenger_worker_gate.py")
+MODULE = ROOT / "roles/messenger_worker/library/messenger_worker_gate.py"
+module = load(MODULE)
 
 NO_WORKER = "import sys; assert 'consume' not in sys.argv, 'no worker today'"
 
@@ -34,7 +35,6 @@ def asked(project: Project, supervisord: Supervisord) -> Ask:
         return {
             "cli": str(cli),
             "host": "here",
-            "confs": [str(supervisord.conf)],
             "programs": ["messenger-consume"],
             "release": "new",
             "timeout": 60.0,
@@ -91,7 +91,7 @@ def test_more_failures_than_before(project: Project, supervisord: Supervisord, a
     for name in ("a", "b"):
         project.send(name, "give-up")
     project.wait_until(lambda: any(worker.failed_last_minute == 2 for worker in project.registered()), "two failures")
-    assert module.look(asked()) == {"programs": ["messenger-consume"], "failures": 2}
+    assert module.look(asked()) == {"failures": 2}
     assert module.judge(asked(failures_before=2)) == (1, [])
     assert module.judge(asked(failures_allowed=2)) == (1, [])
     assert module.judge(asked(failures_before=-1)) == (1, [])
@@ -106,11 +106,12 @@ def test_what_was_stopped_by_hand_does_not_count(project: Project, supervisord: 
     supervisord.wait_for("entered RUNNING state", times=2)
     supervisord.ctl("stop", "messenger-consume:messenger-consume_01")
     assert module.judge(asked()) == (1, [])
+    answer = answer_of(MODULE, asked())
+    assert (answer["processes"], answer["left"]) == (1, ["messenger-consume_01"])
 
 
 def test_before_the_first_release_there_is_nothing(tmp_path: Path, asked: Ask) -> None:
-    nowhere = {"cli": str(tmp_path / "messenger"), "confs": [str(tmp_path / "worker.conf")]}
-    assert module.look(asked(**nowhere)) == {"programs": [], "failures": 0}
+    assert module.look(asked(cli=str(tmp_path / "messenger"))) == {"failures": 0}
 
 
 def test_a_supervisord_that_is_away(supervisord: Supervisord, asked: Ask) -> None:

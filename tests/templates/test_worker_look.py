@@ -1,0 +1,42 @@
+"""The look at a host's workers, on hosts where everything or nothing is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.templates.modules import answer_of
+from tests.templates.render import ROLES
+
+MODULE = ROLES / "messenger_worker/library/messenger_worker_look.py"
+CONF = """; scaled: mail 6 processes by scale.yml, the inventory said 4
+[program:mail]
+command=x
+"""
+
+
+def test_what_is_there(tmp_path: Path) -> None:
+    conf, unit, link = tmp_path / "worker.conf", tmp_path / "kit.conf", tmp_path / "link"
+    conf.write_text(CONF)
+    (tmp_path / "worker.conf.good").write_text(CONF.replace("mail", "old"))
+    unit.write_text("[Service]\nTimeoutStopSec=70\n")
+    link.symlink_to(conf)
+    answer = answer_of(MODULE, {"link": str(link), "conf": str(conf), "unit": str(unit)}, check_mode=True)
+    assert answer["link"] == {"there": True, "target": str(conf)}
+    assert answer["stop_seconds"] == 70
+    assert answer["programs"] == ["mail", "old"]
+    assert answer["scaled"] == [{"pool": "mail", "processes": 6, "inventory": 4}]
+    assert answer["changed"] is False
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    answer = answer_of(MODULE, {name: str(tmp_path / name) for name in ("link", "conf", "unit")})
+    assert answer["link"] == {"there": False, "target": ""}
+    assert (answer["stop_seconds"], answer["programs"], answer["scaled"]) == (0, [], [])
+    assert answer["answers"] is False
+    assert answer["said"] != ""
+
+
+def test_a_dangling_link_is_one(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    answer = answer_of(MODULE, {name: str(tmp_path / name) for name in ("link", "conf", "unit")})
+    assert answer["link"] == {"there": True, "target": str(tmp_path / "gone")}
