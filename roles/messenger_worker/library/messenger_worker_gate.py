@@ -8,7 +8,7 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,29 +82,49 @@ def processes(config: str, programs: Sequence[str]) -> dict[str, Process]:
     return {found["name"]: Process(found["state"], int(found["pid"] or 0), found["said"]) for found in lines}
 
 
-def at_work(config: str, programs: Sequence[str]) -> dict[str, Process]:
-    """Those that were not stopped by hand."""
-    return {name: process for name, process in processes(config, programs).items() if process.state != "STOPPED"}
+def gone(found: dict[str, Process]) -> bool:
+    """Whether one of them is not there any more, or not yet. Asking Supervisor costs much more than this."""
+    return not all(process.state == "RUNNING" and Path(f"/proc/{process.pid}").exists() for process in found.values())
 
 
-def ask(
-    command: Sequence[str], there: Callable[[], dict[str, Process]], seen: dict[str, set[int]]
-) -> tuple[int, dict[str, Any], str]:
-    """Run a messenger command; its exit code, answer and last line of errors. Ends it when a process is beyond hope.
+class Watch:
+    """Looks at the processes while something else goes on."""
 
-    there: says which processes there are. seen: gets the process ids of each meanwhile.
-    """
+    def __init__(self, config: str, programs: Sequence[str]) -> None:
+        self._look = partial(processes, config, programs)
+        self._seen: dict[str, set[int]] = {}
+        self._found = self._look()
+        self.left = sorted(name for name, process in self._found.items() if process.state == "STOPPED")
+
+    def look(self) -> dict[str, Process]:
+        """Those that were not stopped by hand, as they are now."""
+        if gone(self._working()):
+            self._found = self._look()
+        for name, process in self._working().items():
+            self._seen.setdefault(name, set()).update({process.pid} - {0})
+        return self._working()
+
+    def starts(self, name: str) -> int:
+        """How often the process was seen started."""
+        return len(self._seen.get(name, ()))
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether one will not come up, however long one waits."""
+        found = self.look().items()
+        return any(process.state == "FATAL" or self.starts(name) >= TOO_OFTEN for name, process in found)
+
+    def _working(self) -> dict[str, Process]:
+        return {name: process for name, process in self._found.items() if process.state != "STOPPED"}
+
+
+def ask(command: Sequence[str], watch: Watch | None = None) -> tuple[int, dict[str, Any], str]:
+    """Run a messenger command; its exit code, answer and last line of errors. Ends it when there is no hope."""
     with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as errors:
         running = subprocess.Popen(command, stdout=said, stderr=errors)
-        found = there()
         while running.poll() is None:
-            # Asking Supervisor costs more than looking whether its processes are there.
-            if not all(Path(f"/proc/{process.pid}").exists() for process in found.values()):
-                found = there()
-            for name, process in found.items():
-                seen.setdefault(name, set()).update({process.pid} - {0})
-                if process.state == "FATAL" or len(seen[name]) >= TOO_OFTEN:
-                    running.kill()
+            if watch and watch.hopeless:
+                running.kill()
             time.sleep(POLL_SECONDS)
         for file in (said, errors):
             file.seek(0)
@@ -135,42 +155,40 @@ def last_error(log: Path) -> str:
 def look(asked: dict[str, Any]) -> dict[str, Any]:
     """What is there before the switch."""
     command = [asked["cli"], "workers", "--host", asked["host"], "--format", "json"]
-    answer = ask(command, dict, {})[1] if Path(asked["cli"]).exists() else {}
+    answer = ask(command)[1] if Path(asked["cli"]).exists() else {}
     return {"failures": sum(failures(answer).values())}
 
 
-def wait(asked: dict[str, Any]) -> tuple[int, dict[str, Any], list[str], dict[str, set[int]]]:
-    """Wait at the gate: how many processes there are, the answer, what is wrong, and the process ids that were seen."""
-    there = partial(at_work, asked["config"], asked["programs"])
-    wanted = there()
-    seen: dict[str, set[int]] = {}
+def wait(asked: dict[str, Any], watch: Watch) -> tuple[dict[str, Any], list[str]]:
+    """Wait at the gate: what the registry says of the workers, and what is wrong with them."""
     command = [asked["cli"], "workers", "--host", asked["host"], "--until-release", asked["release"]]
-    command += ["--count", str(len(wanted)), "--timeout", str(asked["timeout"]), "--stable", str(asked["stable"])]
-    command += ["--format", "json"]
+    command += ["--count", str(len(watch.look())), "--timeout", str(asked["timeout"]), "--stable"]
+    command += [str(asked["stable"]), "--format", "json"]
     judged = asked["failures_before"] >= 0
     most = ["--max-failures", str(asked["failures_before"] + asked["failures_allowed"])] if judged else []
-    code, answer, error = ask([*command, *most], there, seen)
+    code, answer, error = ask([*command, *most], watch)
     if code == USAGE and most:  # a release of an older kit
-        code, answer, error = ask(command, there, seen)
+        code, answer, error = ask(command, watch)
     problems = list(answer.get("problems", []))
     if not answer and code > 0:
         problems.append(f"{asked['cli']} workers: {error or f'exit code {code}'}")
-    return len(wanted), answer, problems if code else [], seen
+    return answer, problems if code else []
 
 
-def judge(asked: dict[str, Any]) -> tuple[int, list[str]]:
-    """How many processes there are, and what is wrong with them."""
+def judge(asked: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """What there is, for the answer, and what is wrong with it."""
     began = time.monotonic()
-    count, answer, problems, seen = wait(asked)
+    watch = Watch(asked["config"], asked["programs"])
+    answer, problems = wait(asked, watch)
     seconds = time.monotonic() - began
     told: list[str] = []
-    for name, process in at_work(asked["config"], asked["programs"]).items():
-        starts = len(seen.get(name, ()))
+    found = watch.look()
+    for name, process in found.items():
         if process.state not in ("RUNNING", "STARTING"):
             problems.append(f"{name} is {process.state} ({process.said.strip()})")
             told.append(name)
-        elif starts > 1:
-            problems.append(f"{name} was started {starts} times within {seconds:.0f} s")
+        elif watch.starts(name) > 1:
+            problems.append(f"{name} was started {watch.starts(name)} times within {seconds:.0f} s")
             told.append(name)
     failing = failures(answer)
     if problems and failing and asked["failures_before"] >= 0:
@@ -179,7 +197,7 @@ def judge(asked: dict[str, Any]) -> tuple[int, list[str]]:
     for name in list(dict.fromkeys(told))[:3]:
         if line := last_error(Path(asked["log_dir"]) / f"{name}.log"):
             problems.append(f"the log of {name} says: {line}")
-    return count, problems
+    return {"processes": len(found), "left": watch.left}, problems
 
 
 def main() -> None:
@@ -203,15 +221,14 @@ def main() -> None:
     try:
         if not asked["release"]:
             module.exit_json(changed=False, **look(asked))
-        count, problems = judge(asked)
+        there, problems = judge(asked)
     except Refused as refused:
         module.fail_json(msg=str(refused))
     except OSError as error:
         module.fail_json(msg=f"The workers cannot be asked: {error}")
     if problems:
         module.fail_json(msg="; ".join(problems), problems=problems)
-    stopped = set(processes(asked["config"], asked["programs"])) - set(at_work(asked["config"], asked["programs"]))
-    module.exit_json(changed=False, processes=count, left=sorted(stopped))
+    module.exit_json(changed=False, **there)
 
 
 if __name__ == "__main__":
