@@ -52,10 +52,14 @@ def test_every_message_was_handled(seen: dict[str, Any], handled: dict[str, list
     assert len(handled) == seen["sent"]
 
 
-def test_only_what_the_host_that_was_cut_off_had_in_hand_was_handled_twice(handled: dict[str, list[str]]) -> None:
+def test_only_what_the_host_that_was_cut_off_had_in_hand_was_handled_twice(
+    handled: dict[str, list[str]], fleet: dict[str, Host]
+) -> None:
     again = {content: hosts for content, hosts in handled.items() if len(hosts) > 1}
     assert all(CUT_OFF in hosts and len(hosts) == 2 for hosts in again.values()), again
     assert len(again) <= PROCESSES
+    logs = [host.check_output("cat /srv/sms/shared/log/messenger-consume_*.log*") for host in fleet.values()]
+    assert sum(log.count("message_taken_over") for log in logs) >= len(again)
 
 
 def test_never_fewer_hosts_at_work_than_those_outside_the_batch(seen: dict[str, Any]) -> None:

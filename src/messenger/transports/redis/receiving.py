@@ -140,9 +140,11 @@ class Reader:
             return []
         pending = ("XPENDING", self.options.stream, self.options.group)
         counts = self.link.pipeline([(*pending, entry[0], entry[0], 1) for entry in entries])
-        return self._received(
-            (entry, count[0][3] if count else 2) for entry, count in zip(entries, counts, strict=True)
-        )
+        found = [(entry, count[0][3] if count else 2) for entry, count in zip(entries, counts, strict=True)]
+        for (entry_id, _), deliveries in found:
+            what = f"delivery {deliveries}: the worker that had it handed it back, or was not heard of any more"
+            log.warning("message_taken_over transport=%s id=%s: %s", self.name, entry_id.decode(), what)
+        return self._received(found)
 
     def _reap(self) -> None:
         idle = max(_REAP_SECONDS, 2 * self.options.redeliver_timeout) * 1000
