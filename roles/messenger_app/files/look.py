@@ -17,6 +17,7 @@ import socket
 import stat
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -77,6 +78,7 @@ def main(question: dict[str, Any]) -> None:
         "asked_at": question["asked_at"],
         "time": time.time(),
         "python": ".".join(map(str, sys.version_info[:2])),
+        "soabi": sysconfig.get_config_var("SOABI"),
         "directory": str(existing),
         "free_megabytes": disk.f_bavail * disk.f_frsize // 2**20,
         "free_inodes": disk.f_favail if disk.f_files else None,

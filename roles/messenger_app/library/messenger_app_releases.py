@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Ansible module: which releases a host has, and removal of old ones."""
+"""Ansible module: which releases a host has, and removal of old ones and of environments that none uses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ description:
   - C(.ready) is written when it is completely built and holds the fingerprint of its content, C(.good) when its
     workers came up and stayed up, C(.bad) when it was given up and why. Without C(.ready) it is half built.
   - C(release.json) says who built it, when, and from which revision of which source.
+  - C(environment) is a link to the environment in C(environments) that its packages come from.
 options:
   root:
     description: The application's directory; releases are in C(releases), the live one is where C(current) points.
@@ -30,7 +31,13 @@ options:
     description:
       - Remove releases, but keep this many usable ones. Without it nothing is removed.
       - The live release, newer ones, and any in which a process still runs are never removed.
+      - Environments that no release uses go too.
     type: int
+  used:
+    description: Ids of releases that workers report. Theirs stay, also where no process is seen in them.
+    type: list
+    elements: str
+    default: []
 author: messenger-kit
 """
 
@@ -53,8 +60,16 @@ releases:
     fits: {description: Its environment works with the host's Python., type: bool}
     pids: {description: Processes that run in it., type: list}
     why: {description: Why it is bad., type: str}
+environments:
+  description: Names of the environments that are completely built.
+  returned: always
+  type: list
 removed:
   description: Ids of the releases that were removed.
+  returned: always
+  type: list
+removed_environments:
+  description: Names of the environments that were removed.
   returned: always
   type: list
 warnings:
@@ -100,9 +115,14 @@ def shown(how_far: str, live: bool) -> str:
 
 
 def fits(release: Path) -> bool:
-    """Whether the interpreter that the environment points to is there and of the version it was made for."""
+    """Whether its interpreter is there and of the version it was made for, and the environment it uses is whole."""
     python = release / "venv" / "bin" / "python"
-    return python.exists() and (release / "venv" / "lib" / python.resolve().name).is_dir()
+    environment = release / "environment"
+    return (
+        python.exists()
+        and (release / "venv" / "lib" / python.resolve().name).is_dir()
+        and (not environment.is_symlink() or (environment / ".ready").exists())
+    )
 
 
 def running() -> dict[str, list[int]]:
@@ -145,10 +165,10 @@ def releases(root: Path, current: str = "") -> list[dict[str, Any]]:
     ]
 
 
-def removable(found: Iterable[dict[str, Any]], current: str, keep: int) -> list[str]:
-    """Ids that may go: older than the live one, not running, and not among the KEEP newest usable ones."""
+def removable(found: Iterable[dict[str, Any]], current: str, keep: int, used: Collection[str] = ()) -> list[str]:
+    """Ids that may go: older than the live one, not running, not USED, and not among the KEEP newest usable ones."""
     usable = [release["id"] for release in found if release["state"] in ("good", "ready")]
-    kept = {current, *[release_id for release_id in usable if release_id <= current][:keep]}
+    kept = {current, *used, *[release_id for release_id in usable if release_id <= current][:keep]}
     return [
         release["id"]
         for release in found
@@ -156,27 +176,69 @@ def removable(found: Iterable[dict[str, Any]], current: str, keep: int) -> list[
     ]
 
 
+def environments(root: Path) -> list[Path]:
+    """Every environment below ROOT, also half built ones."""
+    directory = root / "environments"
+    return sorted(entry for entry in directory.iterdir() if entry.is_dir()) if directory.is_dir() else []
+
+
+def unused(root: Path, going: Collection[str]) -> list[Path]:
+    """The environments that no release uses once those of GOING are gone, and in which no process runs."""
+    directory = root / "releases"
+    links = [entry / "environment" for entry in directory.iterdir() if entry.name not in going]
+    used = {Path(os.readlink(link)).name for link in links if link.is_symlink()}
+    busy = [Path(where) for where in running()]
+    return [
+        entry
+        for entry in environments(root)
+        if entry.name not in used and not any(where.is_relative_to(entry.resolve()) for where in busy)
+    ]
+
+
+def prune(module: AnsibleModule, root: Path, going: Iterable[Path]) -> list[str]:
+    """Remove GOING and return the names of those that went. What cannot be removed is a warning."""
+    removed = []
+    for directory in going:
+        try:
+            if not module.check_mode:
+                # Half removed it must not be taken for whole, should this be cut off.
+                (directory / ".ready").unlink(missing_ok=True)
+                shutil.rmtree(directory)
+        except OSError as error:
+            module.warn(f"{directory.relative_to(root)} is not needed any more and could not be removed: {error}")
+        else:
+            removed.append(directory.name)
+    return removed
+
+
 def main() -> None:
     """Report, and remove when asked to."""
     module = AnsibleModule(
-        argument_spec={"root": {"type": "path", "required": True}, "keep": {"type": "int"}},
+        argument_spec={
+            "root": {"type": "path", "required": True},
+            "keep": {"type": "int"},
+            "used": {"type": "list", "elements": "str", "default": []},
+        },
         supports_check_mode=True,
     )
     root = Path(module.params["root"])
     link = root / "current"
     current = Path(os.readlink(link)).name if link.is_symlink() else ""
     found = releases(root, current)
-    going = removable(found, current, module.params["keep"]) if module.params["keep"] else []
-    removed = []
-    for release_id in going:
-        try:
-            if not module.check_mode:
-                shutil.rmtree(root / "releases" / release_id)
-        except OSError as error:
-            module.warn(f"the old release {release_id} could not be removed: {error}")
-        else:
-            removed.append(release_id)
-    module.exit_json(changed=bool(removed), current=current, releases=found, removed=removed)
+    removed: list[str] = []
+    removed_environments: list[str] = []
+    if module.params["keep"] and found:
+        going = removable(found, current, module.params["keep"], module.params["used"])
+        removed = prune(module, root, [root / "releases" / release_id for release_id in going])
+        removed_environments = prune(module, root, unused(root, removed))
+    module.exit_json(
+        changed=bool(removed or removed_environments),
+        current=current,
+        releases=found,
+        environments=[entry.name for entry in environments(root) if (entry / ".ready").exists()],
+        removed=removed,
+        removed_environments=removed_environments,
+    )
 
 
 if __name__ == "__main__":
