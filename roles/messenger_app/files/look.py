@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import pwd
 import re
 import socket
@@ -70,6 +71,24 @@ def seen(path: str) -> dict[str, Any] | None:
     return row
 
 
+def markers() -> dict[str, str]:
+    """What the conditions in a lock file are judged by."""
+    release = sys.implementation.version
+    return {
+        "implementation_name": sys.implementation.name,
+        "implementation_version": ".".join(map(str, release[:3])),
+        "os_name": os.name,
+        "platform_machine": platform.machine(),
+        "platform_python_implementation": platform.python_implementation(),
+        "platform_release": platform.release(),
+        "platform_system": platform.system(),
+        "platform_version": platform.version(),
+        "python_full_version": platform.python_version(),
+        "python_version": ".".join(map(str, sys.version_info[:2])),
+        "sys_platform": sys.platform,
+    }
+
+
 def main(question: dict[str, Any]) -> None:
     root = Path(question["root"])
     existing = next(path for path in (root, *root.parents) if path.exists())
@@ -79,6 +98,8 @@ def main(question: dict[str, Any]) -> None:
         "time": time.time(),
         "python": ".".join(map(str, sys.version_info[:2])),
         "soabi": sysconfig.get_config_var("SOABI"),
+        "libc": os.confstr("CS_GNU_LIBC_VERSION") or "",
+        "markers": markers(),
         "directory": str(existing),
         "free_megabytes": disk.f_bavail * disk.f_frsize // 2**20,
         "free_inodes": disk.f_favail if disk.f_files else None,
