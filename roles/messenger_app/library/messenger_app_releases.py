@@ -183,7 +183,7 @@ def environments(root: Path) -> list[Path]:
 
 
 def unused(root: Path, going: Collection[str]) -> list[Path]:
-    """The environments that no release uses once those of GOING are gone, and in which no process runs."""
+    """The environments that no release uses once those in GOING are gone, and in which no process runs."""
     directory = root / "releases"
     links = [entry / "environment" for entry in directory.iterdir() if entry.name not in going]
     used = {Path(os.readlink(link)).name for link in links if link.is_symlink()}
@@ -195,20 +195,36 @@ def unused(root: Path, going: Collection[str]) -> list[Path]:
     ]
 
 
-def prune(module: AnsibleModule, root: Path, going: Iterable[Path]) -> list[str]:
+def remove(root: Path, going: Iterable[Path], warnings: list[str]) -> list[str]:
     """Remove GOING and return the names of those that went. What cannot be removed is a warning."""
     removed = []
     for directory in going:
         try:
-            if not module.check_mode:
-                # Half removed it must not be taken for whole, should this be cut off.
-                (directory / ".ready").unlink(missing_ok=True)
-                shutil.rmtree(directory)
+            # Half removed it must not be taken for whole, should this be cut off.
+            (directory / ".ready").unlink(missing_ok=True)
+            shutil.rmtree(directory)
         except OSError as error:
-            module.warn(f"{directory.relative_to(root)} is not needed any more and could not be removed: {error}")
+            warnings.append(f"{directory.relative_to(root)} is not needed any more and could not be removed: {error}")
         else:
             removed.append(directory.name)
     return removed
+
+
+def prune(root: Path, keep: int, used: Collection[str], dry: bool = False) -> tuple[list[str], list[str], list[str]]:
+    """Remove what may go: releases, then environments. Returns the names of both, and warnings."""
+    current = live(root)
+    going = removable(releases(root, current), current, keep, used)
+    if dry:
+        return going, [entry.name for entry in unused(root, going)], []
+    warnings: list[str] = []
+    removed = remove(root, [root / "releases" / release_id for release_id in going], warnings)
+    return removed, remove(root, unused(root, removed), warnings), warnings
+
+
+def live(root: Path) -> str:
+    """Id of the live release, empty if there is none."""
+    link = root / "current"
+    return Path(os.readlink(link)).name if link.is_symlink() else ""
 
 
 def main() -> None:
@@ -222,15 +238,15 @@ def main() -> None:
         supports_check_mode=True,
     )
     root = Path(module.params["root"])
-    link = root / "current"
-    current = Path(os.readlink(link)).name if link.is_symlink() else ""
+    current = live(root)
     found = releases(root, current)
     removed: list[str] = []
     removed_environments: list[str] = []
     if module.params["keep"] and found:
-        going = removable(found, current, module.params["keep"], module.params["used"])
-        removed = prune(module, root, [root / "releases" / release_id for release_id in going])
-        removed_environments = prune(module, root, unused(root, removed))
+        asked = module.params["keep"], module.params["used"], module.check_mode
+        removed, removed_environments, warnings = prune(root, *asked)
+        for warning in warnings:
+            module.warn(warning)
     module.exit_json(
         changed=bool(removed or removed_environments),
         current=current,
