@@ -68,7 +68,8 @@ def make_index(root: Path, *files: Path) -> Path:
         page = root / file.name.split("-")[0]
         page.mkdir(parents=True, exist_ok=True)
         (page / file.name).write_bytes(file.read_bytes())
-        (page / "index.html").write_text("".join(f'<a href="{each.name}">{each.name}</a>' for each in page.glob("*.[wt]*")))
+        links = [f'<a href="{each.name}">{each.name}</a>' for each in page.glob("*.[wt]*")]
+        (page / "index.html").write_text("".join(links))
     return root
 
 
