@@ -14,7 +14,7 @@ from tests.templates.test_releases import make_release, releases
 
 MODULE = ROLES / "messenger_app/library/messenger_app_audit.py"
 audit = load(MODULE)
-revision = load(ROLES / "messenger_app/files/revision.py").revision
+revision = load(ROLES / "messenger_app/files/fetch_source.py").revision_of
 
 NAMES = ("who", "what", "release", "from", "outcome", "reason")
 EVENT: dict[str, Any] = dict(zip(NAMES, ("ann@desk", "deploy", "r2", "r1", "ok", ""), strict=True))
@@ -109,13 +109,13 @@ def test_revision_is_the_commit_and_says_when_files_differ(tmp_path: Path) -> No
     (tmp_path / "app").mkdir()
     (tmp_path / "app/handlers.py").write_text("one\n")
     git(tmp_path, "init", "--quiet")
-    assert revision(str(tmp_path / "app")) == "", "no commit yet"
+    assert revision(tmp_path / "app") == "", "no commit yet"
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "--quiet", "--message", "first")
-    commit = revision(str(tmp_path / "app"))
+    commit = revision(tmp_path / "app")
     assert len(commit) == 12
     (tmp_path / "beside").write_text("not of the application\n")
-    assert revision(str(tmp_path / "app")) == commit
+    assert revision(tmp_path / "app") == commit
     (tmp_path / "app/new.py").write_text("two\n")
-    assert revision(str(tmp_path / "app")) == f"{commit}-dirty"
-    assert revision(str(tmp_path / "nowhere")) == ""
+    assert revision(tmp_path / "app") == f"{commit}-dirty"
+    assert revision(tmp_path / "nowhere") == ""

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.templates.applications import make_config, make_wheel
-from tests.templates.test_releases import APP, load, releases
+from tests.templates.modules import load
+from tests.templates.test_releases import APP, releases
 
 module = load(APP / "library/messenger_app_build.py")
 FIRST, SECOND, THIRD = (f"2026010{number}T000000Z-0000000{number}" for number in (1, 2, 3))
