@@ -160,7 +160,7 @@ class OneHost(RuleBasedStateMachine):
     def prune(self, keep: int) -> None:
         before = {each["id"]: each for each in self.found()}
         current = releases.live(self.root)
-        removed, _, warnings = releases.prune(self.root, keep, [])
+        removed, _, warnings = releases.prune(self.root, keep)
         assert not warnings
         assert current not in removed
         assert not [release for release in removed if before[release]["pids"]]

@@ -33,11 +33,6 @@ options:
       - The live release, newer ones, and any in which a process still runs are never removed.
       - Environments that no release uses go too.
     type: int
-  used:
-    description: Ids of releases that workers report. Theirs stay, also where no process is seen in them.
-    type: list
-    elements: str
-    default: []
 author: messenger-kit
 """
 
@@ -165,10 +160,10 @@ def releases(root: Path, current: str = "") -> list[dict[str, Any]]:
     ]
 
 
-def removable(found: Iterable[dict[str, Any]], current: str, keep: int, used: Collection[str] = ()) -> list[str]:
-    """Ids that may go: older than the live one, not running, not USED, and not among the KEEP newest usable ones."""
+def removable(found: Iterable[dict[str, Any]], current: str, keep: int) -> list[str]:
+    """Ids that may go: older than the live one, not running, and not among the KEEP newest usable ones."""
     usable = [release["id"] for release in found if release["state"] in ("good", "ready")]
-    kept = {current, *used, *[release_id for release_id in usable if release_id <= current][:keep]}
+    kept = {current, *[release_id for release_id in usable if release_id <= current][:keep]}
     return [
         release["id"]
         for release in found
@@ -210,10 +205,10 @@ def remove(root: Path, going: Iterable[Path], warnings: list[str]) -> list[str]:
     return removed
 
 
-def prune(root: Path, keep: int, used: Collection[str], dry: bool = False) -> tuple[list[str], list[str], list[str]]:
+def prune(root: Path, keep: int, dry: bool = False) -> tuple[list[str], list[str], list[str]]:
     """Remove what may go: releases, then environments. Returns the names of both, and warnings."""
     current = live(root)
-    going = removable(releases(root, current), current, keep, used)
+    going = removable(releases(root, current), current, keep)
     if dry:
         return going, [entry.name for entry in unused(root, going)], []
     warnings: list[str] = []
@@ -233,7 +228,6 @@ def main() -> None:
         argument_spec={
             "root": {"type": "path", "required": True},
             "keep": {"type": "int"},
-            "used": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -243,8 +237,7 @@ def main() -> None:
     removed: list[str] = []
     removed_environments: list[str] = []
     if module.params["keep"] and found:
-        asked = module.params["keep"], module.params["used"], module.check_mode
-        removed, removed_environments, warnings = prune(root, *asked)
+        removed, removed_environments, warnings = prune(root, module.params["keep"], module.check_mode)
         for warning in warnings:
             module.warn(warning)
     module.exit_json(
