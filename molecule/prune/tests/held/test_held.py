@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from testinfra.host import Host
@@ -25,7 +26,8 @@ def test_the_job_keeps_its_release_and_its_environment(host: Host, app: App, bef
 
 def test_it_says_who_holds_the_release(host: Host, before: list[dict[str, Any]], run_output: str) -> None:
     pid = host.check_output("systemctl show --property=MainPID --value job")
-    assert f"{before[0]['release']} stays until process {pid} ends" in " ".join(run_output.split())
+    said = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", run_output).split())
+    assert f"{before[0]['release']} stays until process {pid} ends" in said
 
 
 def test_the_workers_left_it(app: App) -> None:
