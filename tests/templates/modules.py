@@ -12,12 +12,16 @@ from typing import Any
 
 
 def load(file: Path) -> ModuleType:
-    """A module or script of a role, to call its functions."""
+    """A module or script of a role, to call its functions. It finds what lies beside it, as when it is run."""
     spec = spec_from_file_location(file.stem, file)
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.path.insert(0, str(file.parent))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(file.parent))
     return module
 
 

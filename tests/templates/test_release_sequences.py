@@ -90,7 +90,7 @@ class OneHost(RuleBasedStateMachine):
         looked = {"releases": self.found(), "current": releases.live(self.root)}
         known: dict[str, Any] = {
             "__messenger_app_register_releases": looked,
-            "__messenger_app_register_fingerprint": {"stdout": content},
+            "__messenger_app_origin": {"fingerprint": content},
             "ansible_play_hosts": ["host1"],
         }
         for name in ("__messenger_app_same", "__messenger_app_bad"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -36,7 +37,8 @@ def run(script: str, **asked: Any) -> subprocess.CompletedProcess[str]:
 
 
 def fetch(cache: Path, source: str | Path, config_dir: str | Path = "", index_url: str = "") -> dict[str, str]:
-    ran = run("fetch_source.py", source=str(source), config_dir=str(config_dir), index_url=index_url, cache=str(cache))
+    asked = {"source": source, "config_dir": config_dir, "index_url": index_url, "cache": cache, "kit": ROOT}
+    ran = run("fetch_source.py", **{name: str(value) for name, value in asked.items()})
     assert ran.returncode == 0, ran.stderr
     assert "s3cret" not in ran.stdout + ran.stderr
     answer: dict[str, str] = json.loads(ran.stdout)
@@ -67,7 +69,9 @@ def test_the_application_is_called_what_its_source_is_called(source: str, name: 
 
 def test_a_directory_says_which_revision_it_is(tmp_path: Path) -> None:
     application = make_application(tmp_path / "plain")
-    assert fetch(tmp_path, application) == {
+    found = fetch(tmp_path, application)
+    assert re.fullmatch("[0-9a-f]{8}", found.pop("fingerprint"))
+    assert found == {
         "path": str(application), "config_dir": str(application), "shown": str(application), "revision": ""
     }  # fmt: skip
     repository = make_repository(tmp_path / "shop")

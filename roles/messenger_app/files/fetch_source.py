@@ -1,7 +1,7 @@
 """Have the application's source at hand on the controller. Reads one JSON document and prints another.
 
-in:  source, config_dir, index_url, cache
-out: path (a directory, a wheel or an sdist), config_dir, shown (what it comes from), revision; or problem
+in:  source, config_dir, index_url, cache, kit (this repository)
+out: path (a directory, a wheel or an sdist), config_dir, shown (what it comes from), revision, fingerprint; or problem
 
 Logins in URLs reach git and pip by their environment, never by a command line, and nothing that is printed.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -18,6 +19,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
+
+from fingerprint import fingerprint
 
 FORMS = (
     "messenger_app_source is a directory, a wheel or sdist file, git+URL@REVISION (pip's way to write it), or"
@@ -163,10 +166,29 @@ def fetch(source: str, config_dir: str, index_url: str, cache: Path) -> dict[str
     return {"path": str(path), "config_dir": str(config), "shown": shown, "revision": revision}
 
 
+def content(kit: Path, answer: dict[str, str]) -> str:
+    """The fingerprint of all that makes a release."""
+    roots = [kit / "src", kit / "pyproject.toml", Path(answer["path"])]
+    if answer["config_dir"] != answer["path"]:
+        roots += [Path(answer["config_dir"], name) for name in CONFIG]
+    return fingerprint(roots)
+
+
+def check_tools() -> None:
+    """What builds wheels must be there before anything is begun."""
+    if not all(importlib.util.find_spec(name) for name in ("build", "hatchling")):
+        raise Problem(
+            f"The Python that runs Ansible ({sys.executable}) lacks what builds releases. Install the controller's"
+            f" packages into it: {sys.executable} -m pip install --require-hashes -r requirements.lock"
+        )
+
+
 def main() -> None:
     asked = json.load(sys.stdin)
     try:
+        check_tools()
         answer = fetch(asked["source"], asked["config_dir"], asked["index_url"], Path(asked["cache"]))
+        answer["fingerprint"] = content(Path(asked["kit"]), answer)
     except (Problem, OSError) as problem:
         answer = {"problem": scrub(str(problem))}
     print(json.dumps(answer))

@@ -1,6 +1,4 @@
-"""Print eight hex digits that stand for the content of the given files and directories.
-
-usage: fingerprint.py PATH…
+"""Eight hex digits that stand for the content of files and directories.
 
 What never reaches a host is left out: hidden files, caches, build output, and `var`, where an application that is
 tried out on the developer's machine keeps its state.
@@ -9,7 +7,6 @@ tried out on the developer's machine keeps its state.
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,10 +37,3 @@ def fingerprint(roots: list[Path]) -> str:
             digest.update(b"%d %s %d\n" % (len(name), name, len(content)))
             digest.update(content)
     return digest.hexdigest()[:8]
-
-
-if __name__ == "__main__":
-    missing = [path for path in sys.argv[1:] if not Path(path).exists()]
-    if missing or len(sys.argv) == 1:
-        sys.exit(f"fingerprint.py: no such file: {', '.join(missing) or '(none given)'}")
-    print(fingerprint([Path(path) for path in sys.argv[1:]]))
