@@ -116,7 +116,10 @@ class Supervisord:
         self.conf.write_text("".join([CONF.format(directory=self.directory), *programs]))
 
     def launch(self) -> None:
-        """Start it with the configuration that was written."""
+        """Start it with the configuration that was written, and wait until it answers.
+
+        Whoever asks earlier finds no socket.
+        """
         with (self.directory / "console.log").open("wb") as console:
             self._process = subprocess.Popen(
                 [self._binary, "-c", self.conf],
@@ -126,6 +129,14 @@ class Supervisord:
                 stderr=console,
                 start_new_session=True,
             )
+        wait_until(self._answers, LONG, f"supervisord to answer:\n{self.log}")
+
+    def _answers(self) -> bool:
+        """Whether supervisorctl reaches it."""
+        assert self._process is not None
+        if self._process.poll() is not None:
+            pytest.fail(f"supervisord ended at once:\n{(self.directory / 'console.log').read_text()}")
+        return self.ctl("pid").strip() == str(self._process.pid)
 
     @property
     def log(self) -> str:
@@ -164,7 +175,7 @@ class Supervisord:
     def kill(self) -> None:
         """End supervisord alone, as `kill -9` and the kernel's memory killer do."""
         assert self._process is not None
-        self.orphans += self.spawns()
+        self.orphans += [pid for pid in self.spawns() if _is_worker(pid)]
         self._process.kill()
         self._process.wait(LONG)
         self._process = None
@@ -178,14 +189,22 @@ class Supervisord:
             self._process.send_signal(signal.SIGTERM)
             try:
                 self._process.wait(LONG)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
-                self._process.wait(LONG)
+            except subprocess.TimeoutExpired:  # a SIGTERM just after a fork never reaches the worker to be
+                self.kill()
+                self._end_orphans()
         self._process = None
 
     def _end_orphans(self) -> None:
-        """Workers that a killed supervisord left behind; `orphans` are those that still run."""
+        """Workers that a killed supervisord left behind; each leads a group of its own."""
         for pid in self.orphans:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.orphans = []
+
+
+def _is_worker(pid: int) -> bool:
+    """Whether this process still runs, and is no other that was given the number since."""
+    try:
+        return b"messenger.cli" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
