@@ -50,13 +50,13 @@ def measured(fleet: Fleet) -> Iterator[tuple[str, Run]]:
     yield "kit, first deploy", play(fleet.inventory, KIT / "playbooks/deploy.yml")
     yield "kit, nothing to do", play(fleet.inventory, KIT / "playbooks/deploy.yml")
     # The others take their release from the wheels that the kit's first deploy has built.
-    shutil.copytree(KIT / ".state/wheels/app", fleet.work / "wheels")
+    shutil.copytree(KIT / ".state/wheels/app/wheels", fleet.work / "wheels")
     yield "minimal, first deploy", play(fleet.inventory, FLOWS / "minimal.yml", *others)
     yield "minimal, nothing to do", play(fleet.inventory, FLOWS / "minimal.yml", *others)
     play(fleet.inventory, FLOWS / "ansistrano.yml", *others)
     change(fleet.work / "app")
     yield "kit, new code", play(fleet.inventory, KIT / "playbooks/deploy.yml")
-    for wheel in (KIT / ".state/wheels/app").iterdir():
+    for wheel in (KIT / ".state/wheels/app/wheels").iterdir():
         shutil.copy(wheel, fleet.work / "wheels")
     yield "minimal, new code", play(fleet.inventory, FLOWS / "minimal.yml", *others)
     yield "ansistrano's flow, new code", play(fleet.inventory, FLOWS / "ansistrano.yml", *others)

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import ansible.module_utils
 import redis
 
 from tests.integration.servers import RedisServer
@@ -24,10 +23,7 @@ _TEMPLATES = {
 
 
 def role_module(name: str) -> ModuleType:
-    """One of the role's modules, with the module_utils that Ansible would ship with it."""
-    folder = str(ROLES / "redis/module_utils")
-    if folder not in ansible.module_utils.__path__:
-        ansible.module_utils.__path__.append(folder)
+    """One of the role's modules."""
     return load(ROLES / f"redis/library/{name}.py")
 
 

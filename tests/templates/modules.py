@@ -10,9 +10,22 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import ansible.module_utils
+
+RUN = """
+import runpy, sys, ansible.module_utils
+ansible.module_utils.__path__.append(sys.argv.pop(1))
+runpy.run_path(sys.argv.pop(1), run_name="__main__")
+"""
+
 
 def load(file: Path) -> ModuleType:
-    """A module or script of a role, to call its functions. It finds what lies beside it, as when it is run."""
+    """A module or script of a role, to call its functions. It finds what lies beside it, as when it is run, and the
+    module_utils that Ansible would ship with it.
+    """
+    utils = str(file.parents[1] / "module_utils")
+    if utils not in ansible.module_utils.__path__:
+        ansible.module_utils.__path__.append(utils)
     spec = spec_from_file_location(file.stem, file)
     assert spec is not None
     assert spec.loader is not None
@@ -28,7 +41,7 @@ def load(file: Path) -> ModuleType:
 def answer_of(module: Path, arguments: dict[str, Any], check_mode: bool = False) -> dict[str, Any]:
     """What a module answers when Ansible runs it with these arguments."""
     ran = subprocess.run(
-        [sys.executable, module],
+        [sys.executable, "-c", RUN, module.parents[1] / "module_utils", module],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_check_mode": check_mode}}),
         env={"ANSIBLE_MODULE_PROFILE": "legacy"},
         capture_output=True,

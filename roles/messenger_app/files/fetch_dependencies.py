@@ -1,6 +1,6 @@
 """Fetch a wheel of everything in a lock file, for the Python and platform of a host. Reads one JSON document.
 
-in: lock, archive, index_url, host (what look.py says)
+in: lock, archive, index_url, host (what the module messenger_app_look says)
 Writes ARCHIVE, a tar file of wheels, unless it is there. Hashes are compared with the lock file here. Where the
 controller has the same Python and platform, a package without a wheel is built; elsewhere it is refused.
 """

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
-import subprocess
+import shutil
+import xmlrpc.client
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.messenger_supervisor import connect, processes_of
 
 DOCUMENTATION = r"""
 module: messenger_worker_look
@@ -20,13 +24,18 @@ options:
   link: {description: Where Supervisor looks for our configuration., type: path, required: true}
   conf: {description: Our configuration; beside it C(CONF.good) is the one that worked last., type: path, required: true}
   unit: {description: What systemd is told of Supervisor's service., type: path, required: true}
+  config:
+    description: Where it is said how to reach supervisord.
+    type: path
+    default: /etc/supervisor/supervisord.conf
 author: messenger-kit
 """
 
 RETURN = r"""
 installed: {description: Whether C(supervisorctl) is there., returned: always, type: bool}
 answers: {description: Whether supervisord answers., returned: always, type: bool}
-said: {description: What C(supervisorctl pid) said., returned: always, type: str}
+said: {description: Why it does not., returned: always, type: str}
+processes: {description: "The processes of C(programs): C(process), C(state), C(pid).", returned: always, type: list}
 link: {description: What is at C(link) - C(there) and its C(target)., returned: always, type: dict}
 stop_seconds: {description: C(TimeoutStopSec) of the unit; 0 when it says none., returned: always, type: int}
 programs: {description: The programs of the two configurations., returned: always, type: list}
@@ -49,24 +58,28 @@ def text_of(path: str) -> str:
         return ""
 
 
-def supervisord() -> dict[str, Any]:
-    """Whether supervisord answers."""
+def supervisord(config: str, programs: Sequence[str]) -> dict[str, Any]:
+    """Whether supervisord answers, and how its processes of PROGRAMS are."""
+    answer: dict[str, Any] = {"installed": shutil.which("supervisorctl") is not None, "answers": False, "processes": []}
     try:
-        ran = subprocess.run(["supervisorctl", "pid"], capture_output=True, text=True, check=False)
-    except OSError as error:
-        return {"installed": False, "answers": False, "said": f"supervisorctl: {error.strerror}"}
-    return {"installed": True, "answers": ran.returncode == 0, "said": (ran.stdout or ran.stderr).strip()}
+        with connect(config) as proxy:
+            found = processes_of(proxy.supervisor, programs)
+    except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
+        return {**answer, "said": getattr(error, "strerror", None) or str(error)}
+    rows = [{"process": info["name"], "state": info["statename"], "pid": info["pid"]} for info in found.values()]
+    return {**answer, "answers": True, "said": "", "processes": rows}
 
 
-def look(link: str, conf: str, unit: str) -> dict[str, Any]:
+def look(link: str, conf: str, unit: str, config: str) -> dict[str, Any]:
     """The answer of the module."""
     configuration = text_of(conf)
     seconds = STOP_SECONDS.findall(text_of(unit))
+    programs = list(dict.fromkeys(PROGRAM.findall(configuration + "\n" + text_of(f"{conf}.good"))))
     return {
-        **supervisord(),
+        **supervisord(config, programs),
         "link": {"there": os.path.lexists(link), "target": os.readlink(link) if os.path.islink(link) else ""},
         "stop_seconds": int(seconds[-1]) if seconds else 0,
-        "programs": list(dict.fromkeys(PROGRAM.findall(configuration + "\n" + text_of(f"{conf}.good")))),
+        "programs": programs,
         "scaled": [
             {"pool": found["pool"], "processes": int(found["processes"]), "inventory": int(found["inventory"])}
             for found in SCALED.finditer(configuration)
@@ -76,10 +89,9 @@ def look(link: str, conf: str, unit: str) -> dict[str, Any]:
 
 def main() -> None:
     """Look."""
-    module = AnsibleModule(
-        argument_spec={name: {"type": "path", "required": True} for name in ("link", "conf", "unit")},
-        supports_check_mode=True,
-    )
+    paths: dict[str, Any] = {name: {"type": "path", "required": True} for name in ("link", "conf", "unit")}
+    paths["config"] = {"type": "path", "default": "/etc/supervisor/supervisord.conf"}
+    module = AnsibleModule(argument_spec=paths, supports_check_mode=True)
     module.exit_json(changed=False, **look(**module.params))
 
 

@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-import base64
-import configparser
 import http.client
-import socket
 import time
 import xmlrpc.client
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.messenger_supervisor import Process, connect, processes_of
 
 DOCUMENTATION = r"""
 module: messenger_worker_supervisor
@@ -69,56 +67,9 @@ AT_REST = (STOPPED, EXITED, FATAL)
 CANT_REREAD, NOT_RUNNING, ALREADY_STARTED = 92, 70, 60
 POLL_SECONDS = 0.1
 
-Process = dict[str, Any]
-
 
 class Refused(Exception):
     """What Supervisor cannot do, for people."""
-
-
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a socket in the file system."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost")
-        self.path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.connect(self.path)
-
-
-class UnixTransport(xmlrpc.client.Transport):
-    """XML-RPC over a socket in the file system."""
-
-    def __init__(self, path: str, headers: Sequence[tuple[str, str]]) -> None:
-        super().__init__(headers=headers)
-        self.path = path
-
-    def make_connection(self, host: Any) -> UnixConnection:
-        if self._connection[1] is None:
-            self._connection = host, UnixConnection(self.path)
-        return self._connection[1]
-
-
-def connect(config: str) -> xmlrpc.client.ServerProxy:
-    """supervisord, reached as `supervisorctl` would."""
-    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";", "#"))
-    parser.read(config)
-    url = parser.get("supervisorctl", "serverurl", fallback="unix:///var/run/supervisor.sock")
-    user = parser.get("supervisorctl", "username", fallback="")
-    login = f"{user}:{parser.get('supervisorctl', 'password', fallback='')}"
-    headers = [("Authorization", "Basic " + base64.b64encode(login.encode()).decode())] if user else []
-    if url.startswith("unix://"):
-        transport = UnixTransport(url[len("unix://") :], headers)
-        return xmlrpc.client.ServerProxy("http://localhost/RPC2", transport=transport)
-    return xmlrpc.client.ServerProxy(url.rstrip("/") + "/RPC2", headers=headers)
-
-
-def processes_of(server: Any, groups: Iterable[str]) -> dict[str, Process]:
-    """What Supervisor knows of the processes of GROUPS, by `group:name`."""
-    wanted = set(groups)
-    return {f"{info['group']}:{info['name']}": info for info in server.getAllProcessInfo() if info["group"] in wanted}
 
 
 def read_configuration(server: Any, wanted: set[str], owned: set[str]) -> tuple[list[str], list[str], list[str]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
+import msgspec
 
 from messenger.application import Application
 from messenger.checks.application import check_application
@@ -16,6 +18,7 @@ from messenger.checks.run import Task, run_tasks
 from messenger.checks.sql import check_sql_transport
 from messenger.checks.supervisor import check_supervisor
 from messenger.cli.common import format_option, load, print_json
+from messenger.errors import TransportError
 from messenger.transports.base import Transport
 from messenger.transports.redis.transport import RedisTransport
 from messenger.transports.sql.transport import SqlTransport
@@ -39,7 +42,8 @@ DEFAULT_CONF = Path("/etc/supervisor/conf.d/messenger-worker.conf")
 def check(context: click.Context, confs: tuple[Path, ...], strict: bool, output: str) -> int:
     """Look at Redis, SQL stores, timeouts and Supervisor, and say what to change.
 
-    It changes nothing anywhere and takes a few seconds. Run it as the application's user.
+    It changes nothing anywhere and takes a few seconds. Run it as the application's user. With --format json it also
+    lists the live workers of this host.
 
     Exit codes: 0 nothing failed; 1 something did (with --strict also a warning); 64 wrong usage; 78 the configuration
     or the application cannot be loaded.
@@ -53,12 +57,24 @@ def check(context: click.Context, confs: tuple[Path, ...], strict: bool, output:
     findings = run_tasks(_tasks(application, files))
     counts = {level: sum(finding.level == level for finding in findings) for level in ("ok", "warn", "fail")}
     if output == "json":
-        print_json({"findings": [asdict(finding) for finding in findings], "counts": counts})
+        found = [asdict(finding) for finding in findings]
+        print_json({"findings": found, "counts": counts, "workers": _workers_here(application)})
     else:
         for finding in findings:
             click.echo(str(finding))
         click.echo(f"\n{counts['ok']} ok, {counts['warn']} to be looked at, {counts['fail']} failed")
     return 1 if counts["fail"] or (strict and counts["warn"]) else 0
+
+
+def _workers_here(application: Application) -> list[Any] | None:
+    """The live workers of this host, for a deploy to compare with later. None: nobody can tell."""
+    control = application.control()
+    if control is None:
+        return None
+    try:
+        return [msgspec.to_builtins(worker) for worker in control.workers(application.host)]
+    except TransportError:
+        return None  # why is among the findings
 
 
 def _tasks(application: Application, confs: Iterable[Path]) -> list[Task]:

@@ -1,0 +1,180 @@
+#!/usr/bin/python3
+"""Ansible module: what a deploy needs to know of a host, in one look."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pwd
+import re
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.messenger_releases import live, releases, whole_environments
+
+DOCUMENTATION = r"""
+module: messenger_app_look
+short_description: What a deploy needs to know of a host
+description:
+  - One look instead of a task for each question. Changes nothing, and fails at nothing that is missing.
+options:
+  asked_at: {description: Seconds since 1970 on the controller; it comes back as it was given., type: float, required: true}
+  root: {description: The application's directory., type: path, required: true}
+  user: {description: The application's user., type: str, required: true}
+  package: {description: A Debian package., type: str, required: true}
+  python: {description: The Python that releases are made with., type: path, required: true}
+  addresses: {description: "What must be reachable, as HOST[:PORT].", type: list, elements: str, default: []}
+  paths: {description: What to look at., type: list, elements: path, default: []}
+author: messenger-kit
+"""
+
+RETURN = r"""
+time: {description: Seconds since 1970 on the host., returned: always, type: float}
+python: {description: "Version of C(python), such as C(3.11).", returned: when it runs, type: str}
+python_said: {description: Why it does not run., returned: when it does not, type: str}
+soabi: {description: What its compiled modules are for., returned: when it runs, type: str}
+libc: {description: Name and version of the C library., returned: when it runs, type: str}
+markers: {description: What the conditions in a lock file are judged by., returned: when it runs, type: dict}
+directory: {description: "C(root), or what there is of its path.", returned: always, type: str}
+free_megabytes: {description: On its disk., returned: always, type: int}
+free_inodes: {description: On its disk; null where there is no fixed number of them., returned: always, type: int}
+refused: {description: Which of the addresses cannot be reached, and why., returned: always, type: dict}
+group: {description: Id of the user's group; null where there is no such user., returned: always, type: str}
+package: {description: Whether the package is installed., returned: always, type: bool}
+seen: {description: What is at those of C(paths) that are there., returned: always, type: list}
+releases: {description: "C(current), C(releases) and C(environments), as M(messenger_app_releases) says.",
+           returned: always, type: dict}
+"""
+
+INTERPRETER = """
+import json, os, platform, sys, sysconfig
+release = sys.implementation.version
+print(json.dumps({
+    "python": ".".join(map(str, sys.version_info[:2])),
+    "soabi": sysconfig.get_config_var("SOABI"),
+    "libc": os.confstr("CS_GNU_LIBC_VERSION") or "",
+    "markers": {
+        "implementation_name": sys.implementation.name,
+        "implementation_version": ".".join(map(str, release[:3])),
+        "os_name": os.name,
+        "platform_machine": platform.machine(),
+        "platform_python_implementation": platform.python_implementation(),
+        "platform_release": platform.release(),
+        "platform_system": platform.system(),
+        "platform_version": platform.version(),
+        "python_full_version": platform.python_version(),
+        "python_version": ".".join(map(str, sys.version_info[:2])),
+        "sys_platform": sys.platform,
+    },
+}))
+"""
+SECONDS = 3
+
+
+def refused(addresses: Iterable[str]) -> dict[str, str]:
+    """Those that take no connection."""
+    found = {}
+    for address in addresses:
+        host, port = re.fullmatch(r"(.*?)(?::(\d+))?", address).groups()
+        try:
+            socket.create_connection((host.strip("[]"), int(port or 6379)), SECONDS).close()
+        except OSError as error:
+            found[address] = error.strerror or str(error)
+    return found
+
+
+def group(user: str) -> str | None:
+    """The id of the user's group."""
+    try:
+        return str(pwd.getpwnam(user).pw_gid)
+    except KeyError:
+        return None
+
+
+def installed(package: str) -> bool:
+    """Whether the Debian package is there."""
+    command = ["dpkg-query", "--show", "--showformat", "${db:Status-Status}", package]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout == "installed"
+
+
+def seen(path: str) -> dict[str, Any] | None:
+    """What is there, in the words of Ansible's modules; for a file also what it holds, for a link where it leads."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    if stat.S_ISLNK(found.st_mode):
+        return {"path": path, "target": os.readlink(path)}
+    row: dict[str, Any] = {"path": path, "mode": f"{stat.S_IMODE(found.st_mode):04o}", "group": str(found.st_gid)}
+    try:
+        row["owner"] = pwd.getpwuid(found.st_uid).pw_name
+    except KeyError:
+        row["owner"] = str(found.st_uid)
+    if stat.S_ISREG(found.st_mode):
+        row["sha256"] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return row
+
+
+def interpreter(python: str) -> dict[str, Any]:
+    """What PYTHON says of itself."""
+    try:
+        ran = subprocess.run([python, "-"], input=INTERPRETER, capture_output=True, text=True, check=False)
+    except OSError as error:
+        return {"python_said": error.strerror or str(error)}
+    if ran.returncode != 0:
+        return {"python_said": (ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"])[-1]}
+    said: dict[str, Any] = json.loads(ran.stdout)
+    return said
+
+
+def look(asked: dict[str, Any]) -> dict[str, Any]:
+    """The answer of the module."""
+    root = Path(asked["root"])
+    existing = next(path for path in (root, *root.parents) if path.exists())
+    disk = os.statvfs(existing)
+    current = live(root)
+    return {
+        "asked_at": asked["asked_at"],
+        "time": time.time(),
+        **interpreter(asked["python"]),
+        "directory": str(existing),
+        "free_megabytes": disk.f_bavail * disk.f_frsize // 2**20,
+        "free_inodes": disk.f_favail if disk.f_files else None,
+        "refused": refused(asked["addresses"]),
+        "group": group(asked["user"]),
+        "package": installed(asked["package"]),
+        "seen": [row for row in map(seen, asked["paths"]) if row],
+        "releases": {
+            "current": current,
+            "releases": releases(root, current),
+            "environments": whole_environments(root),
+        },
+    }
+
+
+def main() -> None:
+    """Look."""
+    module = AnsibleModule(
+        argument_spec={
+            "asked_at": {"type": "float", "required": True},
+            "root": {"type": "path", "required": True},
+            "user": {"type": "str", "required": True},
+            "package": {"type": "str", "required": True},
+            "python": {"type": "path", "required": True},
+            "addresses": {"type": "list", "elements": "str", "default": []},
+            "paths": {"type": "list", "elements": "path", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    module.exit_json(changed=False, **look(module.params))
+
+
+if __name__ == "__main__":
+    main()
