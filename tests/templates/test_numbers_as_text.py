@@ -40,8 +40,8 @@ def decides(node: nodes.Node) -> Iterator[nodes.Node]:
     """What is compared, computed with, or taken for true or false in it."""
     for found in node.find_all(OPERANDS):
         yield from found.iter_child_nodes()
-    for test in node.find_all((nodes.If, nodes.CondExpr)):
-        yield test.test
+    yield from (found.test for found in node.find_all(nodes.If))
+    yield from (found.test for found in node.find_all(nodes.CondExpr))
 
 
 def unconverted(text: str, names: set[str]) -> set[str]:
