@@ -20,9 +20,9 @@ def run(tmp_path: Path, playbook: str) -> tuple[int, str]:
     host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_become": False}
     inventory = {"workers": {"hosts": {"this": {**host, "messenger_app_root": f"{tmp_path}/srv"}}}}
     (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory))
+    program = str(Path(sys.executable).parent / "ansible-playbook")
     ran = subprocess.run(
-        [Path(sys.executable).parent / "ansible-playbook", "-i", tmp_path / "hosts.yml", "--check", "--diff"]
-        + [f"playbooks/{playbook}.yml"],
+        [program, "-i", str(tmp_path / "hosts.yml"), "--check", "--diff", f"playbooks/{playbook}.yml"],
         cwd=ROOT,
         env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
         capture_output=True,
