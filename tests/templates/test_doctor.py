@@ -7,7 +7,6 @@ import json
 import os
 import pwd
 import socket
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.templates.modules import answer_of
 from tests.templates.render import ROLES, ROOT, evaluate, render
 
 EXAMPLE = yaml.safe_load((ROOT / "inventory/example/group_vars/all/vault.example.yml").read_text())
+LOOK, RELEASES = (ROLES / f"messenger_app/library/messenger_app_{name}.py" for name in ("look", "releases"))
+QUESTION = {"asked_at": 1, "root": "/", "user": "daemon", "package": "dpkg", "python": sys.executable}
 HOST: dict[str, Any] = {
     "asked_at": 1_795_500_000.0,
     "time": 1_795_500_000.5,
@@ -46,7 +48,7 @@ def findings(host: dict[str, Any] | None = None, **overrides: Any) -> list[dict[
         },
         "groups": {"redis": ["host1"]},
         "hostvars": {"host1": {"__redis_to_come": True}},
-        "__messenger_app_register_look": {"stdout": json.dumps(HOST | (host or {}))},
+        "__messenger_app_register_look": HOST | (host or {}),
         **trusted(judge["vars"]),
         "__messenger_app_now": HOST["time"] + 1,
         **overrides,
@@ -95,8 +97,14 @@ def test_all_of_it_is_found_at_once() -> None:
 
 
 def test_a_python_that_is_not_there() -> None:
-    (finding,) = findings(__messenger_app_register_look={"rc": 2, "msg": "Error executing command."})
-    assert finding["found"] == "it is not there, or does not run"
+    there = {name: value for name, value in HOST.items() if name != "python"}
+    (finding,) = findings(__messenger_app_register_look=there | {"python_said": "No such file or directory"})
+    assert finding["found"] == "No such file or directory"
+
+
+def test_a_host_that_cannot_be_asked() -> None:
+    (finding,) = findings(__messenger_app_register_look={"failed": True, "msg": "MODULE FAILURE"})
+    assert finding["found"] == "MODULE FAILURE"
 
 
 def test_secrets_of_the_example_are_refused() -> None:
@@ -158,13 +166,12 @@ def test_looking_at_a_host(tmp_path: Path) -> None:
             "asked_at": 12.5,
             "root": str(tmp_path / "not/there"),
             "user": "a-user-who-is-not-there",
+            "python": sys.executable,
             "package": "a-package-that-is-not-there",
             "addresses": [f"127.0.0.1:{port}", f"127.0.0.1:{closed}"],
             "paths": [str(path) for path in (link, file, tmp_path, tmp_path / "missing")],
         }
-        words = [str(ROLES / "messenger_app/files/look.py"), json.dumps(question)]
-        done = subprocess.run([sys.executable, *words], check=True, capture_output=True, text=True)
-    found = json.loads(done.stdout)
+        found = answer_of(LOOK, question, check_mode=True)
     assert found["asked_at"] == 12.5
     assert found["directory"] == str(tmp_path)
     assert found["refused"] == {f"127.0.0.1:{closed}": "Connection refused"}
@@ -179,10 +186,28 @@ def test_looking_at_a_host(tmp_path: Path) -> None:
 
 
 def test_looking_for_a_user_and_a_package_that_are_there() -> None:
-    question = {"asked_at": 1, "root": "/", "user": "daemon", "package": "dpkg", "addresses": [], "paths": []}
-    words = [str(ROLES / "messenger_app/files/look.py"), json.dumps(question)]
-    found = json.loads(subprocess.run([sys.executable, *words], check=True, capture_output=True, text=True).stdout)
+    found = answer_of(LOOK, QUESTION | {"user": "daemon", "package": "dpkg"})
     assert (found["group"], found["package"]) == (str(pwd.getpwnam("daemon").pw_gid), True)
+
+
+def test_looking_at_a_python(tmp_path: Path) -> None:
+    assert answer_of(LOOK, QUESTION)["python"] == ".".join(map(str, sys.version_info[:2]))
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho broken >&2; exit 3\n")
+    broken.chmod(0o755)
+    assert answer_of(LOOK, QUESTION | {"python": str(broken)})["python_said"] == "broken"
+    missing = answer_of(LOOK, QUESTION | {"python": str(tmp_path / "missing")})
+    assert (missing["python_said"], "python" in missing) == ("No such file or directory", False)
+
+
+def test_looking_for_releases(tmp_path: Path) -> None:
+    release = tmp_path / "releases/20261124T080000Z-0a1b2c3d"
+    release.mkdir(parents=True)
+    (release / ".ready").write_text("0a1b2c3d")
+    (tmp_path / "current").symlink_to(f"releases/{release.name}")
+    found = answer_of(LOOK, QUESTION | {"root": str(tmp_path)})["releases"]
+    assert found == {name: answer_of(RELEASES, {"root": str(tmp_path)})[name] for name in found}
+    assert (found["current"], found["releases"][0]["state"]) == (release.name, "ready")
 
 
 def test_the_screen_names_each_thing_once() -> None:

@@ -78,6 +78,21 @@ def test_states_processes_and_a_python_that_is_gone(tmp_path: Path) -> None:
     assert [release["pids"] for release in found] == [[], [process.pid], [], []]
 
 
+def test_a_worker_whose_handler_went_elsewhere_still_runs_in_its_release(tmp_path: Path) -> None:
+    release = make_release(tmp_path, "20260101T000000Z-00000001", "ready", "good")
+    code = "import os, sys; os.chdir('/'); print('there', flush=True); sys.stdin.read()"
+    process = subprocess.Popen(
+        [release / "venv/bin/python", "-c", code], cwd=release, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"there\n"
+    try:
+        (found,) = releases.releases(tmp_path)
+    finally:
+        process.communicate()
+    assert found["pids"] == [process.pid]
+
+
 def make_application(root: Path) -> Path:
     (root / "src").mkdir(parents=True)
     (root / "src/handlers.py").write_text("one\n")

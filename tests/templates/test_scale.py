@@ -41,7 +41,7 @@ def noted(tmp_path: Path, **given: Any) -> Any:
     )
     conf = tmp_path / "messenger-worker.conf"
     conf.write_text(text)
-    return module.look(str(tmp_path / "link"), str(conf), str(tmp_path / "unit"))["scaled"]
+    return module.look(*map(str, (tmp_path / "link", conf, tmp_path / "unit", tmp_path / "supervisord.conf")))["scaled"]
 
 
 def test_the_inventory_s_numbers() -> None:

@@ -24,6 +24,7 @@ from tests.templates.applications import (
     pinned,
     web_server,
 )
+from tests.templates.modules import answer_of
 from tests.templates.render import ROLES, ROOT, evaluate
 
 FILES = ROLES / "messenger_app/files"
@@ -164,12 +165,9 @@ def release_of(tmp_path: Path, origin: dict[str, str]) -> set[str]:
 
 
 def host(**other: Any) -> dict[str, Any]:
-    """What look.py says of this machine."""
-    question = {"asked_at": 1, "root": "/", "user": "daemon", "package": "dpkg", "addresses": [], "paths": []}
-    words = [sys.executable, str(FILES / "look.py"), json.dumps(question)]
-    ran = subprocess.run(words, check=True, capture_output=True, text=True)
-    found: dict[str, Any] = json.loads(ran.stdout)
-    return found | other
+    """What the module messenger_app_look says of this machine."""
+    asked = {"asked_at": 1, "root": "/", "user": "daemon", "package": "dpkg", "python": sys.executable}
+    return answer_of(FILES.parent / "library/messenger_app_look.py", asked) | other
 
 
 def ship(tmp_path: Path, lock: str, index: Path, target: dict[str, Any]) -> set[str] | str:

@@ -21,7 +21,9 @@ def inventory(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("playbook", ["deploy", "rollback"])
-@pytest.mark.parametrize("words", ["--tags messenger_worker_run", "--skip-tags messenger_app_build"])
+@pytest.mark.parametrize(
+    "words", ["--tags messenger_worker_run", "--tags messenger_deploy_hooks", "--skip-tags messenger_app_build"]
+)
 def test_half_a_deploy_is_refused(inventory: Path, playbook: str, words: str) -> None:
     ran = subprocess.run(
         [

@@ -202,6 +202,20 @@ def test_environment_of_supervisord_passes_through(app_root: Path, monkeypatch: 
     assert loaded(rendered(app_root, pool))["messenger-consume_00"].environment["REGION"] == "100% eu"
 
 
+def test_a_template_of_one_s_own_is_what_is_wanted_in_force(app_root: Path, tmp_path: Path) -> None:
+    """What the role's README says of messenger_worker_template: a copy that is changed."""
+    copy = tmp_path / "own.conf.j2"
+    copy.write_text(TEMPLATE.read_text().replace("stopsignal=TERM", "stopsignal=TERM\numask=027"))
+    variables = {"messenger_app_name": "sms", "messenger_app_root": str(app_root), "messenger_app_user": "sms"}
+    wanted = "{{ __messenger_worker_conf_wanted.sha256 }}"
+    before = evaluate(wanted, "messenger_worker", **variables)
+    assert evaluate(wanted, "messenger_worker", **variables, messenger_worker_template=str(copy)) != before
+    file = app_root / "messenger-worker.conf"
+    file.write_text(render(copy, "messenger_worker", **variables).replace("user=sms", f"user={getpass.getuser()}"))
+    assert {process.umask for process in loaded(file).values()} == {0o027}
+    assert check(file, "messenger-consume").returncode == 0
+
+
 def test_checker_refuses_what_supervisor_would(app_root: Path) -> None:
     file = rendered(app_root, POOL | {"environment": {"A": "%(ENV_KIT_SURELY_NOT_SET)s"}})
     result = check(file, "messenger-consume")

@@ -56,15 +56,20 @@ def fits(release: Path) -> bool:
 
 
 def running() -> dict[str, list[int]]:
-    """Working directories of all processes, with the processes in each: a worker starts in its release."""
+    """Where processes run, with the processes at each place: their working directories and their interpreters' paths.
+
+    A worker starts in its release; when a handler has left it for another directory, its interpreter is still there.
+    """
     found: dict[str, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 where = os.readlink(entry / "cwd").removesuffix(" (deleted)")
+                interpreter = os.fsdecode((entry / "cmdline").read_bytes().split(b"\0")[0])
             except OSError:  # gone meanwhile, or a kernel thread
                 continue
-            found.setdefault(where, []).append(int(entry.name))
+            for place in {where, interpreter}:
+                found.setdefault(place, []).append(int(entry.name))
     return found
 
 
@@ -84,10 +89,12 @@ def releases(root: Path, current: str = "") -> list[dict[str, Any]]:
             "fits": fits(release),
             "why": text(release / ".bad"),
             "pids": sorted(
-                pid
-                for where, pids in processes.items()
-                if Path(where).is_relative_to(release.resolve())
-                for pid in pids
+                {
+                    pid
+                    for where, pids in processes.items()
+                    if Path(where).is_relative_to(release.resolve())
+                    for pid in pids
+                }
             ),
         }
         for release in sorted(directory.iterdir(), key=lambda entry: entry.name, reverse=True)
