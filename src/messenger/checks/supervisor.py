@@ -49,7 +49,7 @@ def _check_program(application: Application, place: Place, program: Program) -> 
     longest = longest_message(application, names)
     problems += _check_start(place, program, options["min_uptime"])
     problems += _check_stop(place, program, deadline)
-    problems += _check_time(place, program, deadline, longest)
+    problems += _check_time(place.where, program, deadline, longest)
     yield from problems
     if not problems:
         yield place.ok(_summary(program, deadline, longest))
@@ -109,8 +109,9 @@ def _check_stop(place: Place, program: Program, deadline: float | None) -> Itera
         )
 
 
-def _check_time(place: Place, program: Program, deadline: float | None, longest: float | None) -> Iterator[Finding]:
+def _check_time(where: str, program: Program, deadline: float | None, longest: float | None) -> Iterator[Finding]:
     """Whether a handler that begins just before a stop comes to its end."""
+    place = Place("supervisor-stop-time", where)
     if longest is None:
         return
     enough = int(longest) + 2 * _MARGIN_SECONDS

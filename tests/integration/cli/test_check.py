@@ -82,6 +82,20 @@ def test_it_changes_nothing_that_is_there(project: Project) -> None:
         assert {key: client.dump(key) for key in client.scan_iter()} == before
 
 
+def test_the_workers_of_this_host_are_listed_and_no_others(project: Project) -> None:
+    project.start("consume", "async").started()
+    project.start("consume", "async", MESSENGER_HOST="there").started()
+    (there,) = [worker for worker in project.wait_for_workers(2) if worker.host == "there"]
+    (here,) = project.json("check")["workers"]
+    assert here["id"] != there.id
+    assert (here["host"], here["failed_last_minute"]) == ("here", 0)
+
+
+def test_nobody_can_say_who_works_when_redis_is_away(project: Project) -> None:
+    document = project.json("check", code=1, MESSENGER_TRANSPORT_DSN=f"redis://127.0.0.1:{free_port()}/async")
+    assert document["workers"] is None
+
+
 def test_an_eviction_policy_that_deletes_messages_fails(project: Project) -> None:
     with project.server.client() as client:
         client.config_set("maxmemory", "500mb")
