@@ -1,0 +1,71 @@
+"""What a run says that Ansible ends in the middle of the batches, because no host of one can be reached any more."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.integration.servers import free_port
+from tests.templates.render import ROOT
+
+PLUGINS = ROOT / "playbooks/callback_plugins"
+PLAYBOOK = """
+- name: Make the release live, batch by batch
+  hosts: workers
+  gather_facts: false
+  serial: 1
+  vars: {{ansible_connection: "{connection}", ansible_port: {port}, ansible_host: 127.0.0.1}}
+  tasks:
+    - name: Begin
+      ansible.builtin.ping:
+
+- name: Say how it ended
+  hosts: workers
+  gather_facts: false
+  tasks:
+    - name: Say it
+      ansible.builtin.debug: {{msg: ended}}
+"""
+
+
+def run(directory: Path, connection: str, *words: str) -> str:
+    """What a run prints whose batches reach their hosts by CONNECTION; there is no SSH server."""
+    playbook = directory / "deploy.yml"
+    playbook.write_text(PLAYBOOK.format(connection=connection, port=free_port()))
+    inventory = directory / "hosts.yml"
+    hosts = {name: {"ansible_python_interpreter": sys.executable} for name in ("worker1", "worker2")}
+    inventory.write_text(yaml.safe_dump({"workers": {"hosts": hosts}}))
+    (directory / PLUGINS.name).symlink_to(PLUGINS)  # as beside the kit's playbooks
+    ran = subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", "-i", inventory, playbook, *words],
+        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ran.stdout + ran.stderr
+
+
+def test_the_commands_to_go_on_are_printed(tmp_path: Path) -> None:
+    said = run(tmp_path, "ssh")
+    assert "worker1 could not be reached any more" in said
+    for playbook in ("unlock", "deploy", "rollback"):
+        assert f"ansible-playbook -i {tmp_path}/hosts.yml {tmp_path}/{playbook}.yml" in said
+
+
+@pytest.mark.parametrize(("connection", "words"), [("local", ()), ("ssh", ("--check",))])
+def test_other_runs_say_nothing(tmp_path: Path, connection: str, words: tuple[str, ...]) -> None:
+    said = run(tmp_path, connection, *words)
+    assert "PLAY RECAP" in said
+    assert "could not be reached any more" not in said
+
+
+def test_the_plays_are_those_of_the_playbook() -> None:
+    names = [play["name"] for play in yaml.safe_load((ROOT / "playbooks/batches.yml").read_text())]
+    text = (PLUGINS / "messenger_lost.py").read_text()
+    assert [name for name in names if f'"{name}"' in text] == names
