@@ -24,7 +24,7 @@ author: messenger-kit
 BATCHES = "Make the release live, batch by batch"
 END = "Say how it ended"
 SAID = """
-The run ended in the middle: {lost} could not be reached any more, and no other host of the batch was left to go on with.
+The run ended in the middle: {lost} could not be reached any more, and no other host of its batch was left.
 What runs there is not known; when it is back, `status.yml` shows it. Hosts of later batches were not touched.
 The lock of the fleet is still held. To free it:
   {command}/unlock.yml

@@ -1,8 +1,8 @@
 """Build what a release is made of on the controller, and put it into one file. Reads one JSON document.
 
 in: kit, path, config_dir, work, isolation
-Writes WORK/release.tar with wheels/ (messenger-kit and the application), requirements.lock and messenger.yaml. The wheel
-of messenger-kit is built again only when the kit changed.
+Writes WORK/release.tar with wheels/ (messenger-kit and the application), requirements.lock and messenger.yaml. The
+wheel of messenger-kit is built again only when the kit changed.
 """
 
 from __future__ import annotations

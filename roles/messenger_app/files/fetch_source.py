@@ -88,10 +88,12 @@ class Repository(NamedTuple):
 
 def commit_of(repository: Repository, clone: Path) -> str:
     """The commit that the revision means: a branch as the server has it, a tag, or a commit."""
-    names = [f"refs/remotes/origin/{repository.revision}", repository.revision] if repository.revision else ["origin/HEAD"]
+    wanted = repository.revision
+    names = [f"refs/remotes/origin/{wanted}", wanted] if wanted else ["origin/HEAD"]
+    git = ["git", "-C", str(clone), "rev-parse", "--verify", "--quiet", "--end-of-options"]
     for name in names:
         try:
-            return run("git", "-C", str(clone), "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+            return run(*git, f"{name}^{{commit}}")
         except Problem:
             continue
     raise Problem(f"{repository.url} has no branch, tag or commit {repository.revision or 'that is its HEAD'}")
@@ -102,19 +104,20 @@ def check_out(source: str, cache: Path) -> tuple[Path, str, str]:
     repository = Repository.of(source)
     clone = cache / "git" / hashlib.sha256(repository.url.encode()).hexdigest()[:16]
     git = ["git", "-C", str(clone)]
+    login = repository.environment()
     if not (clone / ".git/HEAD").exists():
         clone.parent.mkdir(parents=True, exist_ok=True)
-        run("git", "clone", "--quiet", "--no-checkout", repository.url, str(clone), environment=repository.environment())
+        run("git", "clone", "--quiet", "--no-checkout", repository.url, str(clone), environment=login)
     elif not re.fullmatch("[0-9a-f]{40}", repository.revision):
         heads = "+refs/heads/*:refs/remotes/origin/*"
-        run(*git, "fetch", "--quiet", "--force", "--prune", "--tags", "origin", heads, environment=repository.environment())
+        run(*git, "fetch", "--quiet", "--force", "--prune", "--tags", "origin", heads, environment=login)
         if not repository.revision:
-            run(*git, "remote", "set-head", "origin", "--auto", environment=repository.environment())
+            run(*git, "remote", "set-head", "origin", "--auto", environment=login)
     commit = commit_of(repository, clone)
     run(*git, "checkout", "--quiet", "--force", "--detach", commit)
     run(*git, "clean", "-ffdxq")
     if (clone / ".gitmodules").exists():
-        run(*git, "submodule", "update", "--init", "--recursive", "--quiet", environment=repository.environment())
+        run(*git, "submodule", "update", "--init", "--recursive", "--quiet", environment=login)
     shown = f"{repository.url}@{repository.revision or 'HEAD'}"
     return clone / repository.subdirectory, shown, commit[:12]
 

@@ -32,8 +32,8 @@ options:
     required: true
   dependencies:
     description:
-      - A tar file on the host with a wheel of everything in requirements.lock, for an environment that is not there yet.
-        It is deleted afterwards. Without it pip fetches them, by their hashes.
+      - A tar file on the host with a wheel of everything in requirements.lock, for an environment that is not there
+        yet. It is deleted afterwards. Without it pip fetches them, by their hashes.
     type: path
   python: {description: The Python to make environments with., type: path, default: /usr/bin/python3}
   user: {description: "The application's user, to whom it will belong.", type: str, required: true}
@@ -165,7 +165,8 @@ def build_release(asked: dict[str, Any], owner: Owner) -> bool:
     link_environment(release, environment)
     # pip itself comes from the environment.
     pip = [release / "venv/bin/python", "-m", "pip"]
-    owner.run(release, *pip, "install", "--quiet", "--no-deps", "--no-index", *sorted((release / "wheels").glob("*.whl")))
+    wheels = sorted((release / "wheels").glob("*.whl"))
+    owner.run(release, *pip, "install", "--quiet", "--no-deps", "--no-index", *wheels)
     owner.run(release, *pip, "check")
     write(release / ".ready", str(asked["built"].get("fingerprint", "")))
     return missing

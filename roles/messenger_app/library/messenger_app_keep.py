@@ -23,7 +23,7 @@ options:
   files: {description: "What it runs with: C(path), C(mode) and C(group) of each copy.", type: list, elements: dict,
           required: true}
   restart_note: {description: Its presence says that workers must restart., type: path, required: true}
-  audit: {description: "An event for the audit trail, and the C(path) of that; empty for none.", type: dict, default: {}}
+  audit: {description: "An event for the audit trail, and the C(path) of that; or none.", type: dict, default: {}}
 author: messenger-kit
 """
 

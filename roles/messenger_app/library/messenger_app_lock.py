@@ -26,8 +26,8 @@ options:
   path: {description: The file., type: path, required: true}
   state:
     description:
-      - C(taken) takes the lock, or fails and says who holds it. With the C(token) of an earlier answer it makes the time
-        start anew, and fails when the lock is lost.
+      - C(taken) takes the lock, or fails and says who holds it. With the C(token) of an earlier answer it makes the
+        time start anew, and fails when the lock is lost.
       - C(given_back) frees the lock that C(token) stands for, C(free) frees it whoever holds it. C(look) only looks.
     type: str
     choices: [taken, given_back, free, look]
@@ -69,7 +69,8 @@ def read(file: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
-        raise Refused(f"The lock of the fleet, {file}, cannot be read; ansible-playbook unlock.yml deletes it.") from None
+        said = f"The lock of the fleet, {file}, cannot be read; ansible-playbook unlock.yml deletes it."
+        raise Refused(said) from None
 
 
 def holder(file: Path) -> dict[str, Any] | None:
@@ -104,13 +105,14 @@ def take(file: Path, owner: str, what: str, reason: str, ttl: int) -> str:
         lock = holder(file)
         if lock and lock["owner"] == owner:
             raise Refused(
-                f"Nothing was changed, the lock of the fleet is taken: {sentence(lock)}. That is you, on this controller: a run of"
-                f" yours still goes on, or was cut off. If none goes on: ansible-playbook unlock.yml, then this again."
+                f"Nothing was changed, the lock of the fleet is taken: {sentence(lock)}. That is you, on this controller:"
+                f" a run of yours still goes on, or was cut off. If none goes on: ansible-playbook unlock.yml, then this"
+                f" again."
             )
         if lock:
             raise Refused(
-                f"Nothing was changed, the lock of the fleet is taken: {sentence(lock)} at the latest. Wait until that run is"
-                f" over. If it was cut off: ansible-playbook unlock.yml frees the lock."
+                f"Nothing was changed, the lock of the fleet is taken: {sentence(lock)} at the latest. Wait until that"
+                f" run is over. If it was cut off: ansible-playbook unlock.yml frees the lock."
             )
         now = time.time()
         token = secrets.token_hex(8)

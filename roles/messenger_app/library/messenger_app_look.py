@@ -25,7 +25,7 @@ short_description: What a deploy needs to know of a host
 description:
   - One look instead of a task for each question. Changes nothing, and fails at nothing that is missing.
 options:
-  asked_at: {description: Seconds since 1970 on the controller; it comes back as it was given., type: float, required: true}
+  asked_at: {description: Seconds since 1970 on the controller; it comes back as given., type: float, required: true}
   root: {description: The application's directory., type: path, required: true}
   user: {description: The application's user., type: str, required: true}
   package: {description: A Debian package., type: str, required: true}

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Ansible module: the gate of a deploy: do all workers of a host run the release, stay up, and not fail more than before?"""
+"""Ansible module: the gate of a deploy: do all workers of a host run the release, stay up, and fail no more often?"""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ description:
   - One look instead of a task for each question. Changes nothing, and fails at nothing that is missing.
 options:
   link: {description: Where Supervisor looks for our configuration., type: path, required: true}
-  conf: {description: Our configuration; beside it C(CONF.good) is the one that worked last., type: path, required: true}
+  conf: {description: Our configuration; C(CONF.good) is the one that worked last., type: path, required: true}
   unit: {description: What systemd is told of Supervisor's service., type: path, required: true}
   config:
     description: Where it is said how to reach supervisord.

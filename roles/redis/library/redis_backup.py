@@ -18,8 +18,8 @@ DOCUMENTATION = r"""
 module: redis_backup
 short_description: Have Redis write a dump, check it, and copy it
 description:
-  - Has Redis write its dump (C(BGSAVE)), which holds everything as it was at the moment it began, and waits for it. The copy
-    is checked with C(redis-check-rdb). Changes nothing else, and nothing in check mode.
+  - Has Redis write its dump (C(BGSAVE)), which holds everything as it was at the moment it began, and waits for it. The
+    copy is checked with C(redis-check-rdb). Changes nothing else, and nothing in check mode.
 options:
   copy:
     description: The file to make. It is for O(owner) alone.
@@ -76,7 +76,7 @@ def dump(server: Server, seconds: int) -> Path:
             raise RedisError(f"it has not written its dump in {seconds} s")
         time.sleep(0.2)
     if facts(server)["rdb_last_bgsave_status"] != "ok":
-        raise RedisError("it cannot write its dump: its disk is full, or there is too little memory; its log says which")
+        raise RedisError("it cannot write its dump: its disk is full, or there is too little memory; see its log")
     return Path(server.call(["CONFIG", "GET", "dir"])[1], server.call(["CONFIG", "GET", "dbfilename"])[1])
 
 

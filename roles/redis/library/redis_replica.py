@@ -14,8 +14,8 @@ DOCUMENTATION = r"""
 module: redis_replica
 short_description: Make a new Redis the replica of the one that is master now
 description:
-  - Asks the Sentinels who is master; where none knows, it is the one in O(first). Only a Redis that is nobody's replica,
-    has none, and holds no keys is made a replica. Everything else is left to Sentinel, or to a person.
+  - Asks the Sentinels who is master; where none knows, it is the one in O(first). Only a Redis that is nobody's
+    replica, has none, and holds no keys is made a replica. Everything else is left to Sentinel, or to a person.
   - Runs in check mode too and changes nothing then.
 options:
   address:

@@ -13,8 +13,8 @@ DOCUMENTATION = r"""
 module: redis_restore
 short_description: Change the data of a stopped Redis, and back
 description:
-  - Moves append-only files and dump into O(aside), and makes O(dump) the base of a new append-only file, so that Redis reads
-    it at its start. With O(back) what is in O(aside) takes its place again.
+  - Moves append-only files and dump into O(aside), and makes O(dump) the base of a new append-only file, so that Redis
+    reads it at its start. With O(back) what is in O(aside) takes its place again.
   - May be cut off and run again. What is in O(aside) is never written over.
 options:
   directory:
