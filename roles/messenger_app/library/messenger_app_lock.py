@@ -105,9 +105,9 @@ def take(file: Path, owner: str, what: str, reason: str, ttl: int) -> str:
         lock = holder(file)
         if lock and lock["owner"] == owner:
             raise Refused(
-                f"Nothing was changed, the lock of the fleet is taken: {sentence(lock)}. That is you, on this controller:"
-                f" a run of yours still goes on, or was cut off. If none goes on: ansible-playbook unlock.yml, then this"
-                f" again."
+                f"Nothing was changed, the lock of the fleet is taken: {sentence(lock)}. That is you, on this"
+                " controller: a run of yours still goes on, or was cut off. If none goes on: ansible-playbook unlock.yml,"
+                " then this again."
             )
         if lock:
             raise Refused(
