@@ -106,8 +106,8 @@ def take(file: Path, owner: str, what: str, reason: str, ttl: int) -> str:
         if lock and lock["owner"] == owner:
             raise Refused(
                 f"Nothing was changed, the lock of the fleet is taken: {sentence(lock)}. That is you, on this"
-                " controller: a run of yours still goes on, or was cut off. If none goes on: ansible-playbook unlock.yml,"
-                " then this again."
+                " controller: a run of yours still goes on, or was cut off. If none goes on: ansible-playbook"
+                " unlock.yml, then this again."
             )
         if lock:
             raise Refused(
