@@ -29,6 +29,7 @@ from messenger.transports.redis.options import RedisOptions
 
 _TTL_MS = 15_000
 _REPLY_SECONDS = 60
+DETACHED = "detached"  # the state of a worker that finishes its message in the background, and is nobody's any more
 
 
 class CurrentMessage(msgspec.Struct, frozen=True):

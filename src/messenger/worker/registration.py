@@ -7,24 +7,26 @@ import os
 import time
 from collections import deque
 
-from messenger.control import Control, CurrentMessage, Orders, WorkerInfo
+from messenger.control import DETACHED, Control, CurrentMessage, Orders, WorkerInfo
 from messenger.errors import MessengerError
 from messenger.worker.status import WorkerStatus
 from messenger.worker.stop import StopRequest
 
 log = logging.getLogger(__name__)
+STOP_WORKERS = "stop-workers"  # the reason of a stop
 
 
 class Registration:
     """Tells the registry what the worker does, and sees when workers are asked to stop or to pause.
 
-    control: a connection of its own.
+    control: a connection of its own. detached: the worker finishes its message in the background.
     """
 
     def __init__(self, control: Control, status: WorkerStatus, stop: StopRequest) -> None:
         self._control = control
         self._status = status
         self._stop = stop
+        self.detached = False
         self._baseline: int | None = None
         self._failed = deque([0], maxlen=60)  # its count at each beat of the last minute
 
@@ -40,13 +42,13 @@ class Registration:
         """A beat's step. Raises TransportError."""
         recent = self._status.failed - self._failed[0]
         self._failed.append(self._status.failed)
-        self._control.report(worker_info(self._status, recent))
+        self._control.report(worker_info(self._status, recent, self.detached))
         orders = self._orders()
         self._status.pause = orders.pause
         if self._baseline is None or orders.generation < self._baseline:  # it falls when Redis was emptied
             self._baseline = orders.generation
         elif orders.generation > self._baseline:
-            self._stop.request("stop-workers")
+            self._stop.request(STOP_WORKERS)
 
     def leave(self) -> None:
         """Take the worker out of the registry."""
@@ -60,7 +62,7 @@ class Registration:
         return self._control.orders(self._status.host, self._status.pool, self._status.release)
 
 
-def worker_info(status: WorkerStatus, failed_last_minute: int = 0) -> WorkerInfo:
+def worker_info(status: WorkerStatus, failed_last_minute: int = 0, detached: bool = False) -> WorkerInfo:
     """What the registry shows."""
     held = status.current or next(iter(status.held), None)
     seconds = round(time.monotonic() - held.since, 1) if held is not None else 0.0
@@ -72,7 +74,7 @@ def worker_info(status: WorkerStatus, failed_last_minute: int = 0) -> WorkerInfo
         process=status.process,
         release=status.release,
         transports=list(status.transports),
-        state="pausing" if status.state == "busy" and status.pause is not None else status.state,
+        state=DETACHED if detached else "pausing" if status.state == "busy" and status.pause else status.state,
         waiting_for=status.waiting_for,
         message=CurrentMessage(held.id, held.type, seconds) if held is not None else None,
         handled=status.handled,
