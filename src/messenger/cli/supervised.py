@@ -75,10 +75,10 @@ class _Front:
         ):  # fmt: skip
             self._pass_on(None)
         self._pass_on(0)
+        for number in _FORWARDED:
+            signal.signal(number, signal.SIG_IGN)  # there is nobody left to tell
         if self._may_leave:
             return 0
-        for number in _FORWARDED:
-            signal.signal(number, signal.SIG_DFL)
         return _end_like(os.waitstatus_to_exitcode(os.waitpid(self._worker, 0)[1]))
 
     def _forward(self, number: int, frame: FrameType | None) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from messenger.events import WorkerStopped
 from messenger.worker.registration import STOP_WORKERS, Registration
 from messenger.worker.worker import Worker
 
@@ -64,6 +65,7 @@ class Detaching:
         self._is_asked = False
         self._is_decided = False
         signal.signal(DETACH, self._on_signal)
+        worker.events.listen(WorkerStopped, self._on_stopped)
 
     def look(self) -> None:
         """A beat's step. Raises TransportError when the registry could not be told; it is told with the next beat."""
@@ -79,6 +81,10 @@ class Detaching:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._is_asked = True
         self._stop.request(signal.Signals(number).name)
+
+    def _on_stopped(self, _: WorkerStopped) -> None:
+        """When Python ends it takes its signal handlers away, and then the signal would kill."""
+        signal.signal(DETACH, signal.SIG_IGN)
 
     def _may_leave(self) -> bool:
         """Supervisor takes an end before `startsecs` for a failed start, unless it has asked for it (SIGTERM)."""
