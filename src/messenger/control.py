@@ -41,7 +41,11 @@ class CurrentMessage(msgspec.Struct, frozen=True):
 
 
 class WorkerInfo(msgspec.Struct, frozen=True):
-    """What a worker says of itself. failed_last_minute: attempts that failed in its last 60 heartbeats."""
+    """What a worker says of itself.
+
+    failed_last_minute: attempts that failed in its last 60 heartbeats. front: the pid that Supervisor knows instead, if
+    the worker may be left behind.
+    """
 
     id: str
     host: str
@@ -60,6 +64,7 @@ class WorkerInfo(msgspec.Struct, frozen=True):
     uptime_seconds: float
     failed_last_minute: int = 0
     seen_seconds: float = 0.0
+    front: int = 0
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -62,6 +62,8 @@ class Detaching:
         self._stop = worker.stop
         self._min_uptime = worker.options.limits.min_uptime
         self._registration = registration
+        if registration is not None:
+            registration.front = front.pid
         self._is_asked = False
         self._is_decided = False
         signal.signal(DETACH, self._on_signal)
@@ -119,6 +121,7 @@ class Detaching:
 
     def _tell_registry(self) -> None:
         if self._registration is not None:
+            self._registration.front = 0
             self._registration.detached = True
             self._registration.report()
 

@@ -95,7 +95,7 @@ def finished(project: Project, detachable: Detachable) -> None:
 def test_stop_workers_leaves_it_behind_with_its_message(project: Project, detachable: Detachable) -> None:
     run = detachable.busy()
     (before,) = project.wait_for_workers(1, "busy")
-    assert before.pid == detachable.pids[0] != run.pid
+    assert (before.pid, before.front) == (detachable.pids[0], run.pid)
     answer = project.json("stop-workers", "--wait", "25")
     assert answer == {"asked": 1, "gone": 1, "remaining": [], "detached": [before.id]}
     assert run.code() == 0
@@ -105,6 +105,7 @@ def test_stop_workers_leaves_it_behind_with_its_message(project: Project, detach
         before.pid,
         "App\\Message\\Task",
     )
+    assert worker.front == 0
     assert os.getsid(worker.pid) == worker.pid
     what = f"App\\Message\\Task {worker.message and worker.message.id}"
     assert f"detached pid={worker.pid} release=-: finishes {what} in the background" in run.log
