@@ -26,8 +26,8 @@ def stop_workers(context: click.Context, host: str | None, keep_release: str | N
     """Ask the workers of every host, or of one, to finish their message and leave.
 
     A counter in Redis is raised; each worker compares it with what it was when the worker started. Supervisor starts a
-    worker that has left again. One that was started with --detach-log and has a message in hand counts as gone once it
-    finishes this message in the background.
+    worker that has left again. One that may be left behind, and has a message in hand, counts as gone once it
+    finishes that in the background.
 
     Exit codes: 0; 1 some had not left after --wait, or Redis cannot be reached; 64 wrong usage; 78 the configuration or
     the application cannot be loaded, or it has no Redis.
