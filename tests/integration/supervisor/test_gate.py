@@ -92,9 +92,9 @@ def test_more_failures_than_before(project: Project, supervisord: Supervisord, a
         project.send(name, "give-up")
     project.wait_until(lambda: any(worker.failed_last_minute == 2 for worker in project.registered()), "two failures")
     assert module.look(asked()) == {"failures": 2}
-    assert module.judge(asked(failures_before=2)) == ({"processes": 1, "left": []}, [])
-    assert module.judge(asked(failures_allowed=2)) == ({"processes": 1, "left": []}, [])
-    assert module.judge(asked(failures_before=-1)) == ({"processes": 1, "left": []}, [])
+    assert module.judge(asked(failures_before=2)) == ({"processes": 1, "left": [], "background": []}, [])
+    assert module.judge(asked(failures_allowed=2)) == ({"processes": 1, "left": [], "background": []}, [])
+    assert module.judge(asked(failures_before=-1)) == ({"processes": 1, "left": [], "background": []}, [])
     _, problems = module.judge(asked(failures_before=1))
     assert problems[0].startswith("2 attempts failed in the last minute, 1 may: ")
     assert "in the minute before the switch 1 failed" in problems
@@ -105,7 +105,7 @@ def test_what_was_stopped_by_hand_does_not_count(project: Project, supervisord: 
     start(project, supervisord, numprocs=2)
     supervisord.wait_for("entered RUNNING state", times=2)
     supervisord.ctl("stop", "messenger-consume:messenger-consume_01")
-    assert module.judge(asked()) == ({"processes": 1, "left": ["messenger-consume_01"]}, [])
+    assert module.judge(asked()) == ({"processes": 1, "left": ["messenger-consume_01"], "background": []}, [])
 
 
 def test_before_the_first_release_there_is_nothing(tmp_path: Path, asked: Ask) -> None:
@@ -124,7 +124,7 @@ def test_who_finishes_in_the_background_is_said_and_not_judged(
     environment = project.environment | {"MESSENGER_RELEASE": "old"}
     supervisord.start(project.directory, environment, f"async --detach-log {supervisord.directory}/detached.log")
     supervisord.wait_for("entered RUNNING state")
-    project.send("fails", "fail")
+    project.send("fails", "give-up")
     project.send("a", "wait")
     project.wait_for_event("start a")
     (old,) = project.wait_for_workers(1, "busy")
