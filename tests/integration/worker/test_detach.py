@@ -107,6 +107,7 @@ def test_stop_workers_leaves_it_behind_with_its_message(project: Project, detach
     )
     assert worker.front == 0
     assert os.getsid(worker.pid) == worker.pid
+    assert {os.readlink(f"/proc/{worker.pid}/fd/{number}") for number in (1, 2)} == {str(detachable.file)}
     what = f"App\\Message\\Task {worker.message and worker.message.id}"
     assert f"detached pid={worker.pid} release=-: finishes {what} in the background" in run.log
     assert run.log.rstrip().endswith(f"and writes to {detachable.file}")
