@@ -254,6 +254,16 @@ def test_what_a_handler_has_started_goes_on_too(project: Project, detachable: De
     assert "working" in run.log
 
 
+def test_a_registry_that_is_away_does_not_hold_it_up(project: Project, detachable: Detachable) -> None:
+    run = detachable.busy()
+    project.server.stop()
+    run.signal(signal.SIGUSR2)
+    assert run.code() == 0
+    project.server.start()
+    project.wait_for_workers(1, "detached")
+    finished(project, detachable)
+
+
 def test_the_exit_code_is_that_of_the_worker(project: Project, detachable: Detachable) -> None:
     assert project.start("consume", "none", "--detach-log", "x").code() == 64
     project.write("broken.yaml", "messenger: {handlers: [no_such_module]}")
