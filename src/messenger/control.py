@@ -29,6 +29,7 @@ from messenger.transports.redis.options import RedisOptions
 
 _TTL_MS = 15_000
 _REPLY_SECONDS = 60
+DETACHED = "detached"  # the state of a worker that finishes its message in the background, and is nobody's any more
 
 
 class CurrentMessage(msgspec.Struct, frozen=True):
@@ -40,7 +41,11 @@ class CurrentMessage(msgspec.Struct, frozen=True):
 
 
 class WorkerInfo(msgspec.Struct, frozen=True):
-    """What a worker says of itself. failed_last_minute: attempts that failed in its last 60 heartbeats."""
+    """What a worker says of itself.
+
+    failed_last_minute: attempts that failed in its last 60 heartbeats. front: the pid that Supervisor knows instead, if
+    the worker may be left behind.
+    """
 
     id: str
     host: str
@@ -59,6 +64,7 @@ class WorkerInfo(msgspec.Struct, frozen=True):
     uptime_seconds: float
     failed_last_minute: int = 0
     seen_seconds: float = 0.0
+    front: int = 0
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,31 @@ def test_what_was_rotated_away_is_read_when_needed(tmp_path: Path) -> None:
     (tmp_path / "mail_00.log.1").write_text(at(1, "old") + at(2, "older than new"))
     assert [text.split()[-1] for _, _, text in read_logs(tmp_path, "2")["lines"]] == ["new", "new"]
     assert len(read_logs(tmp_path, "9")["lines"]) == 3
+
+
+def test_those_of_workers_that_finish_in_the_background_too(tmp_path: Path) -> None:
+    (tmp_path / "detached").mkdir()
+    (tmp_path / "mail_00.log").write_text(at(1, "a") + at(4, "c"))
+    (tmp_path / "detached/mail_00.log").write_text(at(3, "b"))
+    found = read_logs(tmp_path, "100", "mail")
+    assert [(process, text.split()[-1]) for _, process, text in found["lines"]] == [
+        ("mail_00", "a"),
+        ("mail_00", "b"),
+        ("mail_00", "c"),
+    ]
+    assert found["pools"] == ["mail"]
+
+
+def test_what_workers_could_put_in_their_place_is_not_read(tmp_path: Path) -> None:
+    """Root reads them, and the application's user may write there."""
+    secret = tmp_path / "secret"
+    secret.write_text(at(1, "secret"))
+    (tmp_path / "detached").mkdir()
+    (tmp_path / "detached/mail_00.log").symlink_to(secret)
+    os.mkfifo(tmp_path / "detached/mail_01.log")
+    (tmp_path / "detached/mail_02.log").write_text(at(1, "mine"))
+    (tmp_path / "detached/mail_02.log.1").symlink_to(secret)
+    assert [text.split()[-1] for _, _, text in read_logs(tmp_path, "100")["lines"]] == ["mine"]
 
 
 def test_control_characters_are_shown_not_sent(tmp_path: Path) -> None:

@@ -100,9 +100,10 @@ def test_the_report_says_what_became_of_each_process() -> None:
                 {"process": "mail-02", "pid": 2, "seconds": 1.5, "exit": 0},
                 {"process": "mail-03", "pid": 3, "seconds": 60.1, "exit": -1},
                 {"process": "mail-04", "pid": 4, "seconds": 55.0, "exit": 75},
+                {"process": "mail-05", "pid": 5, "seconds": 55.0, "exit": 75},
             ],
         },
-        [{"pid": 3, "message": message}, {"pid": 4, "message": None}],
+        [{"pid": 3, "message": message}, {"pid": 4, "message": None}, {"pid": 6, "front": 5, "message": message}],
     )
     assert text.splitlines() == [
         "host1: pool mail has 2 processes",
@@ -111,5 +112,6 @@ def test_the_report_says_what_became_of_each_process() -> None:
         "  finished and left  mail-02, pid 2, in 1.5 s",
         "  KILLED             mail-03, pid 3, after 60.1 s; handled again: App\\Sms 7-0",
         "  HANDED BACK        mail-04, pid 4, after 55.0 s; handled again: `messenger stats -v` shows what",
+        "  HANDED BACK        mail-05, pid 5, after 55.0 s; handled again: App\\Sms 7-0",
         "  ! the inventory says 4: write `processes: 2` there. Deploys keep 2 until it says another number.",
     ]

@@ -137,6 +137,30 @@ def test_in_either_layout_a_process_differs_in_names_only(app_root: Path) -> Non
         assert values == values[:1] * 4, key
 
 
+LEAVE = {"messenger_worker_drain": "leave"}
+
+
+@pytest.mark.parametrize("layout", ["numprocs", "slots"])
+def test_a_worker_that_may_be_left_behind_has_a_log_of_its_own(app_root: Path, layout: str) -> None:
+    processes = loaded(rendered(app_root, POOL | {"processes": 2}, messenger_worker_layout=layout, **LEAVE))
+    assert len(processes) == 2
+    for name, process in processes.items():
+        directory, _, file = process.stdout_logfile.rpartition("/")
+        assert file == f"{name}.log"
+        assert process.command.endswith(f"--stop-deadline 55 --detach-log {directory}/detached/{file}")
+        arguments = shlex.split(process.command)[2:]
+        assert consume.make_context("consume", arguments).params["detach_log"] == f"{directory}/detached/{file}"
+    assert "detach" not in rendered(app_root, POOL, messenger_worker_layout=layout).read_text()
+
+
+@pytest.mark.parametrize(("drain", "accepted"), [("wait", True), ("leave", True), ("no", False), (True, False)])
+def test_the_role_knows_two_ways_to_drain(drain: Any, accepted: bool) -> None:
+    tasks = yaml.safe_load((ROLES / "messenger_worker/tasks/pools.yml").read_text())
+    (checks,) = [task["vars"]["__messenger_worker_checks"] for task in tasks if "as a whole" in task["name"]]
+    (check,) = [check for check in checks if check["where"] == "messenger_worker_drain"]
+    assert evaluate(check["ok"], "messenger_worker", messenger_worker_drain=drain) is accepted
+
+
 def test_more_options_of_a_pool(app_root: Path) -> None:
     pool = POOL | {"options": ["--order", "weighted", "--fetch-size", "20"]}
     command = loaded(rendered(app_root, pool))["messenger-consume_00"].command

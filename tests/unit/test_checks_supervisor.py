@@ -152,3 +152,16 @@ def test_a_file_without_workers(project: Project) -> None:
     path.write_text("[program:other]\ncommand=messenger stats\n[program:cat]\ncommand=cat 'open\n")
     (finding,) = check_supervisor(application, path)
     assert (finding.level, finding.found) == ("warn", "no program in it runs `messenger consume`")
+
+
+def test_a_worker_that_may_be_left_behind_is_understood(project: Project) -> None:
+    log = f"--detach-log {project.directory}/%(program_name)s_%(process_num)02d.log"
+    assert one(project, command=f"messenger consume async {UP} {log}")[0] == "ok"
+
+
+def test_a_log_that_it_could_not_write(project: Project) -> None:
+    directory = project.directory / "there-is-no"
+    level, found, change = one(project, command=f"messenger consume async {UP} --detach-log {directory}/x.log")
+    assert level == "warn"
+    assert found.startswith(f"--detach-log: this user cannot write in {directory}: ")
+    assert change == f"have {directory} belong to the user of the workers"

@@ -1,5 +1,7 @@
 """Print as JSON the last lines of the workers' logs of this host: python - DIRECTORY LINES [POOL]
 
+Also of those that finish their message in the background: DIRECTORY/detached.
+
 {"pools": [names], "logs": [processes], "lines": [[seconds since 1970, process, text], …]}, oldest first.
 """
 
@@ -44,13 +46,21 @@ def last_lines(log: Path, process: str, count: int) -> list[Line]:
     """Also from the file that was rotated away last, when there is too little in the new one."""
     found = deque(lines(log, process), count)
     rotated = log.with_name(f"{log.name}.1")
-    if len(found) < count and rotated.exists():
+    if len(found) < count and is_plain(rotated):
         found = deque([*lines(rotated, process), *found], count)
     return list(found)
 
 
+def is_plain(file: Path) -> bool:
+    """Whether it is a file, and no link to one."""
+    return file.is_file() and not file.is_symlink()
+
+
 def main(directory: str, count: str, pool: str = "") -> None:
-    named = [(match, file) for file in sorted(Path(directory).glob("*.log")) if (match := NAME.fullmatch(file.name))]
+    logs = Path(directory)
+    # Root reads this, and workers write into the second: what is no plain file there is none of ours.
+    files = [file for file in sorted([*logs.glob("*.log"), *logs.glob("detached/*.log")]) if is_plain(file)]
+    named = [(match, file) for file in files if (match := NAME.fullmatch(file.name))]
     wanted = [(match["process"], file) for match, file in named if pool in ("", match["pool"])]
     found = [line for process, file in wanted for line in last_lines(file, process, int(count))]
     found.sort(key=lambda line: line[0])

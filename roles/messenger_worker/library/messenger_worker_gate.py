@@ -45,6 +45,10 @@ RETURN = r"""
 failures: {description: How many attempts failed in the host's workers in the last minute., returned: always, type: int}
 processes: {description: How many processes passed the gate., returned: success, type: int}
 left: {description: Processes that were stopped by hand., returned: success, type: list}
+background:
+  description: "Workers that finish a message in the background: C(pid), C(process), C(release), C(message)."
+  returned: success
+  type: list
 """
 
 POLL_SECONDS = 0.2
@@ -135,12 +139,21 @@ def ask(command: Sequence[str], watch: Watch | None = None) -> tuple[int, dict[s
 
 
 def failures(answer: dict[str, Any]) -> dict[str, int]:
-    """Process -> how many attempts failed there in the last minute. Workers of an older kit do not say."""
+    """Process -> how many attempts failed there in the last minute. Workers of an older kit do not say.
+
+    What a worker does in the background is not the work of any release that is judged.
+    """
     return {
         worker["process"] or worker["id"]: worker["failed_last_minute"]
         for worker in answer.get("workers", [])
-        if worker.get("failed_last_minute")
+        if worker.get("failed_last_minute") and worker["state"] != "detached"
     }
+
+
+def background(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """The workers that finish a message in the background."""
+    found = [worker for worker in answer.get("workers", []) if worker["state"] == "detached"]
+    return [{name: worker[name] for name in ("pid", "process", "release", "message")} for worker in found]
 
 
 def last_error(log: Path) -> str:
@@ -197,7 +210,7 @@ def judge(asked: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     for name in list(dict.fromkeys(told))[:3]:
         if line := last_error(Path(asked["log_dir"]) / f"{name}.log"):
             problems.append(f"the log of {name} says: {line}")
-    return {"processes": len(found), "left": watch.left}, problems
+    return {"processes": len(found), "left": watch.left, "background": background(answer)}, problems
 
 
 def main() -> None:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import http.client
+import re
+import signal
 import time
 import xmlrpc.client
 from collections.abc import Callable, Sequence
@@ -39,6 +41,12 @@ options:
         programs that were stopped by hand.
     type: path
     required: true
+  detach:
+    description:
+      - Those of the processes to be stopped that have a message in hand finish it in the background, and are not waited
+        for. Only processes that were started with C(--detach-log) can.
+    type: bool
+    default: false
   config:
     description: Where it is said how to reach supervisord, as for C(supervisorctl).
     type: path
@@ -66,6 +74,7 @@ STOPPED, BACKOFF, EXITED, FATAL = 0, 30, 100, 200
 AT_REST = (STOPPED, EXITED, FATAL)
 CANT_REREAD, NOT_RUNNING, ALREADY_STARTED = 92, 70, 60
 POLL_SECONDS = 0.1
+CAUGHT = re.compile(r"^SigCgt:\s*([0-9a-f]+)$", re.MULTILINE)
 
 
 class Refused(Exception):
@@ -95,12 +104,29 @@ def unless(code: int, call: Callable[..., Any], *arguments: Any) -> None:
             raise
 
 
-def stop(server: Any, groups: Sequence[str]) -> list[Process]:
-    """Stop all processes of GROUPS at once, and say how each ended. Supervisor kills them after their stopwaitsecs."""
+def may_detach(pid: int, proc: Path = Path("/proc")) -> bool:
+    """Whether SIGUSR2 has process PID go on in the background; any other, and one that has just started, it kills."""
+    try:
+        words = (proc / str(pid) / "cmdline").read_bytes().split(b"\0")
+        caught = CAUGHT.search((proc / str(pid) / "status").read_text())
+    except OSError:  # gone meanwhile
+        return False
+    return b"--detach-log" in words and caught is not None and bool(int(caught[1], 16) >> signal.SIGUSR2 - 1 & 1)
+
+
+def stop(server: Any, groups: Sequence[str], detach: bool = False) -> list[Process]:
+    """Stop all processes of GROUPS at once, and say how each ended. Supervisor kills them after their stopwaitsecs.
+
+    detach: those that can finish their message in the background.
+    """
     began = time.monotonic()
     waiting = {name: info for name, info in processes_of(server, groups).items() if info["state"] not in AT_REST}
-    for name in waiting:
+    for name, info in waiting.items():
+        detaches = detach and may_detach(info["pid"])
+        # First: Supervisor would start again what leaves before it is to be stopped.
         unless(NOT_RUNNING, server.stopProcess, name, False)
+        if detaches:
+            unless(NOT_RUNNING, server.signalProcess, name, "USR2")
     ended = []
     while waiting:
         seconds = time.monotonic() - began
@@ -128,7 +154,7 @@ def stopped_by_hand(before: dict[str, Process], note: Path) -> set[str]:
     return {info["group"] for info in before.values()} - working - set(ours)
 
 
-def supervise(server: Any, wanted: set[str], owned: set[str], note: Path) -> dict[str, Any]:
+def supervise(server: Any, wanted: set[str], owned: set[str], note: Path, detach: bool = False) -> dict[str, Any]:
     """Bring what runs to what the configuration says."""
     before = processes_of(server, wanted | owned)
     left = stopped_by_hand(before, note)
@@ -136,7 +162,7 @@ def supervise(server: Any, wanted: set[str], owned: set[str], note: Path) -> dic
     changed = [group for group in changed if group not in left]
     if changed:
         note.write_text("\n".join(changed) + "\n")
-    stopped = stop(server, [*removed, *changed])
+    stopped = stop(server, [*removed, *changed], detach)
     for group in [*removed, *changed]:
         server.removeProcessGroup(group)
     for group in [*changed, *added]:
@@ -160,6 +186,7 @@ def main() -> None:
             "wanted": {"type": "list", "elements": "str", "required": True},
             "owned": {"type": "list", "elements": "str", "default": []},
             "note": {"type": "path", "required": True},
+            "detach": {"type": "bool", "default": False},
             "config": {"type": "path", "default": "/etc/supervisor/supervisord.conf"},
         },
         supports_check_mode=True,
@@ -170,7 +197,7 @@ def main() -> None:
     try:
         with connect(given["config"]) as supervisord:
             wanted, owned = set(given["wanted"]), set(given["owned"])
-            result = supervise(supervisord.supervisor, wanted, owned, Path(given["note"]))
+            result = supervise(supervisord.supervisor, wanted, owned, Path(given["note"]), given["detach"])
     except Refused as refused:
         module.fail_json(msg=str(refused))
     except xmlrpc.client.Fault as fault:

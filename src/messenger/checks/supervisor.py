@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ def _check_program(application: Application, place: Place, program: Program) -> 
     problems += _check_start(place, program, options["min_uptime"])
     problems += _check_stop(place, program, deadline)
     problems += _check_time(place.where, program, deadline, longest)
+    problems += _check_detach_log(place, options["detach_log"])
     yield from problems
     if not problems:
         yield place.ok(_summary(program, deadline, longest))
@@ -127,6 +129,19 @@ def _check_time(where: str, program: Program, deadline: float | None, longest: f
             f"stopwaitsecs is {program.stopwaitsecs} and handlers may take {longest:g} s: Supervisor kills a worker in "
             "the middle of its message, which is then handled again",
             f"stopwaitsecs={enough}",
+        )
+
+
+def _check_detach_log(place: Place, file: str | None) -> Iterator[Finding]:
+    """Whether a worker that is left behind could write there, if it were of the user who asks."""
+    if file is None:
+        return
+    directory = Path(file).absolute().parent
+    if not os.access(directory, os.W_OK | os.X_OK):
+        yield place.warn(
+            f"--detach-log: this user cannot write in {directory}: a worker that cannot either does not go on in the "
+            "background, and a deploy waits for it",
+            f"have {directory} belong to the user of the workers",
         )
 
 

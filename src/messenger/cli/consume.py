@@ -14,6 +14,7 @@ import click
 from messenger.application import Application
 from messenger.cli import complete
 from messenger.cli.common import SizeType, load
+from messenger.cli.supervised import stand_in_front
 from messenger.cli.terminal import CLEAR_LINE, choose_several, is_asked, is_watched
 from messenger.errors import ConfigError
 from messenger.transports.base import QueueTransport
@@ -111,6 +112,13 @@ class _Command(click.Command):
     default=0.0,
     help="Live at least this many seconds before leaving by a limit or stop-workers: more than Supervisor's startsecs.",
 )
+@click.option(
+    "--detach-log",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Asked by stop-workers or SIGUSR2 to leave while a message is in hand, finish it in the background and write "
+    "to this file; Supervisor starts the next worker at once.",
+)
 @click.option("-v", "--verbose", count=True, help="Also log what is only of interest when searching for a fault.")
 @click.option("-q", "--quiet", is_flag=True, help="Log warnings and errors only.")
 @click.pass_context
@@ -123,6 +131,7 @@ def consume(
     queues: tuple[str, ...],
     stop_when_empty: bool,
     stop_deadline: float | None,
+    detach_log: str | None,
     verbose: int,
     quiet: bool,
     **options: Any,
@@ -148,6 +157,7 @@ def consume(
     if stop_when_empty and queues:
         raise click.UsageError("--stop-when-empty counts a transport's own queue; it does not go with --queues")
     _log_to_stderr(verbose, quiet or has_bar, CLEAR_LINE if has_bar else "")
+    front = stand_in_front(detach_log)
     try:
         application = load(context)
         for note in application.notes:
@@ -156,7 +166,7 @@ def consume(
         _choose_queues(application, names, queues)
         process = os.environ.get("SUPERVISOR_PROCESS_NAME", "")
         worker = Worker(application, names, _options(application, options), pool=_pool(), process=process)
-        add_parts(worker, stop_deadline)
+        add_parts(worker, stop_deadline, front)
         if stop_when_empty:
             from messenger.cli.drain import Drain
 

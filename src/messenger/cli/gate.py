@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from messenger.control import Control, WorkerInfo
+from messenger.control import DETACHED, Control, WorkerInfo
 from messenger.errors import TransportUnavailable
 
 _POLL_SECONDS = 0.25
@@ -14,6 +14,8 @@ _SILENT_SECONDS = 3.0  # a worker reports every second; one that was killed stay
 
 class Gate:
     """Looks at the registry until the workers are as wanted.
+
+    Those that finish a message in the background are none of them: `detached` has them as they were last seen.
 
     count: how many there must be; None: at least one. max_failures: how many attempts may have failed in them in the
     last minute, all in all; more, and the gate stays shut without waiting on.
@@ -27,6 +29,7 @@ class Gate:
         self._release = release
         self._count = count
         self._max_failures = max_failures
+        self.detached: list[WorkerInfo] = []
 
     def wait(self, timeout: float, stable: float) -> tuple[list[WorkerInfo], list[str]]:
         """The workers, and what is wrong with them; nothing: reached, and the same workers stayed `stable` seconds.
@@ -55,9 +58,11 @@ class Gate:
 
     def _look(self) -> tuple[list[WorkerInfo], list[str]]:
         try:
-            found = self._control.workers(self._host)
+            there = self._control.workers(self._host)
         except TransportUnavailable as error:
             return [], [str(error)]
+        self.detached = [worker for worker in there if worker.state == DETACHED]
+        found = [worker for worker in there if worker.state != DETACHED]
         problems = [problem for worker in found if (problem := self._problem(worker)) is not None]
         wanted = self._count if self._count is not None else max(1, len(found))
         if len(found) != wanted:

@@ -10,7 +10,7 @@ import click
 
 from messenger.cli.common import format_option, load, need_control, print_json
 from messenger.cli.terminal import Progress
-from messenger.control import Control, Scope, WorkerInfo
+from messenger.control import DETACHED, Control, Scope, WorkerInfo
 from messenger.errors import TransportUnavailable
 
 _POLL_SECONDS = 0.2
@@ -26,7 +26,8 @@ def stop_workers(context: click.Context, host: str | None, keep_release: str | N
     """Ask the workers of every host, or of one, to finish their message and leave.
 
     A counter in Redis is raised; each worker compares it with what it was when the worker started. Supervisor starts a
-    worker that has left again.
+    worker that has left again. One that may be left behind, and has a message in hand, counts as gone once it
+    finishes that in the background.
 
     Exit codes: 0; 1 some had not left after --wait, or Redis cannot be reached; 64 wrong usage; 78 the configuration or
     the application cannot be loaded, or it has no Redis.
@@ -37,20 +38,32 @@ def stop_workers(context: click.Context, host: str | None, keep_release: str | N
     """
     application = load(context)
     control = need_control(application)
-    asked = [w for w in control.workers(host) if keep_release is None or w.release != keep_release]
+    there = [worker for worker in control.workers(host) if worker.state != DETACHED]  # those have stopped already
+    asked = [worker for worker in there if keep_release is None or worker.release != keep_release]
     control.ask_to_stop(_scopes(asked, host, keep_release))
-    remaining = _wait(control, asked, wait) if wait else asked
+    remaining, detached = _wait(control, asked, wait) if wait else (asked, [])
     gone = len(asked) - len(remaining)
     if output == "json":
-        print_json({"asked": len(asked), "gone": gone, "remaining": [worker.id for worker in remaining]})
+        ids = {"remaining": [worker.id for worker in remaining], "detached": [worker.id for worker in detached]}
+        print_json({"asked": len(asked), "gone": gone, **ids})
     else:
-        click.echo(f"{len(asked)} workers asked to stop" + (f", {gone} have left" if wait else ""))
-        for worker in remaining if wait else ():
-            doing = (
-                f"{worker.message.type} {worker.message.id} for {worker.message.seconds:g} s" if worker.message else "-"
-            )
-            click.echo(f"still there: {worker.id} ({worker.state}: {doing})", err=True)
+        _say(asked, remaining, detached, waited=bool(wait))
     return 1 if wait and remaining else 0
+
+
+def _say(
+    asked: Sequence[WorkerInfo], remaining: Sequence[WorkerInfo], detached: Sequence[WorkerInfo], *, waited: bool
+) -> None:
+    left = len(asked) - len(remaining) - len(detached)
+    finishing = "".join(f", 1 finishes {_doing(worker)} in the background" for worker in detached)
+    click.echo(f"{len(asked)} workers asked to stop" + (f", {left} have left{finishing}" if waited else ""))
+    for worker in remaining if waited else ():
+        since = f" for {worker.message.seconds:g} s" if worker.message else ""
+        click.echo(f"still there: {worker.id} ({worker.state}: {_doing(worker)}{since})", err=True)
+
+
+def _doing(worker: WorkerInfo) -> str:
+    return f"{worker.message.type} {worker.message.id}" if worker.message else "-"
 
 
 def _scopes(asked: Sequence[WorkerInfo], host: str | None, keep_release: str | None) -> list[Scope]:
@@ -60,18 +73,21 @@ def _scopes(asked: Sequence[WorkerInfo], host: str | None, keep_release: str | N
     return list({Scope(worker.host, worker.release): None for worker in asked})
 
 
-def _wait(control: Control, asked: Sequence[WorkerInfo], seconds: float) -> list[WorkerInfo]:
+def _wait(control: Control, asked: Sequence[WorkerInfo], seconds: float) -> tuple[list[WorkerInfo], list[WorkerInfo]]:
+    """Those that are still there after so many seconds, and those that finish a message in the background."""
     deadline = time.monotonic() + seconds
     wanted = {worker.id for worker in asked}
-    remaining = list(asked)
+    remaining, detached = list(asked), list[WorkerInfo]()
     with Progress(len(asked), "Leaving") as progress:
         while remaining:
             before = len(remaining)
             with suppress(TransportUnavailable):  # still counted as there; asked again until the time is up
-                remaining = [worker for worker in control.workers() if worker.id in wanted]
+                there = [worker for worker in control.workers() if worker.id in wanted]
+                detached = [worker for worker in there if worker.state == DETACHED]
+                remaining = [worker for worker in there if worker.state != DETACHED]
             progress.step(before - len(remaining))
             if time.monotonic() >= deadline:
                 break
             if remaining:
                 time.sleep(_POLL_SECONDS)
-    return remaining
+    return remaining, detached

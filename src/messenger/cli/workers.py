@@ -33,6 +33,8 @@ def workers(
 ) -> int:
     """Show every live worker: where it runs, on which release, what it is doing, what it has done.
 
+    One that is `detached` finishes its message in the background and then ends; --until-release does not mind it.
+
     Exit codes: 0; 1 --until-release was not reached (the reasons are on stderr), or Redis cannot be reached; 64 wrong
     usage; 78 the configuration or the application cannot be loaded, or it has no Redis.
 
@@ -46,7 +48,7 @@ def workers(
         return 0
     gate = Gate(control, host, until_release, count, max_failures)
     found, problems = gate.wait(timeout, stable)
-    _print(found, output, {"reached": not problems, "problems": problems})
+    _print([*found, *gate.detached], output, {"reached": not problems, "problems": problems})
     for problem in problems if output == "text" else ():
         click.echo(problem, err=True)
     return 1 if problems else 0

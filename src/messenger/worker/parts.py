@@ -1,22 +1,27 @@
-"""What the worker of `messenger consume` has besides: the registry, replies, its use of memory, the stop deadline."""
+"""What the worker of `messenger consume` has besides: the registry, replies, its use of memory, the stop deadline,
+and that it may be left behind.
+"""
 
 from __future__ import annotations
 
 from messenger.worker.deadline import StopDeadline
+from messenger.worker.detach import Detaching, Front
 from messenger.worker.memory import Memory
 from messenger.worker.registration import Registration
 from messenger.worker.reply import Replies
 from messenger.worker.worker import Worker
 
 
-def add_parts(worker: Worker, stop_deadline: float | None) -> None:
+def add_parts(worker: Worker, stop_deadline: float | None, front: Front | None) -> None:
     """Before it runs. Each part hangs on what every worker offers: its events, its beat, its start and its end.
 
     stop_deadline: seconds after a stop request until the messages in hand are handed back; None: never.
+    front: the process that Supervisor knows, when the worker may go on without it.
     """
     memory = Memory(worker.status)
     worker.at_start.append(memory.measure)
     worker.beat.steps.append(memory.measure)
+    registration = None
     control, for_beat = worker.application.control(), worker.application.control()
     if control is not None and for_beat is not None:
         Replies(control, worker.status.worker_id).listen(worker.events)
@@ -24,6 +29,8 @@ def add_parts(worker: Worker, stop_deadline: float | None) -> None:
         worker.at_start.append(registration.connect)
         worker.beat.steps.append(registration.report)
         worker.at_end.append(registration.leave)
+    if front is not None:
+        worker.beat.steps.append(Detaching(front, worker, registration).look)
     if stop_deadline is not None:
         deadline = StopDeadline(stop_deadline, worker.status, worker.stop, worker.leave)
         worker.beat.steps.append(deadline.look)

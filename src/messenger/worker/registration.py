@@ -7,24 +7,30 @@ import os
 import time
 from collections import deque
 
-from messenger.control import Control, CurrentMessage, Orders, WorkerInfo
+import msgspec
+
+from messenger.control import DETACHED, Control, CurrentMessage, Orders, WorkerInfo
 from messenger.errors import MessengerError
 from messenger.worker.status import WorkerStatus
 from messenger.worker.stop import StopRequest
 
 log = logging.getLogger(__name__)
+STOP_WORKERS = "stop-workers"  # the reason of a stop
 
 
 class Registration:
     """Tells the registry what the worker does, and sees when workers are asked to stop or to pause.
 
-    control: a connection of its own.
+    control: a connection of its own. front: the process that Supervisor knows, where that is another one.
+    detached: the worker finishes its message in the background.
     """
 
     def __init__(self, control: Control, status: WorkerStatus, stop: StopRequest) -> None:
         self._control = control
         self._status = status
         self._stop = stop
+        self.front = 0
+        self.detached = False
         self._baseline: int | None = None
         self._failed = deque([0], maxlen=60)  # its count at each beat of the last minute
 
@@ -34,19 +40,19 @@ class Registration:
         if self._baseline is None:
             self._baseline = orders.generation
         self._status.pause = orders.pause
-        self._control.report(worker_info(self._status))
+        self._report(0)
 
     def report(self) -> None:
         """A beat's step. Raises TransportError."""
         recent = self._status.failed - self._failed[0]
         self._failed.append(self._status.failed)
-        self._control.report(worker_info(self._status, recent))
+        self._report(recent)
         orders = self._orders()
         self._status.pause = orders.pause
         if self._baseline is None or orders.generation < self._baseline:  # it falls when Redis was emptied
             self._baseline = orders.generation
         elif orders.generation > self._baseline:
-            self._stop.request("stop-workers")
+            self._stop.request(STOP_WORKERS)
 
     def leave(self) -> None:
         """Take the worker out of the registry."""
@@ -55,6 +61,11 @@ class Registration:
         except MessengerError as error:
             log.debug("not_signed_off: %s", error)  # its entry expires by itself
         self._control.close()
+
+    def _report(self, failed_last_minute: int) -> None:
+        info = worker_info(self._status, failed_last_minute)
+        info = msgspec.structs.replace(info, front=self.front, state=DETACHED if self.detached else info.state)
+        self._control.report(info)
 
     def _orders(self) -> Orders:
         return self._control.orders(self._status.host, self._status.pool, self._status.release)

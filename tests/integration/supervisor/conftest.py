@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.supervisor.pool import Pool
 from tests.integration.supervisor.supervisord import Supervisord
+from tests.integration.worker.project import Project
 
 
 @pytest.fixture
@@ -19,3 +21,13 @@ def supervisord() -> Iterator[Supervisord]:
             yield made
         finally:
             made.stop()
+
+
+@pytest.fixture
+def pool(project: Project, supervisord: Supervisord) -> Pool:
+    """A pool for a supervisord that has nothing else."""
+    made = Pool(project, supervisord)
+    supervisord.write()
+    supervisord.launch()
+    supervisord.wait_for("supervisord started")
+    return made

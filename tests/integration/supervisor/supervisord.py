@@ -193,6 +193,14 @@ class Supervisord:
                 self.kill()
                 self._end_orphans()
         self._process = None
+        self._end_detached()
+
+    def _end_detached(self) -> None:
+        """Workers that went on in the background, and still do: their --detach-log lies in this directory."""
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if os.fsencode(self.directory) in (process / "cmdline").read_bytes():
+                    os.kill(int(process.name), signal.SIGKILL)
 
     def _end_orphans(self) -> None:
         """Workers that a killed supervisord left behind; each leads a group of its own."""

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -54,7 +55,7 @@ def start(project: Project, supervisord: Supervisord, release: str = "new", **va
 
 def test_workers_that_are_well_pass(project: Project, supervisord: Supervisord, asked: Ask) -> None:
     start(project, supervisord, numprocs=2)
-    assert module.judge(asked()) == ({"processes": 2, "left": []}, [])
+    assert module.judge(asked()) == ({"processes": 2, "left": [], "background": []}, [])
 
 
 def test_workers_of_another_release_do_not(project: Project, supervisord: Supervisord, asked: Ask) -> None:
@@ -91,9 +92,9 @@ def test_more_failures_than_before(project: Project, supervisord: Supervisord, a
         project.send(name, "give-up")
     project.wait_until(lambda: any(worker.failed_last_minute == 2 for worker in project.registered()), "two failures")
     assert module.look(asked()) == {"failures": 2}
-    assert module.judge(asked(failures_before=2)) == ({"processes": 1, "left": []}, [])
-    assert module.judge(asked(failures_allowed=2)) == ({"processes": 1, "left": []}, [])
-    assert module.judge(asked(failures_before=-1)) == ({"processes": 1, "left": []}, [])
+    assert module.judge(asked(failures_before=2)) == ({"processes": 1, "left": [], "background": []}, [])
+    assert module.judge(asked(failures_allowed=2)) == ({"processes": 1, "left": [], "background": []}, [])
+    assert module.judge(asked(failures_before=-1)) == ({"processes": 1, "left": [], "background": []}, [])
     _, problems = module.judge(asked(failures_before=1))
     assert problems[0].startswith("2 attempts failed in the last minute, 1 may: ")
     assert "in the minute before the switch 1 failed" in problems
@@ -104,7 +105,7 @@ def test_what_was_stopped_by_hand_does_not_count(project: Project, supervisord: 
     start(project, supervisord, numprocs=2)
     supervisord.wait_for("entered RUNNING state", times=2)
     supervisord.ctl("stop", "messenger-consume:messenger-consume_01")
-    assert module.judge(asked()) == ({"processes": 1, "left": ["messenger-consume_01"]}, [])
+    assert module.judge(asked()) == ({"processes": 1, "left": ["messenger-consume_01"], "background": []}, [])
 
 
 def test_before_the_first_release_there_is_nothing(tmp_path: Path, asked: Ask) -> None:
@@ -115,3 +116,29 @@ def test_a_supervisord_that_is_away(supervisord: Supervisord, asked: Ask) -> Non
     supervisord.write()
     with pytest.raises(module.Refused, match="Supervisor cannot say how its processes are: "):
         module.judge(asked())
+
+
+def test_who_finishes_in_the_background_is_said_and_not_judged(
+    project: Project, supervisord: Supervisord, asked: Ask
+) -> None:
+    environment = project.environment | {"MESSENGER_RELEASE": "old"}
+    supervisord.start(project.directory, environment, f"async --detach-log {supervisord.directory}/detached.log")
+    supervisord.wait_for("entered RUNNING state")
+    project.send("fails", "give-up")
+    project.send("a", "wait")
+    project.wait_for_event("start a")
+    (old,) = project.wait_for_workers(1, "busy")
+    assert module.look(asked())["failures"] > 0
+    start = supervisord.program(project.directory, environment | {"MESSENGER_RELEASE": "new"}, "async")
+    supervisord.write(start)
+    project.run("stop-workers", "--wait", "25")
+    supervisord.ctl("update")
+    there, problems = module.judge(asked())
+    assert problems == []
+    message = {"id": old.message and old.message.id, "type": "App\\Message\\Task"}
+    (left,) = there["background"]
+    assert {name: left["message"].pop(name) for name in message} == message
+    assert left == {"pid": old.pid, "process": old.process, "release": "old", "message": {"seconds": ANY}}
+    assert module.look(asked())["failures"] == 0
+    project.go("a")
+    project.wait_for_event("done a")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.integration.supervisor.pool import Pool, module, names, supervise
 from tests.integration.supervisor.supervisord import Supervisord
 from tests.integration.worker.project import Project
 
-ROOT = Path(__file__).resolve().parents[3]
 STUBBORN = """
 [program:pool-{number:02d}]
 command=/bin/sh -c "trap '' TERM; echo ready; while :; do sleep 0.1; done"
@@ -22,74 +19,8 @@ killasgroup=true
 """
 
 
-def load() -> Any:
-    spec = spec_from_file_location(
-        "messenger_worker_supervisor", ROOT / "roles/messenger_worker/library/messenger_worker_supervisor.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-module = load()
-
-
-def supervise(supervisord: Supervisord, wanted: set[str], owned: set[str]) -> dict[str, Any]:
-    with module.connect(str(supervisord.conf)) as proxy:
-        note = supervisord.directory / "stopping"
-        result: dict[str, Any] = module.supervise(proxy.supervisor, wanted, owned, note)
-        assert not note.exists()
-        return result
-
-
 def pids(supervisord: Supervisord) -> list[int]:
     return [int(pid) for pid in re.findall(r"pid (\d+)", supervisord.ctl("status"))]
-
-
-class Pool:
-    """A pool of workers under a supervisord, in either layout."""
-
-    def __init__(self, project: Project, supervisord: Supervisord) -> None:
-        self._project = project
-        self._supervisord = supervisord
-        self._owned: set[str] = set()
-
-    def write(self, layout: str, processes: int) -> set[str]:
-        """Its configuration; the programs in it."""
-        if layout == "numprocs":
-            texts = {"pool": self._program(numprocs=processes, name="pool")}
-        else:
-            names = [f"pool-{number:02d}" for number in range(processes)]
-            texts = {name: self._program(name=name, process_name="%(program_name)s") for name in names}
-        self._supervisord.write(*texts.values())
-        return set(texts)
-
-    def _program(self, **values: Any) -> str:
-        environment = self._project.environment | {"MESSENGER_POOL": "pool"}
-        return self._supervisord.program(self._project.directory, environment, "async", **values)
-
-    def change(self, layout: str, processes: int) -> dict[str, Any]:
-        """What the module says of a change."""
-        wanted = self.write(layout, processes)
-        result = supervise(self._supervisord, wanted, self._owned)
-        self._owned |= wanted
-        assert result["processes"] == processes
-        return result
-
-
-@pytest.fixture
-def pool(project: Project, supervisord: Supervisord) -> Pool:
-    made = Pool(project, supervisord)
-    supervisord.write()
-    supervisord.launch()
-    supervisord.wait_for("supervisord started")
-    return made
-
-
-def names(processes: list[dict[str, Any]]) -> list[str]:
-    return [process["process"] for process in processes]
 
 
 def test_a_slot_more_or_less_leaves_the_others_alone(project: Project, pool: Pool) -> None:

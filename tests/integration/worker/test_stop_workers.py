@@ -23,11 +23,11 @@ def test_every_worker_is_asked_finishes_its_message_and_leaves(project: Project)
     assert idle.code() == 0
     answer = project.json("stop-workers", "--wait", "0.3", code=1)
     (left,) = answer["remaining"]
-    assert answer == {"asked": 1, "gone": 0, "remaining": [left]}
+    assert answer == {"asked": 1, "gone": 0, "remaining": [left], "detached": []}
     assert left in ids
     project.go("a")
     assert busy.code() == 0
-    assert project.json("stop-workers", "--wait", "5") == {"asked": 0, "gone": 0, "remaining": []}
+    assert project.json("stop-workers", "--wait", "5") == {"asked": 0, "gone": 0, "remaining": [], "detached": []}
     assert project.events() == ["start a", "done a"]
     for run in (busy, idle):
         assert "reason='stop-workers'" in run.log
@@ -49,7 +49,7 @@ def test_wait_returns_once_they_have_left(project: Project) -> None:
     worker = project.worker("high")
     project.wait_for_workers(1)
     answer = project.json("stop-workers", "--wait", "25")
-    assert answer == {"asked": 1, "gone": 1, "remaining": []}
+    assert answer == {"asked": 1, "gone": 1, "remaining": [], "detached": []}
     assert worker.code() == 0
 
 
@@ -84,7 +84,12 @@ def test_only_one_host_is_asked(project: Project) -> None:
     there = project.start("consume", "high", MESSENGER_HOST="worker2")
     here.started(), there.started()
     project.wait_for_workers(2)
-    assert project.json("stop-workers", "--host", "worker1", "--wait", "25") == {"asked": 1, "gone": 1, "remaining": []}
+    assert project.json("stop-workers", "--host", "worker1", "--wait", "25") == {
+        "asked": 1,
+        "gone": 1,
+        "remaining": [],
+        "detached": [],
+    }
     assert here.code() == 0
     assert [worker.host for worker in project.registered()] == ["worker2"]
     assert there.process.poll() is None
@@ -94,7 +99,7 @@ def test_workers_on_the_release_that_is_kept_are_spared(project: Project) -> Non
     old, new = two_releases(project)
     project.wait_for_workers(2)
     answer = project.json("stop-workers", "--host", "here", "--keep-release", "new", "--wait", "25")
-    assert answer == {"asked": 1, "gone": 1, "remaining": []}
+    assert answer == {"asked": 1, "gone": 1, "remaining": [], "detached": []}
     assert old.code() == 0
     assert project.json("stop-workers", "--host", "here", "--keep-release", "new", "--wait", "5")["asked"] == 0
     assert [worker.release for worker in project.registered()] == ["new"]

@@ -103,3 +103,13 @@ def test_more_failures_than_allowed_shut_it_without_waiting() -> None:
 def test_failures_of_older_workers_do_not_count() -> None:
     older = worker("old", release="r1", failed_last_minute=9)
     assert problems(lambda n: [worker(), older] if n == 0 else [worker()], timeout=20, max_failures=0) == []
+
+
+def test_those_that_finish_in_the_background_do_not_count() -> None:
+    left = worker("old", release="r1", state="detached", failed_last_minute=9)
+    same = worker("same", state="detached", failed_last_minute=9)
+    assert problems(lambda _: [worker(), left, same], max_failures=0) == []
+    assert problems(lambda n: [worker(), left] if n == 0 else [worker()], timeout=20, stable=0.3) == []
+    assert problems(lambda _: [left]) == ["1 workers wanted on here, 0 there"]
+    gate = Gate(cast("Control", Registry(lambda _: [worker(), left])), "here", "r2", 1)
+    assert [[found.id for found in workers] for workers in (gate.wait(0, 0)[0], gate.detached)] == [["w"], ["old"]]

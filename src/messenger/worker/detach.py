@@ -1,0 +1,148 @@
+"""A worker that is left behind: it finishes its message in the background while Supervisor starts the next one.
+
+Such a worker has a front: the process that Supervisor started, knows and signals (cli/supervised.py). When the front
+leaves, Supervisor takes the worker for ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from messenger.events import WorkerStopped
+from messenger.worker.registration import STOP_WORKERS, Registration
+from messenger.worker.worker import Worker
+
+log = logging.getLogger(__name__)
+LEAVE = signal.SIGUSR1  # tells the front to leave
+DETACH = signal.SIGUSR2  # tells the worker to stop, and not to be waited for
+_LOG_BYTES = 10 * 1024**2
+_CHUNK_BYTES = 65_536  # what a pipe holds
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The process in front of this one.
+
+    outputs: where what this process and its children write can be read. log: where that goes once the front has left.
+    """
+
+    pid: int
+    outputs: tuple[int, ...]
+    log: Path
+
+    def is_there(self) -> bool:
+        """Whether it lives: the parent of a process changes when the parent has ended."""
+        return os.getppid() == self.pid
+
+    def leave(self) -> None:
+        """Have it leave, and so Supervisor start the next worker."""
+        if self.is_there():
+            os.kill(self.pid, LEAVE)
+
+
+class Detaching:
+    """Lets a worker that has a message in hand go on in the background when it is asked to stop.
+
+    Asked by stop-workers or by SIGUSR2, that is. Whoever sends SIGTERM waits for it, as always. A worker whose front
+    was killed goes on in the background, too.
+
+    registration: the worker in the registry, if there is one.
+    """
+
+    def __init__(self, front: Front, worker: Worker, registration: Registration | None) -> None:
+        self._front = front
+        self._status = worker.status
+        self._stop = worker.stop
+        self._min_uptime = worker.options.limits.min_uptime
+        self._registration = registration
+        if registration is not None:
+            registration.front = front.pid
+        self._is_asked = False
+        self._is_decided = False
+        signal.signal(DETACH, self._on_signal)
+        worker.events.listen(WorkerStopped, self._on_stopped)
+
+    def look(self) -> None:
+        """A beat's step. Raises TransportError when the registry could not be told; it is told with the next beat."""
+        if self._is_decided:
+            return
+        alone = not self._front.is_there()
+        if alone:
+            self._stop.request(f"its process {self._front.pid}, which Supervisor watches, was killed")
+        if self._status.held and (alone or self._may_leave()):
+            self._is_decided = True
+            self._leave(alone)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._is_asked = True
+        self._stop.request(signal.Signals(number).name)
+
+    def _on_stopped(self, _: WorkerStopped) -> None:
+        """When Python ends it takes its signal handlers away, and then the signal would kill."""
+        signal.signal(DETACH, signal.SIG_IGN)
+
+    def _may_leave(self) -> bool:
+        """Supervisor takes an end before `startsecs` for a failed start, unless it has asked for it (SIGTERM)."""
+        asked = self._is_asked or self._stop.reason == STOP_WORKERS
+        return asked and (self._status.uptime >= self._min_uptime or self._stop.signals > 0)
+
+    def _leave(self, alone: bool) -> None:
+        messages = ", ".join(f"{held.type} {held.id}" for held in self._status.held)
+        try:
+            file = open_log(self._front.log)
+        except OSError as error:
+            if alone:  # nobody reads these any more: who writes shall not wait for it
+                for output in self._front.outputs:
+                    os.close(output)
+            log.warning("not_detached: %s: %s is finished here, and a stop waits for it", error, messages)
+            return
+        what = f"detached pid={os.getpid()} release={self._status.release}: finishes {messages} in the background"
+        if not alone:
+            log.info("%s, and writes to %s", what, self._front.log)
+        for number in (1, 2):
+            os.dup2(file, number)
+        with suppress(PermissionError):  # it leads a group already
+            os.setsid()  # what Supervisor does to the group of its process does not meet this one any more
+        try:
+            self._tell_registry()
+        finally:
+            self._front.leave()
+            # What handlers have started still writes where it did.
+            for output in self._front.outputs:
+                threading.Thread(target=_copy, args=(output, file), name="messenger-output", daemon=True).start()
+            log.info("%s", what)
+
+    def _tell_registry(self) -> None:
+        if self._registration is not None:
+            self._registration.front = 0
+            self._registration.detached = True
+            self._registration.report()
+
+
+def open_log(path: Path) -> int:
+    """A file descriptor that appends to it. Above 10 MB it is put aside first, as FILE.1. Raises OSError."""
+    with suppress(FileNotFoundError):
+        if path.stat().st_size > _LOG_BYTES:
+            path.rename(f"{path}.1")
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+
+
+def _copy(source: int, target: int) -> None:
+    """Until nobody is left who writes. A full disk loses text, and stops nobody."""
+    for data in iter(lambda: os.read(source, _CHUNK_BYTES), b""):
+        write_all(target, data)
+
+
+def write_all(target: int, data: bytes) -> None:
+    """Write all of it, unless it cannot be written."""
+    rest = memoryview(data)
+    with suppress(OSError):
+        while rest:
+            rest = rest[os.write(target, rest) :]
