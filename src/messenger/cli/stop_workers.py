@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import click
+import msgspec
 
 from messenger.cli.common import format_option, load, need_control, print_json
 from messenger.cli.terminal import Progress
@@ -41,14 +43,64 @@ def stop_workers(context: click.Context, host: str | None, keep_release: str | N
     there = [worker for worker in control.workers(host) if worker.state != DETACHED]  # those have stopped already
     asked = [worker for worker in there if keep_release is None or worker.release != keep_release]
     control.ask_to_stop(_scopes(asked, host, keep_release))
-    remaining, detached = _wait(control, asked, wait) if wait else (asked, [])
-    gone = len(asked) - len(remaining)
+    waiting = Waiting(asked)
+    if wait:
+        waiting.wait(control, wait)
+    remaining, detached = waiting.remaining, waiting.detached
     if output == "json":
         ids = {"remaining": [worker.id for worker in remaining], "detached": [worker.id for worker in detached]}
-        print_json({"asked": len(asked), "gone": gone, **ids})
+        gone = len(asked) - len(remaining)
+        print_json({"asked": len(asked), "gone": gone, **ids, "workers": [waiting.row(worker) for worker in asked]})
     else:
         _say(asked, remaining, detached, waited=bool(wait))
     return 1 if wait and remaining else 0
+
+
+class Waiting:
+    """What becomes of the workers that were asked to stop.
+
+    remaining: those that are still there. detached: those that finish a message in the background.
+    """
+
+    def __init__(self, asked: Sequence[WorkerInfo]) -> None:
+        self.remaining = list(asked)
+        self.detached: list[WorkerInfo] = []
+        self._wanted = {worker.id for worker in asked}
+        self._began = time.monotonic()
+        self._seconds: dict[str, float] = {}  # until they were gone
+
+    def wait(self, control: Control, seconds: float) -> None:
+        """Until nobody is left who is waited for, or so many seconds have passed."""
+        with Progress(len(self.remaining), "Leaving") as progress:
+            while self.remaining:
+                before = len(self.remaining)
+                with suppress(TransportUnavailable):  # still counted as there; asked again until the time is up
+                    self._look(control)
+                progress.step(before - len(self.remaining))
+                if time.monotonic() >= self._began + seconds:
+                    break
+                if self.remaining:
+                    time.sleep(_POLL_SECONDS)
+
+    def row(self, worker: WorkerInfo) -> dict[str, Any]:
+        """What became of one of them; `message` is what it had in hand when it was asked."""
+        outcome = "remaining" if worker.id not in self._seconds else "left"
+        return {
+            "id": worker.id,
+            "process": worker.process,
+            "pid": worker.pid,
+            "release": worker.release,
+            "outcome": "detached" if worker.id in {each.id for each in self.detached} else outcome,
+            "seconds": self._seconds.get(worker.id, round(time.monotonic() - self._began, 1)),
+            "message": worker.message and msgspec.to_builtins(worker.message),
+        }
+
+    def _look(self, control: Control) -> None:
+        there = [worker for worker in control.workers() if worker.id in self._wanted]
+        self.detached = [worker for worker in there if worker.state == DETACHED]
+        self.remaining = [worker for worker in there if worker.state != DETACHED]
+        for id in self._wanted - {worker.id for worker in self.remaining}:
+            self._seconds.setdefault(id, round(time.monotonic() - self._began, 1))
 
 
 def _say(
@@ -71,23 +123,3 @@ def _scopes(asked: Sequence[WorkerInfo], host: str | None, keep_release: str | N
     if keep_release is None:
         return [Scope(host)]
     return list({Scope(worker.host, worker.release): None for worker in asked})
-
-
-def _wait(control: Control, asked: Sequence[WorkerInfo], seconds: float) -> tuple[list[WorkerInfo], list[WorkerInfo]]:
-    """Those that are still there after so many seconds, and those that finish a message in the background."""
-    deadline = time.monotonic() + seconds
-    wanted = {worker.id for worker in asked}
-    remaining, detached = list(asked), list[WorkerInfo]()
-    with Progress(len(asked), "Leaving") as progress:
-        while remaining:
-            before = len(remaining)
-            with suppress(TransportUnavailable):  # still counted as there; asked again until the time is up
-                there = [worker for worker in control.workers() if worker.id in wanted]
-                detached = [worker for worker in there if worker.state == DETACHED]
-                remaining = [worker for worker in there if worker.state != DETACHED]
-            progress.step(before - len(remaining))
-            if time.monotonic() >= deadline:
-                break
-            if remaining:
-                time.sleep(_POLL_SECONDS)
-    return remaining, detached

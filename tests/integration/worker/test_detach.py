@@ -97,7 +97,9 @@ def test_stop_workers_leaves_it_behind_with_its_message(project: Project, detach
     (before,) = project.wait_for_workers(1, "busy")
     assert (before.pid, before.front) == (detachable.pids[0], run.pid)
     answer = project.json("stop-workers", "--wait", "25")
+    (row,) = answer.pop("workers")
     assert answer == {"asked": 1, "gone": 1, "remaining": [], "detached": [before.id]}
+    assert (row["id"], row["outcome"], row["message"]["type"]) == (before.id, "detached", "App\\Message\\Task")
     assert run.code() == 0
     (worker,) = project.wait_for_workers(1, "detached")
     assert (worker.id, worker.pid, worker.message and worker.message.type) == (
@@ -143,7 +145,9 @@ def test_sigusr2_leaves_it_behind(project: Project, detachable: Detachable) -> N
 
 def test_without_a_message_in_hand_it_leaves_as_always(project: Project, detachable: Detachable) -> None:
     run = detachable.start()
-    assert project.json("stop-workers", "--wait", "25") == {"asked": 1, "gone": 1, "remaining": [], "detached": []}
+    answer = project.json("stop-workers", "--wait", "25")
+    assert [row["outcome"] for row in answer["workers"]] == ["left"]
+    assert (answer["gone"], answer["detached"]) == (1, [])
     assert run.code() == 0
     detachable.wait_for_end()
     assert not detachable.file.exists()

@@ -23,11 +23,13 @@ def test_every_worker_is_asked_finishes_its_message_and_leaves(project: Project)
     assert idle.code() == 0
     answer = project.json("stop-workers", "--wait", "0.3", code=1)
     (left,) = answer["remaining"]
+    (row,) = answer.pop("workers")
     assert answer == {"asked": 1, "gone": 0, "remaining": [left], "detached": []}
     assert left in ids
+    assert (row["id"], row["outcome"], row["message"]["type"]) == (left, "remaining", "App\\Message\\Task")
     project.go("a")
     assert busy.code() == 0
-    assert project.json("stop-workers", "--wait", "5") == {"asked": 0, "gone": 0, "remaining": [], "detached": []}
+    assert project.json("stop-workers", "--wait", "5")["workers"] == []
     assert project.events() == ["start a", "done a"]
     for run in (busy, idle):
         assert "reason='stop-workers'" in run.log
@@ -47,9 +49,12 @@ def test_it_says_in_words_who_is_still_there(project: Project) -> None:
 
 def test_wait_returns_once_they_have_left(project: Project) -> None:
     worker = project.worker("high")
-    project.wait_for_workers(1)
+    (registered,) = project.wait_for_workers(1)
     answer = project.json("stop-workers", "--wait", "25")
+    (row,) = answer.pop("workers")
     assert answer == {"asked": 1, "gone": 1, "remaining": [], "detached": []}
+    assert (row["id"], row["pid"], row["outcome"], row["message"]) == (registered.id, registered.pid, "left", None)
+    assert 0 <= row["seconds"] < 25
     assert worker.code() == 0
 
 
@@ -83,13 +88,10 @@ def test_only_one_host_is_asked(project: Project) -> None:
     here = project.start("consume", "high", MESSENGER_HOST="worker1")
     there = project.start("consume", "high", MESSENGER_HOST="worker2")
     here.started(), there.started()
-    project.wait_for_workers(2)
-    assert project.json("stop-workers", "--host", "worker1", "--wait", "25") == {
-        "asked": 1,
-        "gone": 1,
-        "remaining": [],
-        "detached": [],
-    }
+    registered = project.wait_for_workers(2)
+    answer = project.json("stop-workers", "--host", "worker1", "--wait", "25")
+    assert [row["id"] for row in answer["workers"]] == [worker.id for worker in registered if worker.host == "worker1"]
+    assert (answer["asked"], answer["gone"]) == (1, 1)
     assert here.code() == 0
     assert [worker.host for worker in project.registered()] == ["worker2"]
     assert there.process.poll() is None
@@ -99,7 +101,8 @@ def test_workers_on_the_release_that_is_kept_are_spared(project: Project) -> Non
     old, new = two_releases(project)
     project.wait_for_workers(2)
     answer = project.json("stop-workers", "--host", "here", "--keep-release", "new", "--wait", "25")
-    assert answer == {"asked": 1, "gone": 1, "remaining": [], "detached": []}
+    assert (answer["asked"], answer["gone"]) == (1, 1)
+    assert [(row["release"], row["outcome"]) for row in answer["workers"]] == [("old", "left")]
     assert old.code() == 0
     assert project.json("stop-workers", "--host", "here", "--keep-release", "new", "--wait", "5")["asked"] == 0
     assert [worker.release for worker in project.registered()] == ["new"]

@@ -1,0 +1,85 @@
+"""What a deploy says of the workers that ran before, and of those that do not leave."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+from tests.templates.render import ROLES, evaluate, render
+from tests.templates.test_doctor import trusted
+
+MESSAGE = {"type": "App\\Message\\Mail", "id": "17-0", "seconds": 3.0}
+
+
+def said(**registered: Any) -> str:
+    return render(
+        ROLES / "messenger_worker/templates/changed.txt.j2",
+        "messenger_worker",
+        inventory_hostname="host1",
+        messenger_app_root="/srv/sms",
+        **{
+            "__messenger_worker_register_supervised": {"stopped": []},
+            "__messenger_worker_register_stopped": {"stdout": "{}"},
+            "__messenger_worker_register_gate": {},
+            "__messenger_worker_register_lost": {"skipped": True},
+            **registered,
+        },
+    )
+
+
+def row(outcome: str, message: dict[str, Any] | None = None) -> dict[str, Any]:
+    """One of `messenger stop-workers`."""
+    return {"id": "w", "process": "mail_00", "pid": 7, "release": "old", "outcome": outcome, "seconds": 2.1,
+            "message": message}  # fmt: skip
+
+
+def test_who_left_and_with_which_message() -> None:
+    answer = json.dumps({"workers": [row("left", MESSAGE), row("left"), row("detached", MESSAGE)]})
+    text = said(__messenger_worker_register_stopped={"stdout": answer})
+    assert "  finished and left  mail_00, pid 7, in 2.1 s, with App\\Message\\Mail 17-0\n" in text
+    assert "  finished and left  mail_00, pid 7, in 2.1 s\n" in text
+    assert text.count("finished and left") == 2
+
+
+def test_who_was_killed_and_what_it_had_in_hand() -> None:
+    stopped = [{"process": "mail_00", "pid": 7, "seconds": 60.2, "exit": -1},
+               {"process": "mail_01", "pid": 8, "seconds": 55.0, "exit": 75}]  # fmt: skip
+    there = json.dumps({"workers": [{"pid": 9, "front": 7, "message": MESSAGE}]})
+    text = said(
+        __messenger_worker_register_supervised={"stopped": stopped}, __messenger_worker_register_lost={"stdout": there}
+    )
+    assert "KILLED             mail_00, pid 7, after 60.2 s; handled again: App\\Message\\Mail 17-0" in text
+    assert "HANDED BACK        mail_01, pid 8, after 55.0 s; handled again: `messenger stats -v` shows what" in text
+
+
+def test_who_goes_on_in_the_background_has_not_left() -> None:
+    background = [{"process": "mail_00", "pid": 9, "release": "old", "message": MESSAGE}]
+    text = said(
+        __messenger_worker_register_supervised={"stopped": [{"process": "mail_00", "pid": 7, "seconds": 0, "exit": 0}]},
+        __messenger_worker_register_gate={"background": background},
+    )
+    assert "mail_00, pid 9: finishes App\\Message\\Mail 17-0 on release old" in text
+    assert "finished and left" not in text
+
+
+def reason(**result: Any) -> str:
+    """What note_failure.yml keeps."""
+    (task,) = yaml.safe_load((ROLES / "messenger_worker/tasks/note_failure.yml").read_text())
+    given = {"ansible_failed_result": result, **trusted(task["vars"])}
+    found: str = evaluate(
+        task["ansible.builtin.set_fact"]["__messenger_worker_reason"], "messenger_worker", "messenger_app", **given
+    )
+    return found
+
+
+def test_those_that_do_not_leave_are_named_with_their_message() -> None:
+    answer = json.dumps({"asked": 2, "workers": [row("left"), row("remaining", MESSAGE)]})
+    wanted = "mail_00 (pid 7) did not leave in 2.1 s and still has App\\Message\\Mail 17-0 in hand"
+    assert reason(stdout=answer, rc=1) == wanted
+
+
+def test_what_the_gate_found_and_what_else_fails() -> None:
+    assert reason(stdout="", msg="mail_00 is FATAL") == "mail_00 is FATAL"
+    assert reason(stdout=json.dumps({"problems": ["a", "b"]})) == "a; b"
