@@ -6,6 +6,7 @@ worker ends; or at once when the worker says that it finishes its message in the
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import resource
@@ -39,6 +40,7 @@ def stand_in_front(detach_log: str | None) -> Front | None:
         return None
     pipes = {number: os.pipe() for number in ((1,) if os.path.sameopenfile(1, 2) else (1, 2))}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*_FORWARDED, LEAVE, signal.SIGCHLD})
+    gc.freeze()  # the collector writes into what it looks at, and both processes would have a copy of that
     worker = os.fork()
     if worker:
         for _, writer in pipes.values():
@@ -70,9 +72,8 @@ class _Front:
             signal.signal(number, self._wake)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         # WNOWAIT: until it is reaped below nobody else gets its number, which signals are sent to.
-        while not self._may_leave and not os.waitid(
-            os.P_PID, self._worker, os.WEXITED | os.WNOHANG | os.WNOWAIT
-        ):  # fmt: skip
+        ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        while not self._may_leave and not os.waitid(os.P_PID, self._worker, ended):
             self._pass_on(None)
         self._pass_on(0)
         for number in _FORWARDED:

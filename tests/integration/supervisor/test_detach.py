@@ -148,6 +148,7 @@ def test_only_those_are_sent_the_signal_that_know_it(code: str, words: list[str]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
-        assert module.may_detach(process.pid) is may
+        found = module.may_detach(process.pid)
         process.send_signal(signal.SIGKILL)
+    assert found is may
     assert module.may_detach(process.pid) is False
