@@ -27,8 +27,9 @@ def main() -> int:
     """Measure every fleet that was asked for; the exit code."""
     parser = argparse.ArgumentParser(prog="benchmarks.deploy", description="Measure deploys on fleets of containers.")
     parser.add_argument("hosts", nargs="+", type=int, help="how many worker hosts, each number a fleet of its own")
+    fleets: dict[int, dict[str, Run]] = {}
     for workers in parser.parse_args().hosts:
-        rows = {}
+        rows: dict[str, Run] = {}
         with tempfile.TemporaryDirectory() as work, Fleet(workers, Path(work)) as fleet:
             try:
                 for name, run in measured(fleet):
@@ -37,7 +38,10 @@ def main() -> int:
             except RunFailed as failure:
                 print(failure, file=sys.stderr)
                 return 1
-        print(table(workers, rows))
+        print(table(workers, rows), flush=True)
+        fleets[workers] = rows
+    if len(fleets) > 1:
+        print(growth(fleets))
     return 0
 
 
@@ -93,6 +97,20 @@ def table(workers: int, rows: dict[str, Run]) -> str:
     ]
     lines += ["", "| ratio | is | wanted |", "| --- | ---: | ---: |"]
     lines += [f"| {name} | {rows[a].seconds / rows[b].seconds:.2f} | {wanted} |" for name, a, b, wanted in ratios]
+    return "\n".join(lines)
+
+
+def growth(fleets: dict[int, dict[str, Run]]) -> str:
+    """How many times longer each run takes on a larger fleet than on the smallest, as Markdown."""
+    least, *others = sorted(fleets)
+    lines = [
+        f"\n### Growth from {least} to {', '.join(map(str, others))} hosts, which share the cores of this machine\n",
+        "| run | " + " | ".join(f"{workers} hosts" for workers in others) + " |",
+        "| --- |" + " ---: |" * len(others),
+    ]
+    for name, run in fleets[least].items():
+        times = [f"{fleets[workers][name].seconds / run.seconds:.1f} x" for workers in others]
+        lines.append(f"| {name} | " + " | ".join(times) + " |")
     return "\n".join(lines)
 
 
