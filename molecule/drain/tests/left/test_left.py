@@ -36,5 +36,5 @@ def test_it_is_said(app: App, run_output: str) -> None:
     (row,) = [row for row in app.workers() if row["state"] == "detached"]
     said = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", run_output).split())
     what = f"App\\Message\\SmsNotification {row['message']['id']}"
-    assert f"host1: pid {row['pid']} ({row['process']}) finishes {what} in the background" in said
+    assert f"in the background {row['process']}, pid {row['pid']}: finishes {what} on release {row['release']}" in said
     assert f"in the background: pid {row['pid']}, once {row['process']}, release {row['release']}" in said
