@@ -46,3 +46,12 @@ def evaluate(expression: str, *roles: str, **overrides: Any) -> Any:
     _load_plugins()
     templar = Templar(DataLoader(), variables=role_variables(*roles) | overrides)
     return templar.template(trust_as_template(expression))
+
+
+def trusted(value: Any) -> Any:
+    """The texts of a task as templates, as Ansible takes them from a playbook."""
+    if isinstance(value, dict):
+        return {key: trusted(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [trusted(each) for each in value]
+    return trust_as_template(value) if isinstance(value, str) else value

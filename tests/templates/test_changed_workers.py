@@ -7,8 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.templates.render import ROLES, evaluate, render
-from tests.templates.test_doctor import trusted
+from tests.templates.render import ROLES, evaluate, render, trusted
 
 MESSAGE = {"type": "App\\Message\\Mail", "id": "17-0", "seconds": 3.0}
 

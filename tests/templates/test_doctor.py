@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.templates.modules import answer_of
-from tests.templates.render import ROLES, ROOT, evaluate, render
+from tests.templates.render import ROLES, ROOT, evaluate, render, trusted
 
 EXAMPLE = yaml.safe_load((ROOT / "inventory/example/group_vars/all/vault.example.yml").read_text())
 LOOK, RELEASES = (ROLES / f"messenger_app/library/messenger_app_{name}.py" for name in ("look", "releases"))
@@ -57,17 +57,6 @@ def findings(host: dict[str, Any] | None = None, **overrides: Any) -> list[dict[
         judge["ansible.builtin.set_fact"]["__messenger_app_findings"], "messenger_app", **given
     )
     return found
-
-
-def trusted(value: Any) -> Any:
-    """The texts of a task as templates, as Ansible takes them from a playbook."""
-    from ansible.template import trust_as_template
-
-    if isinstance(value, dict):
-        return {key: trusted(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [trusted(each) for each in value]
-    return trust_as_template(value) if isinstance(value, str) else value
 
 
 def test_a_good_host_has_none() -> None:

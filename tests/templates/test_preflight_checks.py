@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.templates.render import ROLES, evaluate
-from tests.templates.test_doctor import trusted
+from tests.templates.render import ROLES, evaluate, trusted
 from tests.templates.test_redis_replicas import MASTER
 from tests.templates.test_redis_replicas import findings as redis_findings
 

@@ -11,8 +11,7 @@ import yaml
 
 from tests.templates.kit_redis import KitRedis, role_module
 from tests.templates.modules import load
-from tests.templates.render import ROLES, evaluate
-from tests.templates.test_doctor import trusted
+from tests.templates.render import ROLES, evaluate, trusted
 
 WELL = ["maxmemory_policy:noeviction", "aof_enabled:1", "aof_last_write_status:ok", "aof_last_bgrewrite_status:ok"]
 MASTER = [*WELL, "role:master", *(f"slave{n}:ip=r{n},port=6379,state=online,offset=9,lag={n}" for n in (0, 1))]
