@@ -6,6 +6,7 @@ for no host is left to say it.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """The run is over."""
         if not self._within or not stats.dark or context.CLIARGS.get("check"):
             return
-        inventories = " ".join(f"-i {name}" for name in context.CLIARGS.get("inventory") or () if name)
-        command = " ".join(filter(None, ["ansible-playbook", inventories, str(self._playbook.parent)]))
+        inventories = [word for name in context.CLIARGS.get("inventory") or () if name for word in ("-i", name)]
+        command = shlex.join(["ansible-playbook", *inventories, str(self._playbook.parent)])
         lost = sorted(stats.dark)
         text = SAID.format(lost=", ".join(lost), first=lost[0], command=command, playbook=self._playbook.name)
         self._display.display(text, color="red")
