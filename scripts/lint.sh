@@ -17,7 +17,7 @@ syntax() {
 mapfile -t scripts < <(git ls-files '*.sh' .ci/run)
 
 check ruff ruff check src tests scripts examples molecule benchmarks roles playbooks
-check "ruff format" ruff format --check src tests scripts examples molecule benchmarks
+check "ruff format" ruff format --check src tests scripts examples molecule benchmarks roles playbooks
 check yamllint yamllint --strict .
 check "playbook syntax" syntax
 check ansible-lint ansible-lint --offline --strict

@@ -83,12 +83,19 @@ def fetch(asked: dict[str, Any], archive: Path) -> None:
         )
         if ran.returncode != 0:
             errors = [line for line in ran.stdout.splitlines() if line.startswith("ERROR")] or ["pip failed"]
-            hint = "" if alike(asked["host"]) else (
-                f" (no wheel for Python {asked['host']['python']} on {asked['host']['libc']}, and a controller of"
-                " another kind cannot build one: run Ansible on a machine like the hosts, or let them fetch it)"
-            )
-            sys.exit(re.sub(r"://[^/\s@]*@", "://***@", f"requirements.lock cannot be shipped: {errors[-1]}{hint}"))
+            text = f"requirements.lock cannot be shipped: {errors[-1]}{hint(asked['host'])}"
+            sys.exit(re.sub(r"://[^/\s@]*@", "://***@", text))
         pack(archive, {file.name: file for file in sorted(Path(directory).glob("*.whl"))})
+
+
+def hint(host: dict[str, Any]) -> str:
+    """Why there may be no wheel, where the controller and the host are not alike."""
+    if alike(host):
+        return ""
+    return (
+        f" (no wheel for Python {host['python']} on {host['libc']}, and a controller of another kind cannot build one:"
+        " run Ansible on a machine like the hosts, or let them fetch it)"
+    )
 
 
 def main() -> None:

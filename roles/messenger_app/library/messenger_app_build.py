@@ -27,13 +27,13 @@ options:
   release: {description: Id of the release., type: str, required: true}
   environment: {description: Name of its environment., type: str, required: true}
   archive:
-    description: A tar file on the host with wheels/, requirements.lock and messenger.yaml. It is deleted afterwards.
+    description: A tar file on the controller with wheels/, requirements.lock and messenger.yaml.
     type: path
     required: true
   dependencies:
     description:
-      - A tar file on the host with a wheel of everything in requirements.lock, for an environment that is not there
-        yet. It is deleted afterwards. Without it pip fetches them, by their hashes.
+      - A tar file on the controller with a wheel of everything in requirements.lock, for an environment that is not
+        there yet. Without it pip fetches them, by their hashes.
     type: path
   python: {description: The Python to make environments with., type: path, default: /usr/bin/python3}
   user: {description: "The application's user, to whom it will belong.", type: str, required: true}
@@ -197,10 +197,6 @@ def main() -> None:
         built = build_release(asked, Owner(entry.pw_name, entry.pw_uid, entry.pw_gid, home))
     except (Broken, OSError, KeyError, tarfile.TarError) as error:
         module.fail_json(msg=str(error))
-    finally:
-        for file in (asked["archive"], asked["dependencies"]):
-            if file and not module.check_mode:
-                Path(file).unlink(missing_ok=True)
     module.exit_json(changed=True, environment_built=built)
 
 

@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import subprocess
 import tempfile
 import time
+import xmlrpc.client
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.messenger_supervisor import connect, processes_of
 
 DOCUMENTATION = r"""
 module: messenger_worker_gate
@@ -54,7 +58,6 @@ background:
 POLL_SECONDS = 0.2
 TOO_OFTEN = 6  # starts of one process while the gate waits
 USAGE = 64
-STATUS = re.compile(r"(?:\S+:)?(?P<name>\S+) +(?P<state>[A-Z]+) *(?P<said>(?:pid (?P<pid>\d+),)?.*)")
 ERROR = re.compile(r"\b(ERROR|CRITICAL)\b|^[\w.]*(Error|Exception|Exit|Interrupt)\b")
 
 
@@ -74,21 +77,13 @@ def processes(config: str, programs: Sequence[str]) -> dict[str, Process]:
     """The processes of PROGRAMS by name."""
     if not programs:
         return {}
-    ran = subprocess.run(
-        ["supervisorctl", "--configuration", config, "status", *[f"{program}:*" for program in programs]],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if ran.returncode not in (0, 3):
-        raise Refused(f"Supervisor cannot say how its processes are: {(ran.stdout or ran.stderr).strip()}")
-    lines = [found for line in ran.stdout.splitlines() if (found := STATUS.match(line))]
-    return {found["name"]: Process(found["state"], int(found["pid"] or 0), found["said"]) for found in lines}
-
-
-def gone(found: dict[str, Process]) -> bool:
-    """Whether one of them is not there any more, or not yet. Asking Supervisor costs much more than this."""
-    return not all(process.state == "RUNNING" and Path(f"/proc/{process.pid}").exists() for process in found.values())
+    try:
+        with connect(config) as proxy:
+            found = processes_of(proxy.supervisor, programs).values()
+    except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise Refused(f"Supervisor cannot say how its processes are: {said}") from error
+    return {info["name"]: Process(info["statename"], info["pid"], info["description"]) for info in found}
 
 
 class Watch:
@@ -97,16 +92,14 @@ class Watch:
     def __init__(self, config: str, programs: Sequence[str]) -> None:
         self._look = partial(processes, config, programs)
         self._seen: dict[str, set[int]] = {}
-        self._found = self._look()
-        self.left = sorted(name for name, process in self._found.items() if process.state == "STOPPED")
+        self.left = sorted(name for name, process in self._look().items() if process.state == "STOPPED")
 
     def look(self) -> dict[str, Process]:
         """Those that were not stopped by hand, as they are now."""
-        if gone(self._working()):
-            self._found = self._look()
-        for name, process in self._working().items():
+        working = {name: process for name, process in self._look().items() if process.state != "STOPPED"}
+        for name, process in working.items():
             self._seen.setdefault(name, set()).update({process.pid} - {0})
-        return self._working()
+        return working
 
     def starts(self, name: str) -> int:
         """How often the process was seen started."""
@@ -118,9 +111,6 @@ class Watch:
         found = self.look().items()
         return any(process.state == "FATAL" or self.starts(name) >= TOO_OFTEN for name, process in found)
 
-    def _working(self) -> dict[str, Process]:
-        return {name: process for name, process in self._found.items() if process.state != "STOPPED"}
-
 
 def ask(command: Sequence[str], watch: Watch | None = None) -> tuple[int, dict[str, Any], str]:
     """Run a messenger command; its exit code, answer and last line of errors. Ends it when there is no hope."""
@@ -129,7 +119,8 @@ def ask(command: Sequence[str], watch: Watch | None = None) -> tuple[int, dict[s
         while running.poll() is None:
             if watch and watch.hopeless:
                 running.kill()
-            time.sleep(POLL_SECONDS)
+            with suppress(subprocess.TimeoutExpired):
+                running.wait(POLL_SECONDS)
         for file in (said, errors):
             file.seek(0)
         text = said.read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from messenger.control import DETACHED, Control, WorkerInfo
@@ -9,7 +10,8 @@ from messenger.errors import TransportUnavailable
 
 _POLL_SECONDS = 0.25
 _AT_WORK = ("idle", "busy", "pausing", "paused")
-_SILENT_SECONDS = 3.0  # a worker reports every second; one that was killed stays listed for a while
+_REPORT_SECONDS = 1.0  # so often a worker tells how long it has run
+_SILENT_SECONDS = 3.0  # one that was killed stays listed for a while
 
 
 class Gate:
@@ -50,11 +52,12 @@ class Gate:
                 since = None
             elif since is None or seen != ids:
                 since, ids = now, seen
-            if since is not None and (now - since >= stable or _have_stayed(found, stable)):
+            lacking = _POLL_SECONDS if since is None else min(stable - (now - since), _lacking(found, stable))
+            if lacking <= 0:
                 return found, []
             if now >= deadline + stable:
                 return found, problems or ["the workers did not stay: some were started again and again"]
-            time.sleep(_POLL_SECONDS)
+            time.sleep(min(_POLL_SECONDS, lacking))
 
     def _look(self) -> tuple[list[WorkerInfo], list[str]]:
         try:
@@ -86,5 +89,9 @@ class Gate:
         return None
 
 
-def _have_stayed(workers: list[WorkerInfo], seconds: float) -> bool:
-    return all(worker.uptime_seconds >= seconds and worker.seen_seconds < _SILENT_SECONDS for worker in workers)
+def _lacking(workers: list[WorkerInfo], stable: float) -> float:
+    """Seconds until the youngest has run for `stable` seconds. Between two reports its silence is time it has run."""
+    if any(worker.seen_seconds >= _SILENT_SECONDS for worker in workers):
+        return math.inf
+    run = (worker.uptime_seconds + min(worker.seen_seconds, _REPORT_SECONDS) for worker in workers)
+    return stable - min(run, default=stable)

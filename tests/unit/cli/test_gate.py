@@ -75,6 +75,18 @@ def test_workers_that_have_run_for_longer_need_no_waiting() -> None:
         assert registry.looks > 2
 
 
+def test_the_time_since_a_report_is_time_run_up_to_the_next_report() -> None:
+    for uptime, seen, passes in ((299.2, 0.9, True), (299.2, 0.5, False), (298.2, 2.5, False)):
+        young = worker("a", uptime_seconds=uptime, seen_seconds=seen)
+        registry = Registry(lambda n, young=young: [young] if n < 2 else [worker("b", uptime_seconds=600.0)])  # type: ignore[misc]
+        assert Gate(cast("Control", registry), "here", "r2", 1).wait(20, 300)[1] == []
+        assert registry.looks == (1 if passes else 3)
+
+
+def test_no_workers_where_none_are_wanted_pass_at_once() -> None:
+    assert problems(lambda _: [], count=0, stable=300) == []
+
+
 @pytest.mark.parametrize("state", ["starting", "waiting", "stopping", "broken"])
 def test_a_worker_that_does_not_work_is_named(state: str) -> None:
     waiting_for = "redis at h:1" if state == "waiting" else None
