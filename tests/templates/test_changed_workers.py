@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.templates.render import ROLES, evaluate, render, trusted
+from tests.templates.render import ROLES, evaluate, render
 
 MESSAGE = {"type": "App\\Message\\Mail", "id": "17-0", "seconds": 3.0}
 
@@ -20,7 +20,6 @@ def said(**registered: Any) -> str:
         messenger_app_root="/srv/sms",
         **{
             "__messenger_worker_register_supervised": {"stopped": []},
-            "__messenger_worker_register_stopped": {"stdout": "{}"},
             "__messenger_worker_register_gate": {},
             "__messenger_worker_register_lost": {"skipped": True},
             **registered,
@@ -35,8 +34,8 @@ def row(outcome: str, message: dict[str, Any] | None = None) -> dict[str, Any]:
 
 
 def test_who_left_and_with_which_message() -> None:
-    answer = json.dumps({"workers": [row("left", MESSAGE), row("left"), row("detached", MESSAGE)]})
-    text = said(__messenger_worker_register_stopped={"stdout": answer})
+    asked = [row("left", MESSAGE), row("left"), row("detached", MESSAGE)]
+    text = said(__messenger_worker_register_gate={"asked_to_leave": asked})
     assert "  finished and left  mail_00, pid 7, in 2.1 s, with App\\Message\\Mail 17-0\n" in text
     assert "  finished and left  mail_00, pid 7, in 2.1 s\n" in text
     assert text.count("finished and left") == 2
@@ -66,19 +65,13 @@ def test_who_goes_on_in_the_background_has_not_left() -> None:
 def reason(**result: Any) -> str:
     """What note_failure.yml keeps."""
     (task,) = yaml.safe_load((ROLES / "messenger_worker/tasks/note_failure.yml").read_text())
-    given = {"ansible_failed_result": result, **trusted(task["vars"])}
-    found: str = evaluate(
-        task["ansible.builtin.set_fact"]["__messenger_worker_reason"], "messenger_worker", "messenger_app", **given
-    )
+    text = task["ansible.builtin.set_fact"]["__messenger_worker_reason"]
+    found: str = evaluate(text, "messenger_worker", "messenger_app", ansible_failed_result=result)
     return found
 
 
-def test_those_that_do_not_leave_are_named_with_their_message() -> None:
-    answer = json.dumps({"asked": 2, "workers": [row("left"), row("remaining", MESSAGE)]})
-    wanted = "mail_00 (pid 7) did not leave in 2.1 s and still has App\\Message\\Mail 17-0 in hand"
-    assert reason(stdout=answer, rc=1) == wanted
-
-
-def test_what_the_gate_found_and_what_else_fails() -> None:
+def test_the_reason_is_what_was_said_last_and_best() -> None:
     assert reason(stdout="", msg="mail_00 is FATAL") == "mail_00 is FATAL"
-    assert reason(stdout=json.dumps({"problems": ["a", "b"]})) == "a; b"
+    assert reason(stdout="out\n", stderr="err\n", msg="non-zero return code") == "err"
+    assert reason(stdout="out\n", stderr="", msg="non-zero return code") == "out"
+    assert reason() == "no reason given"

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 import xmlrpc.client
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -24,18 +24,31 @@ module: messenger_worker_gate
 short_description: The gate of a deploy, on one host
 description:
   - Without C(release) it only looks what is there, for the gate to compare with later.
-  - With it, it waits until every process of C(programs) runs the release, as Supervisor and as the registry of workers
+  - With C(leave) workers are first asked to finish their message and leave (C(messenger stop-workers)), and waited for.
+  - Then it waits until every process of C(programs) runs the release, as Supervisor and as the registry of workers
     see it, and has stayed up for C(stable) seconds, and checks that they do not fail more than C(max_failures). It ends
     early when that cannot happen any more. Processes that were stopped by hand do not count.
-  - It fails with what is wrong with which worker, and the last error in that worker's log. Changes nothing.
+  - It fails with who did not leave, or with what is wrong with which worker, and the last error in that worker's log.
 options:
   cli: {description: The application's C(messenger) command., type: path, required: true}
   host: {description: The host's name in the registry., type: str, required: true}
   programs: {description: Supervisor's programs., type: list, elements: str, default: []}
   release: {description: What they must run., type: str, default: ""}
-  timeout: {description: Seconds until they must., type: float, default: 60}
+  leave:
+    description: Who leaves first - C(older), the workers of other releases; C(all); or C(none).
+    type: str
+    choices: [older, all, none]
+    default: none
+  signal:
+    description: When nobody can be asked, tell C(programs) by a signal (they listen at another Redis).
+    type: bool
+    default: false
+  timeout: {description: Seconds until those who leave have left; and seconds until the others must be as wanted.,
+            type: float, default: 60}
   stable: {description: Seconds that they must have stayed up., type: float, default: 5}
   failures_before: {description: C(failures) of an earlier answer; -1 is not to judge them., type: int, default: -1}
+  started: {description: Whether Supervisor has just started any; where nobody left either no failure is judged.,
+            type: bool, default: true}
   failures_allowed: {description: How many more there may be in a minute., type: int, default: 0}
   log_dir: {description: Where the workers' logs are., type: path, default: /nonexistent}
   config:
@@ -47,6 +60,10 @@ author: messenger-kit
 
 RETURN = r"""
 failures: {description: How many attempts failed in the host's workers in the last minute., returned: always, type: int}
+asked_to_leave:
+  description: "Who was asked to leave, and what became of each, as C(messenger stop-workers) says."
+  returned: with C(release)
+  type: list
 processes: {description: How many processes passed the gate., returned: success, type: int}
 left: {description: Processes that were stopped by hand., returned: success, type: list}
 background:
@@ -87,10 +104,11 @@ def processes(config: str, programs: Sequence[str]) -> dict[str, Process]:
 
 
 class Watch:
-    """Looks at the processes while something else goes on."""
+    """Looks at the processes while something else goes on. The pids LEAVING were told to end: no start of a process."""
 
-    def __init__(self, config: str, programs: Sequence[str]) -> None:
+    def __init__(self, config: str, programs: Sequence[str], leaving: Set[int] = frozenset()) -> None:
         self._look = partial(processes, config, programs)
+        self._leaving = leaving | {0}
         self._seen: dict[str, set[int]] = {}
         self.left = sorted(name for name, process in self._look().items() if process.state == "STOPPED")
 
@@ -98,26 +116,25 @@ class Watch:
         """Those that were not stopped by hand, as they are now."""
         working = {name: process for name, process in self._look().items() if process.state != "STOPPED"}
         for name, process in working.items():
-            self._seen.setdefault(name, set()).update({process.pid} - {0})
+            self._seen.setdefault(name, set()).update({process.pid} - self._leaving)
         return working
 
     def starts(self, name: str) -> int:
         """How often the process was seen started."""
         return len(self._seen.get(name, ()))
 
-    @property
     def hopeless(self) -> bool:
         """Whether one will not come up, however long one waits."""
         found = self.look().items()
         return any(process.state == "FATAL" or self.starts(name) >= TOO_OFTEN for name, process in found)
 
 
-def ask(command: Sequence[str], watch: Watch | None = None) -> tuple[int, dict[str, Any], str]:
-    """Run a messenger command; its exit code, answer and last line of errors. Ends it when there is no hope."""
+def ask(command: Sequence[str], hopeless: Callable[[], bool] = bool) -> tuple[int, dict[str, Any], str]:
+    """Run a messenger command; its exit code, answer and last line of errors. Ends it when it is HOPELESS."""
     with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as errors:
         running = subprocess.Popen(command, stdout=said, stderr=errors)
         while running.poll() is None:
-            if watch and watch.hopeless:
+            if hopeless():
                 running.kill()
             with suppress(subprocess.TimeoutExpired):
                 running.wait(POLL_SECONDS)
@@ -163,27 +180,60 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
     return {"failures": sum(failures(answer).values())}
 
 
-def wait(asked: dict[str, Any], watch: Watch) -> tuple[dict[str, Any], list[str]]:
+def leave(asked: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Have workers finish their message and leave: who was asked, and what is wrong."""
+    config, programs = asked["config"], asked["programs"]
+
+    def wake() -> bool:
+        processes(config, programs)  # supervisord looks up to a second later after who has ended, unless it is asked
+        return False
+
+    command = [asked["cli"], "stop-workers", "--host", asked["host"], "--wait", str(asked["timeout"])]
+    command += ["--format", "json"] + (["--keep-release", asked["release"]] if asked["leave"] == "older" else [])
+    code, answer, error = ask(command, wake)
+    workers = answer.get("workers", [])
+    problems = [still_there(worker) for worker in workers if worker["outcome"] == "remaining"]
+    if code and not problems:
+        problems.append(f"{asked['cli']} stop-workers: {error or f'exit code {code}'}")
+    return workers, problems
+
+
+def still_there(worker: dict[str, Any]) -> str:
+    """That a worker did not leave, for people."""
+    message = worker["message"]
+    hand = f" and still has {message['type']} {message['id']} in hand" if message else ""
+    return f"{worker['process'] or worker['id']} (pid {worker['pid']}) did not leave in {worker['seconds']} s{hand}"
+
+
+def signal(config: str, programs: Sequence[str]) -> set[int]:
+    """Tell the processes of PROGRAMS to finish their message and leave; their pids."""
+    told = {process.pid for process in processes(config, programs).values()} - {0}
+    with connect(config) as proxy:
+        for program in programs:
+            proxy.supervisor.signalProcessGroup(program, "TERM")
+    return told
+
+
+def wait(asked: dict[str, Any], watch: Watch, judged: bool) -> tuple[dict[str, Any], list[str]]:
     """Wait at the gate: what the registry says of the workers, and what is wrong with them."""
     command = [asked["cli"], "workers", "--host", asked["host"], "--until-release", asked["release"]]
     command += ["--count", str(len(watch.look())), "--timeout", str(asked["timeout"]), "--stable"]
     command += [str(asked["stable"]), "--format", "json"]
-    judged = asked["failures_before"] >= 0
     most = ["--max-failures", str(asked["failures_before"] + asked["failures_allowed"])] if judged else []
-    code, answer, error = ask([*command, *most], watch)
+    code, answer, error = ask([*command, *most], watch.hopeless)
     if code == USAGE and most:  # a release of an older kit
-        code, answer, error = ask(command, watch)
+        code, answer, error = ask(command, watch.hopeless)
     problems = list(answer.get("problems", []))
     if not answer and code > 0:
         problems.append(f"{asked['cli']} workers: {error or f'exit code {code}'}")
     return answer, problems if code else []
 
 
-def judge(asked: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """What there is, for the answer, and what is wrong with it."""
+def judge(asked: dict[str, Any], leaving: Set[int], judged: bool) -> tuple[dict[str, Any], list[str]]:
+    """What there is, for the answer, and what is wrong with it. JUDGED: failures are, too."""
     began = time.monotonic()
-    watch = Watch(asked["config"], asked["programs"])
-    answer, problems = wait(asked, watch)
+    watch = Watch(asked["config"], asked["programs"], leaving)
+    answer, problems = wait(asked, watch, judged)
     seconds = time.monotonic() - began
     told: list[str] = []
     found = watch.look()
@@ -195,13 +245,27 @@ def judge(asked: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
             problems.append(f"{name} was started {watch.starts(name)} times within {seconds:.0f} s")
             told.append(name)
     failing = failures(answer)
-    if problems and failing and asked["failures_before"] >= 0:
+    if problems and failing and judged:
         problems.append(f"in the minute before the switch {asked['failures_before']} failed")
         told += sorted(failing, key=lambda name: -failing[name])
     for name in list(dict.fromkeys(told))[:3]:
         if line := last_error(Path(asked["log_dir"]) / f"{name}.log"):
             problems.append(f"the log of {name} says: {line}")
     return {"processes": len(found), "left": watch.left, "background": background(answer)}, problems
+
+
+def turn(asked: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Have those leave who are to, then wait at the gate: the answer, and what is wrong."""
+    workers, problems = leave(asked) if asked["leave"] != "none" else ([], [])
+    leaving = {pid for worker in workers for pid in (worker["pid"], worker.get("front")) if pid}
+    if not workers and not problems and asked["signal"]:
+        leaving = signal(asked["config"], asked["programs"])
+    answer = {"asked_to_leave": workers, "changed": bool(leaving)}
+    if problems:
+        return answer, problems
+    judged = asked["failures_before"] >= 0 and (asked["started"] or bool(leaving))
+    there, problems = judge(asked, leaving, judged)
+    return answer | there, problems
 
 
 def main() -> None:
@@ -212,9 +276,12 @@ def main() -> None:
             "host": {"type": "str", "required": True},
             "programs": {"type": "list", "elements": "str", "default": []},
             "release": {"type": "str", "default": ""},
+            "leave": {"type": "str", "choices": ["older", "all", "none"], "default": "none"},
+            "signal": {"type": "bool", "default": False},
             "timeout": {"type": "float", "default": 60.0},
             "stable": {"type": "float", "default": 5.0},
             "failures_before": {"type": "int", "default": -1},
+            "started": {"type": "bool", "default": True},
             "failures_allowed": {"type": "int", "default": 0},
             "log_dir": {"type": "path", "default": "/nonexistent"},
             "config": {"type": "path", "default": "/etc/supervisor/supervisord.conf"},
@@ -225,14 +292,14 @@ def main() -> None:
     try:
         if not asked["release"]:
             module.exit_json(changed=False, **look(asked))
-        there, problems = judge(asked)
+        there, problems = turn(asked)
     except Refused as refused:
         module.fail_json(msg=str(refused))
-    except OSError as error:
+    except (OSError, xmlrpc.client.Error) as error:
         module.fail_json(msg=f"The workers cannot be asked: {error}")
     if problems:
-        module.fail_json(msg="; ".join(problems), problems=problems)
-    module.exit_json(changed=False, **there)
+        module.fail_json(msg="; ".join(problems), problems=problems, **there)
+    module.exit_json(**there)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,7 @@ class Waiting:
             "id": worker.id,
             "process": worker.process,
             "pid": worker.pid,
+            "front": worker.front,
             "release": worker.release,
             "outcome": "detached" if worker.id in {each.id for each in self.detached} else outcome,
             "seconds": self._seconds.get(worker.id, round(time.monotonic() - self._began, 1)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -37,6 +38,9 @@ def asked(project: Project, supervisord: Supervisord) -> Ask:
             "host": "here",
             "programs": ["messenger-consume"],
             "release": "new",
+            "leave": "none",
+            "signal": False,
+            "started": True,
             "timeout": 60.0,
             "stable": 0.0,
             "failures_before": 0,
@@ -49,19 +53,35 @@ def asked(project: Project, supervisord: Supervisord) -> Ask:
     return parameters
 
 
+def passed(asked: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """What the module answers about those that are there, and what is wrong."""
+    answer, problems = module.turn(asked)
+    assert (answer.pop("asked_to_leave"), answer.pop("changed")) == ([], False)
+    return answer, problems
+
+
 def start(project: Project, supervisord: Supervisord, release: str = "new", **values: int) -> None:
     supervisord.start(project.directory, project.environment | {"MESSENGER_RELEASE": release}, "async", **values)
 
 
+def start_on_revision_old(project: Project, supervisord: Supervisord) -> set[int]:
+    """Two workers on release `old`, that come back on `new` when they leave; their pids."""
+    project.write("REVISION", "old")
+    supervisord.start(project.directory, project.environment, "async", numprocs=2)
+    pids = {worker.pid for worker in project.wait_for_workers(2, "idle")}
+    project.write("REVISION", "new")
+    return pids
+
+
 def test_workers_that_are_well_pass(project: Project, supervisord: Supervisord, asked: Ask) -> None:
     start(project, supervisord, numprocs=2)
-    assert module.judge(asked()) == ({"processes": 2, "left": [], "background": []}, [])
+    assert passed(asked()) == ({"processes": 2, "left": [], "background": []}, [])
 
 
 def test_workers_of_another_release_do_not(project: Project, supervisord: Supervisord, asked: Ask) -> None:
     start(project, supervisord, "old")
     project.wait_for_workers(1, "idle")
-    there, (problem,) = module.judge(asked(timeout=0.0))
+    there, (problem,) = passed(asked(timeout=0.0))
     assert there["processes"] == 1
     assert "is on release old (idle)" in problem
 
@@ -70,7 +90,7 @@ def test_a_crash_loop_that_supervisor_calls_running(project: Project, supervisor
     project.write("tasks.py", NO_WORKER)
     start(project, supervisord, startsecs=0)
     supervisord.wait_for("spawned")
-    _, problems = module.judge(asked(timeout=600.0))
+    _, problems = passed(asked(timeout=600.0))
     said = "; ".join(problems)
     assert "messenger-consume_00 was started " in said or "messenger-consume_00 is " in said
     assert "the log of messenger-consume_00 says: " in said
@@ -81,7 +101,7 @@ def test_a_program_that_supervisor_gave_up(project: Project, supervisord: Superv
     project.write("tasks.py", NO_WORKER)
     start(project, supervisord, startsecs=30, startretries=0)
     supervisord.wait_for("entered FATAL state")
-    _, problems = module.judge(asked(timeout=600.0))
+    _, problems = passed(asked(timeout=600.0))
     assert any(problem.startswith("messenger-consume_00 is FATAL (") for problem in problems), problems
 
 
@@ -92,10 +112,10 @@ def test_more_failures_than_before(project: Project, supervisord: Supervisord, a
         project.send(name, "give-up")
     project.wait_until(lambda: any(worker.failed_last_minute == 2 for worker in project.registered()), "two failures")
     assert module.look(asked()) == {"failures": 2}
-    assert module.judge(asked(failures_before=2)) == ({"processes": 1, "left": [], "background": []}, [])
-    assert module.judge(asked(failures_allowed=2)) == ({"processes": 1, "left": [], "background": []}, [])
-    assert module.judge(asked(failures_before=-1)) == ({"processes": 1, "left": [], "background": []}, [])
-    _, problems = module.judge(asked(failures_before=1))
+    assert passed(asked(failures_before=2)) == ({"processes": 1, "left": [], "background": []}, [])
+    assert passed(asked(failures_allowed=2)) == ({"processes": 1, "left": [], "background": []}, [])
+    assert passed(asked(failures_before=-1)) == ({"processes": 1, "left": [], "background": []}, [])
+    _, problems = passed(asked(failures_before=1))
     assert problems[0].startswith("2 attempts failed in the last minute, 1 may: ")
     assert "in the minute before the switch 1 failed" in problems
     assert any("hopeless b" in problem for problem in problems), problems
@@ -105,7 +125,7 @@ def test_what_was_stopped_by_hand_does_not_count(project: Project, supervisord: 
     start(project, supervisord, numprocs=2)
     supervisord.wait_for("entered RUNNING state", times=2)
     supervisord.ctl("stop", "messenger-consume:messenger-consume_01")
-    assert module.judge(asked()) == ({"processes": 1, "left": ["messenger-consume_01"], "background": []}, [])
+    assert passed(asked()) == ({"processes": 1, "left": ["messenger-consume_01"], "background": []}, [])
 
 
 def test_before_the_first_release_there_is_nothing(tmp_path: Path, asked: Ask) -> None:
@@ -115,7 +135,7 @@ def test_before_the_first_release_there_is_nothing(tmp_path: Path, asked: Ask) -
 def test_a_supervisord_that_is_away(supervisord: Supervisord, asked: Ask) -> None:
     supervisord.write()
     with pytest.raises(module.Refused, match="Supervisor cannot say how its processes are: "):
-        module.judge(asked())
+        passed(asked())
 
 
 def test_who_finishes_in_the_background_is_said_and_not_judged(
@@ -133,7 +153,7 @@ def test_who_finishes_in_the_background_is_said_and_not_judged(
     supervisord.write(start)
     project.run("stop-workers", "--wait", "25")
     supervisord.ctl("update")
-    there, problems = module.judge(asked())
+    there, problems = passed(asked())
     assert problems == []
     message = {"id": old.message and old.message.id, "type": "App\\Message\\Task"}
     (left,) = there["background"]
@@ -142,3 +162,56 @@ def test_who_finishes_in_the_background_is_said_and_not_judged(
     assert module.look(asked())["failures"] == 0
     project.go("a")
     project.wait_for_event("done a")
+
+
+def test_older_workers_leave_first_and_their_processes_were_not_started_twice(
+    project: Project, supervisord: Supervisord, asked: Ask
+) -> None:
+    old = start_on_revision_old(project, supervisord)
+    answer, problems = module.turn(asked(leave="older"))
+    assert (problems, answer["changed"], answer["processes"]) == ([], True, 2)
+    assert {row["pid"]: row["outcome"] for row in answer["asked_to_leave"]} == dict.fromkeys(old, "left")
+    new = {worker.pid for worker in project.wait_for_workers(2, "idle")}
+    assert new.isdisjoint(old)
+    again, problems = module.turn(asked(leave="older"))
+    assert (problems, again["changed"], again["asked_to_leave"]) == ([], False, [])
+    everyone, problems = module.turn(asked(leave="all"))
+    assert (problems, {row["pid"] for row in everyone["asked_to_leave"]}) == ([], new)
+
+
+def test_who_does_not_leave_is_named_with_the_message(project: Project, supervisord: Supervisord, asked: Ask) -> None:
+    start(project, supervisord, "old")
+    project.send("a", "wait")
+    project.wait_for_workers(1, "busy")
+    answer, (problem,) = module.turn(asked(leave="older", timeout=0.5))
+    assert "processes" not in answer, "the gate is not waited at"
+    assert re.fullmatch(
+        r"messenger-consume_00 \(pid \d+\) did not leave in [\d.]+ s and still has App\\Message\\Task \S+ in hand",
+        problem,
+    )
+    project.go("a")
+    project.wait_for_event("done a")
+
+
+def test_workers_that_cannot_be_asked_are_told_by_a_signal(
+    project: Project, supervisord: Supervisord, asked: Ask
+) -> None:
+    """Here because the command asks for another host; in a deploy because their Redis is another one."""
+    old = start_on_revision_old(project, supervisord)
+    answer, problems = module.turn(asked(leave="older", signal=True, host="elsewhere", timeout=20.0))
+    assert (answer["asked_to_leave"], answer["changed"], answer["processes"]) == ([], True, 2)
+    assert problems == ["2 workers wanted on elsewhere, 0 there"], "that they came back was not a second start"
+    assert {worker.pid for worker in project.wait_for_workers(2, "idle")}.isdisjoint(old)
+    answer, _ = module.turn(asked(leave="older", host="elsewhere", timeout=0.0))
+    assert not answer["changed"], "nobody is told unasked"
+
+
+def test_failures_are_not_judged_where_nothing_was_started(
+    project: Project, supervisord: Supervisord, asked: Ask
+) -> None:
+    start(project, supervisord)
+    project.wait_for_workers(1, "idle")
+    project.send("a", "give-up")
+    project.wait_until(lambda: any(worker.failed_last_minute for worker in project.registered()), "a failure")
+    assert passed(asked(started=False))[1] == []
+    assert passed(asked(started=True))[1] != []
