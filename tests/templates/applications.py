@@ -45,13 +45,16 @@ def make_config(root: Path, lock: str = "") -> Path:
     return root
 
 
-def make_wheel(directory: Path, name: str, content: str, version: str = "1.0", tag: str = "py3-none-any") -> Path:
-    """A wheel with one module."""
+def make_wheel(
+    directory: Path, name: str, content: str, version: str = "1.0", tag: str = "py3-none-any", needs: str = ""
+) -> Path:
+    """A wheel with one module, which may need another package."""
     directory.mkdir(parents=True, exist_ok=True)
     info = f"{name}-{version}.dist-info"
     files = {
         f"{name}.py": content,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        + (f"Requires-Dist: {needs}\n" if needs else ""),
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n",
     }
     record = "".join(f"{file},," + "\n" for file in [*files, f"{info}/RECORD"])

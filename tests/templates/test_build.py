@@ -38,10 +38,10 @@ class Host:
                 tar.add(file, inside)
         return str(self.parts / name)
 
-    def build(self, release: str, environment: str, content: str = "", **other: Any) -> bool:
-        """Build RELEASE; whether its environment was built."""
+    def build(self, release: str, environment: str, content: str = "", needs: str = "", **other: Any) -> bool:
+        """Build RELEASE, whose application needs a package; whether its environment was built."""
         config = make_config(self.parts / "config")
-        wheel = make_wheel(self.parts / release, "shop", content or f"import dep\nWHICH = '{release}'\n")
+        wheel = make_wheel(self.parts / release, "shop", content or f"import dep\nWHICH = '{release}'\n", needs=needs)
         lazy = make_wheel(self.parts / release, "late", f"WHICH = '{release}'\n")
         files = [(f"wheels/{file.name}", file) for file in (wheel, lazy)]
         files += [(name, config / name) for name in ("requirements.lock", "messenger.yaml")]
@@ -133,6 +133,38 @@ def test_what_is_wrong_is_said_in_one_line_and_nothing_counts_as_ready(host: Hos
     outside = host.archive("wrong.tar", ("../outside", host.dependency))
     with pytest.raises(module.Broken, match="no plain file"):
         host.build(SECOND, "env1", archive=outside)
+
+
+def test_what_a_release_needs_is_checked_once_for_those_that_need_the_same(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    run = module.Owner.run
+
+    def note(owner: Any, directory: Path, *command: str | Path) -> None:
+        ran.append(" ".join(map(str, command[1:4])))
+        run(owner, directory, *command)
+
+    monkeypatch.setattr(module.Owner, "run", note)
+    for release, needs, checked in (
+        (FIRST, "dep==1.0", True), (SECOND, "dep==1.0", False), (THIRD, "dep>=1.0", True)
+    ):  # fmt: skip
+        ran.clear()
+        host.build(release, "env1", needs=needs)
+        assert ("-m pip check" in ran) is checked
+    for _ in range(2):  # that it was asked before does not make it right
+        with pytest.raises(module.Broken, match="shop 1.0 .*dep"):
+            host.build(THIRD, "env1", needs="dep>=2")
+        assert host.found()[THIRD][0] == "building"
+
+
+def test_a_link_that_the_applications_user_left_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / ".checked").symlink_to(victim)
+    module.write(tmp_path / ".checked", "theirs")
+    assert victim.read_text() == "mine"
+    assert (tmp_path / ".checked").read_text() == "theirs\n"
 
 
 def _with_lock(host: Host, lock: str) -> str:

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import tarfile
+import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +31,9 @@ options:
   release: {description: Id of the release., type: str, required: true}
   environment: {description: Name of its environment., type: str, required: true}
   archive:
-    description: A tar file on the controller with wheels/, requirements.lock and messenger.yaml.
+    description:
+      - A tar file on the controller with wheels/, requirements.lock and messenger.yaml. The action of the same name
+        sends it to C(root) first.
     type: path
     required: true
   dependencies:
@@ -116,8 +122,31 @@ def unpack(archive: str, directory: Path, owner: Owner) -> None:
 
 
 def write(file: Path, text: str) -> None:
-    file.write_text(f"{text}\n")
-    file.chmod(0o644)
+    """Have root's FILE in a directory of the application's user, who may have put a link there."""
+    file.unlink(missing_ok=True)
+    with file.open("x") as made:
+        os.fchmod(made.fileno(), 0o644)
+        made.write(f"{text}\n")
+
+
+def metadata(wheels: Iterable[Path]) -> str:
+    """A digest of what WHEELS say of themselves: names, versions, and what they need."""
+    digest = hashlib.sha256()
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as content:
+            for name in content.namelist():
+                if re.fullmatch(r"[^/]+\.dist-info/METADATA", name):
+                    digest.update(content.read(name) + b"\0")
+    return digest.hexdigest()
+
+
+def check(release: Path, environment: Path, wheels: Sequence[Path], pip: Sequence[str | Path], owner: Owner) -> None:
+    """Whether all that WHEELS need is in ENVIRONMENT. The answer is the same while WHEELS say the same."""
+    known = environment / ".checked"
+    found = metadata(wheels)
+    if not known.exists() or known.read_text().strip() != found:
+        owner.run(release, *pip, "check")
+        write(known, found)
 
 
 def build_environment(asked: dict[str, Any], lock: Path, owner: Owner) -> None:
@@ -167,7 +196,7 @@ def build_release(asked: dict[str, Any], owner: Owner) -> bool:
     pip = [release / "venv/bin/python", "-m", "pip"]
     wheels = sorted((release / "wheels").glob("*.whl"))
     owner.run(release, *pip, "install", "--quiet", "--no-deps", "--no-index", *wheels)
-    owner.run(release, *pip, "check")
+    check(release, environment, wheels, pip, owner)
     write(release / ".ready", str(asked["built"].get("fingerprint", "")))
     return missing
 
@@ -195,8 +224,11 @@ def main() -> None:
         entry = pwd.getpwnam(asked["user"])
         home = str(Path(asked["root"], "shared/var"))
         built = build_release(asked, Owner(entry.pw_name, entry.pw_uid, entry.pw_gid, home))
-    except (Broken, OSError, KeyError, tarfile.TarError) as error:
+    except (Broken, OSError, KeyError, tarfile.TarError, zipfile.BadZipFile) as error:
         module.fail_json(msg=str(error))
+    finally:
+        for file in (asked["archive"], asked["dependencies"]):
+            Path(file or "/nonexistent").unlink(missing_ok=True)
     module.exit_json(changed=True, environment_built=built)
 
 
