@@ -185,7 +185,9 @@ def leave(asked: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
     config, programs = asked["config"], asked["programs"]
 
     def wake() -> bool:
-        processes(config, programs)  # supervisord looks up to a second later after who has ended, unless it is asked
+        """Unless it is asked something, supervisord sees up to a second later who has ended."""
+        with suppress(Refused):  # that is judged at the gate
+            processes(config, programs)
         return False
 
     command = [asked["cli"], "stop-workers", "--host", asked["host"], "--wait", str(asked["timeout"])]
