@@ -129,7 +129,7 @@ class Watch:
         return any(process.state == "FATAL" or self.starts(name) >= TOO_OFTEN for name, process in found)
 
 
-def ask(command: Sequence[str], hopeless: Callable[[], bool] = bool) -> tuple[int, dict[str, Any], str]:
+def ask(command: Sequence[str], hopeless: Callable[[], bool] = lambda: False) -> tuple[int, dict[str, Any], str]:
     """Run a messenger command; its exit code, answer and last line of errors. Ends it when it is HOPELESS."""
     with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as errors:
         running = subprocess.Popen(command, stdout=said, stderr=errors)
