@@ -71,7 +71,11 @@ def test_defaults(app_root: Path) -> None:
     processes = loaded(rendered(app_root, POOL | {"processes": 2}))
     assert sorted(processes) == ["messenger-consume_00", "messenger-consume_01"]
     process = processes["messenger-consume_01"]
-    assert process.command == f"{app_root}/current/venv/bin/messenger consume async --min-uptime 6 --stop-deadline 55"
+    assert process.command == (
+        f"{app_root}/bin/as-user --exec {getpass.getuser()} -- "
+        f"{app_root}/current/venv/bin/messenger consume async --min-uptime 6 --stop-deadline 55"
+    )
+    assert (process.uid, process.umask) == (0, 0o027)
     assert process.directory == f"{app_root}/current"
     assert process.stdout_logfile == f"{app_root}/shared/log/messenger-consume_01.log"
     assert (process.startsecs, process.startretries, process.stopwaitsecs) == (5, 10, 60)
@@ -137,6 +141,12 @@ def test_in_either_layout_a_process_differs_in_names_only(app_root: Path) -> Non
         assert values == values[:1] * 4, key
 
 
+def consume_words(process: Any) -> list[str]:
+    """The words of `messenger consume` in the command that Supervisor runs."""
+    words = shlex.split(process.command)
+    return words[words.index("consume") + 1 :]
+
+
 LEAVE = {"messenger_worker_drain": "leave"}
 
 
@@ -145,11 +155,10 @@ def test_a_worker_that_may_be_left_behind_has_a_log_of_its_own(app_root: Path, l
     processes = loaded(rendered(app_root, POOL | {"processes": 2}, messenger_worker_layout=layout, **LEAVE))
     assert len(processes) == 2
     for name, process in processes.items():
-        directory, _, file = process.stdout_logfile.rpartition("/")
-        assert file == f"{name}.log"
-        assert process.command.endswith(f"--stop-deadline 55 --detach-log {directory}/detached/{file}")
-        arguments = shlex.split(process.command)[2:]
-        assert consume.make_context("consume", arguments).params["detach_log"] == f"{directory}/detached/{file}"
+        log = f"{app_root}/shared/var/detached/{name}.log"  # Supervisor's own logs lie where only root writes
+        assert process.stdout_logfile == f"{app_root}/shared/log/{name}.log"
+        assert process.command.endswith(f"--stop-deadline 55 --detach-log {log}")
+        assert consume.make_context("consume", consume_words(process)).params["detach_log"] == log
     assert "detach" not in rendered(app_root, POOL, messenger_worker_layout=layout).read_text()
 
 
@@ -169,7 +178,7 @@ def test_more_options_of_a_pool(app_root: Path) -> None:
 
 def stop_deadline(app_root: Path, pool: dict[str, Any], **overrides: Any) -> float:
     """What `messenger consume` itself reads from the command that Supervisor runs."""
-    arguments = shlex.split(loaded(rendered(app_root, pool, **overrides))["messenger-consume_00"].command)[2:]
+    arguments = consume_words(loaded(rendered(app_root, pool, **overrides))["messenger-consume_00"])
     deadline = consume.make_context("consume", arguments).params["stop_deadline"]
     assert isinstance(deadline, float)
     return deadline
@@ -220,6 +229,24 @@ def test_environment_values_arrive_as_they_are(app_root: Path, value: str) -> No
     assert process.environment["VALUE"] == value
 
 
+@pytest.mark.parametrize("layout", ["numprocs", "slots"])
+def test_a_pool_gains_no_privileges_unless_it_says_so(app_root: Path, layout: str) -> None:
+    pools = [POOL, POOL | {"name": "sudo", "no_new_privs": False, "user": getpass.getuser()}]
+    processes = loaded(rendered(app_root, *pools, messenger_worker_layout=layout))
+    found = {name.split("-0")[0].split("_")[0]: shlex.split(process.command) for name, process in processes.items()}
+    user = getpass.getuser()
+    assert found["messenger-consume"][:4] == [f"{app_root}/bin/as-user", "--exec", user, "--"]
+    assert found["sudo"][:5] == [f"{app_root}/bin/as-user", "--exec", "--may-gain-privileges", user, "--"]
+
+
+def test_what_makes_a_program_load_files_reaches_the_worker_and_not_root(app_root: Path) -> None:
+    pool = POOL | {"environment": {"LD_PRELOAD": "/opt/100% /x.so", "GLIBC_TUNABLES": "a=b", "OTHER": "c"}}
+    process = loaded(rendered(app_root, pool))["messenger-consume_00"]
+    words = shlex.split(process.command)
+    assert words[2 : words.index("--")] == [getpass.getuser(), "GLIBC_TUNABLES=a=b", "LD_PRELOAD=/opt/100% /x.so"]
+    assert process.environment == {"HOME": f"{app_root}/shared/var", "OTHER": "c"}
+
+
 def test_environment_of_supervisord_passes_through(app_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KIT_REGION", "eu")
     pool = POOL | {"environment": {"REGION": "100% %(ENV_KIT_REGION)s"}}
@@ -229,14 +256,14 @@ def test_environment_of_supervisord_passes_through(app_root: Path, monkeypatch: 
 def test_a_template_of_one_s_own_is_what_is_wanted_in_force(app_root: Path, tmp_path: Path) -> None:
     """What the role's README says of messenger_worker_template: a copy that is changed."""
     copy = tmp_path / "own.conf.j2"
-    copy.write_text(TEMPLATE.read_text().replace("stopsignal=TERM", "stopsignal=TERM\numask=027"))
+    copy.write_text(TEMPLATE.read_text().replace("umask=027", "umask=007"))
     variables = {"messenger_app_name": "sms", "messenger_app_root": str(app_root), "messenger_app_user": "sms"}
     wanted = "{{ __messenger_worker_conf_wanted.sha256 }}"
     before = evaluate(wanted, "messenger_worker", **variables)
     assert evaluate(wanted, "messenger_worker", **variables, messenger_worker_template=str(copy)) != before
     file = app_root / "messenger-worker.conf"
-    file.write_text(render(copy, "messenger_worker", **variables).replace("user=sms", f"user={getpass.getuser()}"))
-    assert {process.umask for process in loaded(file).values()} == {0o027}
+    file.write_text(render(copy, "messenger_worker", **variables).replace("exec sms", f"exec {getpass.getuser()}"))
+    assert {process.umask for process in loaded(file).values()} == {0o007}
     assert check(file, "messenger-consume").returncode == 0
 
 
@@ -253,6 +280,7 @@ def test_checker_refuses_what_supervisor_would(app_root: Path) -> None:
     [
         (("process_name=%(program_name)s_%(process_num)02d\n", "process_name=one\n"), "process_num"),
         (("user=", "user=no-such-user-"), "no-such-user-"),
+        (("as-user --exec ", "as-user --exec no-such-user-"), "no-such-user-"),
         (("numprocs=2", "numprocs=many"), "many"),
         (("startsecs=5", "startsecs=5\nstopsignal=NOPE"), "NOPE"),
     ],

@@ -137,6 +137,8 @@ def _check_detach_log(place: Place, file: str | None) -> Iterator[Finding]:
     if file is None:
         return
     directory = Path(file).absolute().parent
+    if not directory.exists():  # the worker makes it
+        directory = directory.parent
     if not os.access(directory, os.W_OK | os.X_OK):
         yield place.warn(
             f"--detach-log: this user cannot write in {directory}: a worker that cannot either does not go on in the "

@@ -127,7 +127,11 @@ class Detaching:
 
 
 def open_log(path: Path) -> int:
-    """A file descriptor that appends to it. Above 10 MB it is put aside first, as FILE.1. Raises OSError."""
+    """Open a log for appending, in a directory that is made if it is not there; its file descriptor.
+
+    Above 10 MB the file is renamed to FILE.1 first. Raises OSError.
+    """
+    path.parent.mkdir(mode=0o750, exist_ok=True)
     with suppress(FileNotFoundError):
         if path.stat().st_size > _LOG_BYTES:
             path.rename(f"{path}.1")

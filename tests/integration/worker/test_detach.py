@@ -34,7 +34,7 @@ class Detachable:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self.file = project.directory / "detached.log"
+        self.file = project.directory / "made-by-the-worker" / "detached.log"
         self.pids: list[int] = []
 
     def start(self, *options: str) -> Run:
@@ -194,7 +194,7 @@ def test_unless_supervisor_has_asked_for_it(project: Project, detachable: Detach
 
 
 def test_where_its_log_cannot_be_written_it_is_waited_for(project: Project, detachable: Detachable) -> None:
-    detachable.file = project.directory / "there-is-no" / "detached.log"
+    detachable.file = project.directory / "there-is-no" / "directory" / "detached.log"
     run = detachable.busy()
     project.run("stop-workers", "--wait", "3", code=1)
     assert run.log.count("not_detached: [Errno 2] No such file or directory") == 1
@@ -204,6 +204,7 @@ def test_where_its_log_cannot_be_written_it_is_waited_for(project: Project, deta
 
 
 def test_a_long_log_is_put_aside_first(project: Project, detachable: Detachable) -> None:
+    detachable.file.parent.mkdir()
     with detachable.file.open("wb") as file:
         file.truncate(10 * 1024**2 + 1)
     run = detachable.busy()
