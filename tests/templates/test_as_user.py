@@ -265,6 +265,6 @@ def test_the_operators_command_runs_the_live_release_through_it(tmp_path: Path) 
     home = f"{root}/shared/var" if os.geteuid() == 0 else os.environ["HOME"]  # that user is USER already
     ran = subprocess.run([root / "bin/messenger", "0", "a b"], capture_output=True, text=True, check=False)
     assert ran.stdout == f"{USER} {home} {root}/releases/one 2 0 a b\n"
-    bounded = [root / "bin/messenger", "--within", "0.3", "60"]
+    bounded = [f"{root}/bin/messenger", "--within", "0.3", "60"]
     ran = subprocess.run(bounded, capture_output=True, text=True, check=False)
     assert os.geteuid() != 0 or ran.returncode == 124

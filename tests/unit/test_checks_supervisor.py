@@ -160,8 +160,8 @@ def test_a_worker_that_may_be_left_behind_is_understood(project: Project) -> Non
 
 
 def test_a_log_that_it_could_not_write(project: Project) -> None:
-    directory = project.directory / "there-is-no"
+    directory = project.directory / "there-is-no" / "directory"
     level, found, change = one(project, command=f"messenger consume async {UP} --detach-log {directory}/x.log")
     assert level == "warn"
-    assert found.startswith(f"--detach-log: this user cannot write in {directory}: ")
-    assert change == f"have {directory} belong to the user of the workers"
+    assert found.startswith(f"--detach-log: this user cannot write in {directory.parent}: ")
+    assert change == f"have {directory.parent} belong to the user of the workers"
