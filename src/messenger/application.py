@@ -30,6 +30,7 @@ from messenger.handlers import HandlerRegistry
 from messenger.importing import import_name, one_line
 from messenger.load_modules import load_modules
 from messenger.messages import MessageRegistry, message_options
+from messenger.printable import SHORT, printable
 from messenger.retry import RetryStrategy, make_retry_strategy
 from messenger.routing import Router
 from messenger.signed_messages import make_signing
@@ -153,7 +154,11 @@ class Application:
         stamp = envelope.last(BusNameStamp)
         bus = self.buses.get(stamp.bus_name) if stamp is not None else self.bus
         if bus is None:
-            log.warning("unknown_bus name=%s: using %s", stamp.bus_name if stamp else "", self.default_bus_name)
+            log.warning(
+                "unknown_bus name=%s: using %s",
+                printable(stamp.bus_name if stamp else "", SHORT),
+                self.default_bus_name,
+            )
             bus = self.bus
         return bus.dispatch(envelope)
 

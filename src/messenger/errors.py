@@ -31,15 +31,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from messenger.printable import text_of
+
 if TYPE_CHECKING:
     from messenger.envelope import Envelope
-
-
-def printable_line(text: str, limit: int) -> str:
-    """A text that may hold what came from elsewhere, made fit for one line of a log: at most `limit` characters."""
-    line = " ".join(text.split())
-    line = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
-    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 class MessengerError(Exception):
@@ -142,7 +137,7 @@ class HandlerFailed(MessengerError):
     def __init__(self, envelope: Envelope[Any], errors: Mapping[str, Exception]) -> None:
         name, first = next(iter(errors.items()))
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        super().__init__(f"{name} failed: {type(first).__name__}: {first}{more}")
+        super().__init__(f"{name} failed: {type(first).__name__}: {text_of(first)}{more}")
         self.envelope = envelope
         self.errors = dict(errors)
 
@@ -157,7 +152,8 @@ class DelayedMessageHandlingFailed(MessengerError):
     def __init__(self, envelope: Envelope[Any], errors: Sequence[Exception]) -> None:
         first = errors[0]
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        super().__init__(f"a message dispatched after the current one failed: {type(first).__name__}: {first}{more}")
+        what = f"{type(first).__name__}: {text_of(first)}{more}"
+        super().__init__(f"a message dispatched after the current one failed: {what}")
         self.envelope = envelope
         self.errors = tuple(errors)
 

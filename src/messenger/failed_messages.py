@@ -20,6 +20,7 @@ from messenger.errors import (
 from messenger.failure import redelivery, with_error
 from messenger.messages import wire_name
 from messenger.middleware.deduplicate import take_again
+from messenger.printable import text_of
 from messenger.retry import retry_count
 from messenger.stamps import (
     DelayStamp,
@@ -159,7 +160,7 @@ class FailedMessages:
             self._keep(envelope, error)
             if isinstance(error, MessengerError):
                 raise
-            raise MessengerError(f"{type(error).__name__}: {error}") from error
+            raise MessengerError(f"{type(error).__name__}: {text_of(error)}") from error
         else:
             self._forget(envelope, "handled")
         finally:

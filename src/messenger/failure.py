@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from messenger.envelope import AnyEnvelope
 from messenger.errors import HandlerFailed, causes
 from messenger.messages import dotted_name
+from messenger.printable import text_of
 from messenger.retry import RetryStrategy, retry_count, retry_delay, should_retry
 from messenger.stamps import DelayStamp, ErrorDetailsStamp, RedeliveryStamp, SentToFailureTransportStamp, Stamp
 from messenger.transports.base import Transport
@@ -118,6 +119,6 @@ def with_error(envelope: AnyEnvelope, error: Exception) -> AnyEnvelope:
     stamp = ErrorDetailsStamp(
         exception_class=dotted_name(type(cause)),
         exception_code=code if isinstance(code, int | str) and not isinstance(code, bool) else 0,
-        exception_message=str(cause)[:_MAX_TEXT],
+        exception_message=text_of(cause)[:_MAX_TEXT],
     )
     return envelope.without_all(ErrorDetailsStamp).with_stamps(stamp)

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from messenger.errors import ConfigError
+from messenger.printable import LONGEST_LINE, printable_line, text_of
 
 
 def import_name(name: str, where: str) -> object:
@@ -39,7 +40,7 @@ def make(factory: Callable[..., object], arguments: Sequence[object], name: str,
 
 def one_line(error: BaseException) -> str:
     """An error's class, text and place in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split()) + _origin(error)
+    return printable_line(f"{type(error).__name__}: {text_of(error)}", LONGEST_LINE) + _origin(error)
 
 
 def _origin(error: BaseException) -> str:

@@ -75,7 +75,7 @@ background:
 POLL_SECONDS = 0.2
 TOO_OFTEN = 6  # starts of one process while the gate waits
 USAGE = 64
-ERROR = re.compile(r"\b(ERROR|CRITICAL)\b|^[\w.]*(Error|Exception|Exit|Interrupt)\b")
+ERROR = re.compile(r"\b(ERROR|CRITICAL)\b|^\s*[\w.]*(Error|Exception|Exit|Interrupt)\b")
 
 
 class Process(NamedTuple):

@@ -11,7 +11,9 @@ import sys
 import click
 
 from messenger.cli.lazy import LazyGroup
+from messenger.cli.terminal import say
 from messenger.errors import ConfigError, MessengerError
+from messenger.printable import LONGEST_LINE, printable_line
 
 EXIT_FAILED = 1
 EXIT_USAGE = 64
@@ -59,14 +61,16 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = cli.main(args=arguments, prog_name="messenger", standalone_mode=False)
     except click.UsageError as error:
-        error.show()
+        if error.ctx is not None:
+            click.echo(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.\n", err=True)
+        say(f"Error: {printable_line(error.format_message())}", err=True)
         code = EXIT_USAGE
     except click.Abort:
         code = EXIT_FAILED
     except click.ClickException as error:
-        error.show()
+        say(f"Error: {printable_line(error.format_message())}", err=True)
         code = EXIT_FAILED
     except MessengerError as error:
-        click.echo(f"messenger: {' '.join(str(error).split())}", err=True)
+        say(f"messenger: {printable_line(error, LONGEST_LINE - 100)}", err=True)
         code = EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_FAILED
     sys.exit(code if isinstance(code, int) else 0)

@@ -12,9 +12,10 @@ import click
 
 from messenger.application import Application
 from messenger.cli.common import print_json
-from messenger.cli.terminal import Progress, printable
+from messenger.cli.terminal import Progress, say
 from messenger.errors import MessageDecodingFailed, MessengerError
 from messenger.messages import wire_name
+from messenger.printable import LONGEST_LINE, printable_line
 from messenger.stamps import SentStamp, Stamp
 from messenger.wire.body import decode_body
 
@@ -129,9 +130,9 @@ def print_outcome(outcome: Outcome, output: str) -> int:
         )
     elif outcome.error is not None:
         said = f"sent before it: {outcome.sent}" if outcome.sent else "nothing was sent"
-        click.echo(f"messenger: {printable(' '.join(f'{outcome.at}: {outcome.error}; {said}'.split()))}", err=True)
+        say(f"messenger: {printable_line(f'{outcome.at}: {outcome.error}', LONGEST_LINE // 2)}; {said}", err=True)
     elif outcome.sent and not outcome.transports:
-        click.echo(f"{outcome.sent} {outcome.type} handled here: it is routed to no transport")
+        say(f"{outcome.sent} {outcome.type} handled here: it is routed to no transport")
     else:
-        click.echo(f"{outcome.sent} {outcome.type} sent" + f" to {', '.join(outcome.transports)}" * bool(outcome.sent))
+        say(f"{outcome.sent} {outcome.type} sent" + f" to {', '.join(outcome.transports)}" * bool(outcome.sent))
     return 1 if outcome.error is not None else 0

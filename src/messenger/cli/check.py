@@ -18,6 +18,7 @@ from messenger.checks.run import Task, run_tasks
 from messenger.checks.sql import check_sql_transport
 from messenger.checks.supervisor import check_supervisor
 from messenger.cli.common import format_option, load, print_json
+from messenger.cli.terminal import say
 from messenger.errors import TransportError
 from messenger.transports.base import Transport
 from messenger.transports.redis.transport import RedisTransport
@@ -61,8 +62,9 @@ def check(context: click.Context, confs: tuple[Path, ...], strict: bool, output:
         print_json({"findings": found, "counts": counts, "workers": _workers_here(application)})
     else:
         for finding in findings:
-            click.echo(str(finding))
-        click.echo(f"\n{counts['ok']} ok, {counts['warn']} to be looked at, {counts['fail']} failed")
+            say(str(finding))
+        say()
+        say(f"{counts['ok']} ok, {counts['warn']} to be looked at, {counts['fail']} failed")
     return 1 if counts["fail"] or (strict and counts["warn"]) else 0
 
 

@@ -12,10 +12,11 @@ from typing import Any
 import click
 
 from messenger.application import Application
-from messenger.cli.terminal import printable
+from messenger.cli.terminal import say
 from messenger.config.environment import read_environment
 from messenger.control import Control
 from messenger.errors import ConfigError
+from messenger.printable import SHORT, printable
 
 _PLACES = (Path("messenger.yaml"), Path("config/packages/messenger.yaml"))
 _SIZE = re.compile(r"(0x[0-9a-f]+|\d+(?:\.\d+)?)\s*([kmgt]?)b?", re.IGNORECASE)
@@ -70,10 +71,10 @@ def print_json(document: Any) -> None:
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Columns padded to their widest cell; no wrapping, so that it can be cut and grepped."""
-    texts = [[printable(cell) for cell in row] for row in (head, *rows)]
+    texts = [[printable(cell, SHORT) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[i]) for row in texts) for i in range(len(head))]
     for row in texts:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), limit=None)
 
 
 def seconds_text(seconds: float | None) -> str:

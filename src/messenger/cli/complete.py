@@ -71,8 +71,8 @@ def _failure_transports(context: click.Context) -> Iterable[CompletionItem]:
 
 def _failed_ids(context: click.Context) -> Iterable[CompletionItem]:
     from messenger.cli.failed.describe import summary
-    from messenger.cli.terminal import printable
     from messenger.failed_messages import FailedMessages, default_failure_transport
+    from messenger.printable import printable
 
     application = _bare_application(context)
     name = context.params.get("transport") or default_failure_transport(application)
@@ -81,7 +81,7 @@ def _failed_ids(context: click.Context) -> Iterable[CompletionItem]:
     given = _given(context, "ids")
     described = map(summary, FailedMessages(application, name).all(_MOST_IDS))
     return [
-        CompletionItem(each["id"], help=printable(f"{each['type']} {each['error']}")[:80])
+        CompletionItem(each["id"], help=printable(f"{each['type']} {each['error']}", 80))
         for each in described
         if each["id"] not in given
     ]

@@ -17,6 +17,7 @@ from messenger.cli.common import SizeType, load
 from messenger.cli.supervised import stand_in_front
 from messenger.cli.terminal import CLEAR_LINE, choose_several, is_asked, is_watched
 from messenger.errors import ConfigError
+from messenger.printable import LineFormatter
 from messenger.transports.base import QueueTransport
 from messenger.worker import Worker, WorkerOptions
 from messenger.worker.limits import Limits
@@ -192,8 +193,9 @@ def _options(application: Application, given: dict[str, Any]) -> WorkerOptions:
 def _log_to_stderr(verbose: int, quiet: bool, before: str) -> None:
     """before: what comes before each line, to take a bar away."""
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
-    line = f"{before}%(asctime)s %(levelname)s %(message)s"
-    logging.basicConfig(level=level, stream=sys.stderr, format=line, datefmt="%Y-%m-%dT%H:%M:%S%z")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter(before))
+    logging.basicConfig(level=level, handlers=[handler])
 
 
 def _transport_names(

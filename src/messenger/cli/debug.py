@@ -9,6 +9,7 @@ import click
 
 from messenger.application import Application
 from messenger.cli.common import format_option, load, print_json, print_table
+from messenger.cli.terminal import say
 from messenger.handlers import ANY_MESSAGE, Handler
 from messenger.messages import dotted_name, wire_name
 
@@ -43,8 +44,9 @@ def debug(context: click.Context, bus: str | None, output: str) -> None:
 
 def _print(application: Application, document: dict[str, Any]) -> None:
     for note in application.notes:
-        click.echo(f"note: {note}")
-    click.echo(f"{application.loaded.path} (release {application.release})\n")
+        say(f"note: {note}")
+    say(f"{application.loaded.path} (release {application.release})")
+    say()
     print_table(
         ("MESSAGE", "CLASS", "GOES TO", "HANDLERS"),
         [
@@ -52,12 +54,12 @@ def _print(application: Application, document: dict[str, Any]) -> None:
             for m in document["messages"]
         ],
     )
-    click.echo()
+    say()
     print_table(
         ("HANDLER", "ONLY", "ABOUT"),
         [(name, _conditions(about), about["about"] or "-") for name, about in document["handlers"].items()],
     )
-    click.echo()
+    say()
     print_table(
         ("TRANSPORT", "FAILED MESSAGES GO TO"),
         [(name, target or "discarded") for name, target in document["failure_transports"].items()],

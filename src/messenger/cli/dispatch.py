@@ -11,6 +11,7 @@ from messenger.application import Application
 from messenger.cli import complete
 from messenger.cli.bulk import Lines, Repeated, dispatch_all, print_outcome
 from messenger.cli.common import format_option, load, need_control, print_json
+from messenger.cli.terminal import say
 from messenger.control import Reply
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import ConfigError, HandlerFailed
@@ -150,11 +151,11 @@ def _print(result: dict[str, Any], output: str) -> int:
     if output == "json":
         print_json(result)
     elif failed:
-        click.echo(f"{result['type']} {result['id'] or ''} {result['status']}: {result['error']}", err=True)
+        say(f"{result['type']} {result['id'] or ''} {result['status']}: {result['error']}", err=True)
     elif result["status"] == "sent":
-        click.echo(f"{result['type']} sent to {', '.join(result['transports'])} as {result['id']}")
+        say(f"{result['type']} sent to {', '.join(result['transports'])} as {result['id']}")
     elif result["worker"] is None:
-        click.echo(f"{result['type']} handled here: it is routed to no transport")
+        say(f"{result['type']} handled here: it is routed to no transport")
     else:
-        click.echo(f"{result['type']} {result['id']} handled by {result['worker']} in {result['milliseconds']} ms")
+        say(f"{result['type']} {result['id']} handled by {result['worker']} in {result['milliseconds']} ms")
     return 1 if failed else 0

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-import click
-
-from messenger.cli.terminal import Progress
+from messenger.cli.terminal import Progress, say
 from messenger.errors import TransportError
 from messenger.events import WorkerRunning, WorkerStarted, WorkerStopped
 from messenger.transports.base import Transport
@@ -46,7 +44,7 @@ class Drain:
         self._bar.__exit__(None, None, None)
         if self._show:
             status = self._worker.status
-            click.echo(f"{status.handled} handled, {status.failed} failed; stopped: {event.reason}", err=True)
+            say(f"{status.handled} handled, {status.failed} failed; stopped: {event.reason}", err=True)
 
     def _ready(self) -> int | None:
         """How many messages are ready; None when a server is away, and so nobody knows."""

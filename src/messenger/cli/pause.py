@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from messenger.cli.common import format_option, load, need_control, print_json
+from messenger.cli.terminal import say
 from messenger.control import Control, Scope, WorkerInfo
 from messenger.errors import TransportUnavailable
 
@@ -48,9 +49,9 @@ def pause(context: click.Context, host: str | None, pool: str | None, reason: st
     if output == "json":
         print_json({"paused": len(_workers(control, host, pool)) - len(working), "working": [w.id for w in working]})
     else:
-        click.echo(f"paused; {len(working)} workers are still at work" if working else "paused; no worker is at work")
+        say(f"paused; {len(working)} workers are still at work" if working else "paused; no worker is at work")
         for worker in working if wait else ():
-            click.echo(f"still at work: {worker.id} ({worker.state})", err=True)
+            say(f"still at work: {worker.id} ({worker.state})", err=True)
     return 1 if wait and working else 0
 
 
@@ -74,9 +75,9 @@ def resume(context: click.Context, host: str | None, pool: str | None, output: s
     if output == "json":
         print_json({"resumed": resumed, "still_paused": {field: str(why) for field, why in left.items()}})
     else:
-        click.echo("resumed" if resumed else "nothing was paused with these options")
+        say("resumed" if resumed else "nothing was paused with these options")
         for field, why in left.items():
-            click.echo(f"still paused: {field} ({why})")
+            say(f"still paused: {field} ({why})")
     return 0
 
 

@@ -6,7 +6,7 @@ import click
 
 from messenger.cli import complete
 from messenger.cli.common import format_option, load, print_json
-from messenger.cli.terminal import printable
+from messenger.cli.terminal import say
 from messenger.errors import TransportError
 
 
@@ -39,7 +39,7 @@ def setup_transports(context: click.Context, names: tuple[str, ...], output: str
         print_json({"ready": ready, "problems": problems})
         return 1 if problems else 0
     for name in ready:
-        click.echo(f"{name}: ready")
+        say(f"{name}: ready")
     for name, problem in problems.items():
-        click.echo(f"{name}: not ready: {printable(problem)}", err=True)
+        say(f"{name}: not ready: {problem}", err=True)
     return 1 if problems else 0

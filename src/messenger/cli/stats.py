@@ -10,6 +10,7 @@ import click
 from messenger.application import Application
 from messenger.cli import complete
 from messenger.cli.common import format_option, load, print_json, print_table, seconds_text
+from messenger.cli.terminal import say
 from messenger.errors import ConfigError, TransportError
 from messenger.transports.base import ConsumerTransport, Depth, Transport
 
@@ -55,7 +56,7 @@ def _known(application: Application, names: Sequence[str]) -> tuple[list[str], l
     unknown = [name for name in names if name not in application.transport_names]
     for name in unknown:
         allowed = ", ".join(application.transport_names)
-        click.echo(f"warning: no transport is called {name!r}; known: {allowed}", err=True)
+        say(f"warning: no transport is called {name!r}; known: {allowed}", err=True)
     return [name for name in names or application.transport_names if name not in unknown], unknown
 
 
@@ -129,9 +130,9 @@ def _print(document: dict[str, Any]) -> None:
     _print_consumers(transports)
     for name, count in document["failed"].items():
         if count:
-            click.echo(f"{count} failed in {name!r}: see `messenger failed show`")
+            say(f"{count} failed in {name!r}: see `messenger failed show`")
     for name, reason in document["unreachable"].items():
-        click.echo(f"{name}: cannot be asked: {reason}", err=True)
+        say(f"{name}: cannot be asked: {reason}", err=True)
 
 
 def _print_consumers(transports: dict[str, Any]) -> None:
@@ -141,7 +142,7 @@ def _print_consumers(transports: dict[str, Any]) -> None:
         for held in found.get("consumers", ())
     ]
     if rows:
-        click.echo()
+        say()
         print_table(("TRANSPORT", "CONSUMER", "IN FLIGHT", "SILENT FOR"), rows)
 
 

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from messenger.cli.common import format_option, load, need_control, print_json
-from messenger.cli.terminal import Progress
+from messenger.cli.terminal import Progress, say
 from messenger.control import DETACHED, Control, Scope, WorkerInfo
 from messenger.errors import TransportUnavailable
 
@@ -109,10 +109,10 @@ def _say(
 ) -> None:
     left = len(asked) - len(remaining) - len(detached)
     finishing = "".join(f", 1 finishes {_doing(worker)} in the background" for worker in detached)
-    click.echo(f"{len(asked)} workers asked to stop" + (f", {left} have left{finishing}" if waited else ""))
+    say(f"{len(asked)} workers asked to stop" + (f", {left} have left{finishing}" if waited else ""))
     for worker in remaining if waited else ():
         since = f" for {worker.message.seconds:g} s" if worker.message else ""
-        click.echo(f"still there: {worker.id} ({worker.state}: {_doing(worker)}{since})", err=True)
+        say(f"still there: {worker.id} ({worker.state}: {_doing(worker)}{since})", err=True)
 
 
 def _doing(worker: WorkerInfo) -> str:

@@ -9,6 +9,8 @@ from typing import Any, Self
 
 import click
 
+from messenger.printable import LONGEST_LINE, printable
+
 CLEAR_LINE = "\r\x1b[K"
 
 
@@ -50,15 +52,20 @@ def confirm(question: str, *, default: bool) -> None:
     try:
         agreed = click.confirm(question, default=default, err=True)
     except click.Abort:
-        click.echo(err=True)
+        say(err=True)
         agreed = False
     if not agreed:
         raise click.ClickException("nothing was done; --force does not ask")
 
 
-def printable(text: object) -> str:
-    """The text on one line, control characters escaped: what came from outside must not steer a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+def say(text: object = "", *, err: bool = False, limit: int | None = LONGEST_LINE) -> None:
+    """Print one line, whatever is in the text.
+
+    Args:
+        err: print on stderr.
+        limit: the most characters to print; None for all of them.
+    """
+    click.echo(printable(text, limit), err=err)
 
 
 class Progress:
@@ -95,4 +102,4 @@ class Progress:
         """Print a line in the place of the bar; the next step draws the bar below it."""
         if self._bar is not None:
             click.echo(CLEAR_LINE, nl=False, err=True)
-        click.echo(printable(text), err=err)
+        say(text, err=err)

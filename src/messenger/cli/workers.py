@@ -9,6 +9,7 @@ import msgspec
 
 from messenger.cli.common import format_option, load, need_control, print_json, print_table, seconds_text
 from messenger.cli.gate import Gate
+from messenger.cli.terminal import say
 from messenger.control import WorkerInfo
 
 
@@ -50,7 +51,7 @@ def workers(
     found, problems = gate.wait(timeout, stable)
     _print([*found, *gate.detached], output, {"reached": not problems, "problems": problems})
     for problem in problems if output == "text" else ():
-        click.echo(problem, err=True)
+        say(problem, err=True)
     return 1 if problems else 0
 
 

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from msgspec import Struct, StructMeta
 from msgspec.structs import fields
 
-from messenger.errors import ConfigError, printable_line
+from messenger.errors import ConfigError
+from messenger.printable import printable_line
 
 _LOCATION = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from messenger.errors import printable_line
+from messenger.printable import printable_line
 
 _LONGEST_REASON = 500  # characters
 

@@ -6,11 +6,13 @@ import logging
 
 from messenger.envelope import AnyEnvelope
 from messenger.failure import Outcome
+from messenger.printable import printable_line
 from messenger.stamps import DeliveryStamp
 from messenger.wire.ids import MessageIdsStamp
 from messenger.worker.status import Held
 
 log = logging.getLogger(__name__)
+_LONGEST_ERROR = 4_000  # characters
 
 
 def about(envelope: AnyEnvelope) -> str:
@@ -23,12 +25,13 @@ def about(envelope: AnyEnvelope) -> str:
 
 def log_failure(held: Held, error: Exception, outcome: Outcome) -> None:
     """Say what became of a message that failed."""
+    why = printable_line(error, _LONGEST_ERROR)
     what = f"transport={held.transport.name} id={held.id} type={held.type}{about(held.envelope)}"
     if not outcome.is_attempt:
-        log.warning("message_put_back %s: something its handler needs is away: %s", what, error)
+        log.warning("message_put_back %s: something its handler needs is away: %s", what, why)
     elif outcome.will_retry:
-        log.warning("message_retried %s delay_ms=%d: %s", what, outcome.delay, error)
+        log.warning("message_retried %s delay_ms=%d: %s", what, outcome.delay, why)
     elif outcome.failure_transport is not None:
-        log.error("message_failed %s kept_in=%s: %s", what, outcome.failure_transport, error, exc_info=error)
+        log.error("message_failed %s kept_in=%s: %s", what, outcome.failure_transport, why, exc_info=error)
     else:
-        log.critical("message_discarded %s (failure_transport is null): %s", what, error, exc_info=error)
+        log.critical("message_discarded %s (failure_transport is null): %s", what, why, exc_info=error)

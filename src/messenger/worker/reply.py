@@ -8,9 +8,11 @@ from messenger.control import Control, Reply
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessengerError
 from messenger.events import EventDispatcher, WorkerMessageFailed, WorkerMessageHandled
+from messenger.printable import text_of
 from messenger.wire.reply import ReplyStamp
 
 log = logging.getLogger(__name__)
+_LONGEST_ERROR = 2_000  # characters
 
 
 class Replies:
@@ -30,7 +32,7 @@ class Replies:
 
     def _on_failed(self, event: WorkerMessageFailed) -> None:
         if not event.will_retry:
-            self._send(event.envelope, Reply("failed", self._worker_id, 0.0, str(event.error)))
+            self._send(event.envelope, Reply("failed", self._worker_id, 0.0, text_of(event.error)[:_LONGEST_ERROR]))
 
     def _send(self, envelope: AnyEnvelope, reply: Reply) -> None:
         stamp = envelope.last(ReplyStamp)

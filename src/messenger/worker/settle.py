@@ -13,6 +13,7 @@ from messenger.errors import MessageDecodingFailed, MessageKillsWorkers, StopWor
 from messenger.events import EventDispatcher, WorkerMessageFailed, WorkerMessageHandled, WorkerMessageReceived
 from messenger.failure import Outcome
 from messenger.messages import wire_name
+from messenger.printable import SHORT, printable
 from messenger.stamps import AckStamp, DeliveryStamp, NoAutoAckStamp, ReceivedStamp
 from messenger.transports.base import Transport
 from messenger.wire.encoded import UndecodableMessage
@@ -119,5 +120,5 @@ def stop_asked_for(error: Exception) -> StopWorker | None:
 def message_type(envelope: AnyEnvelope) -> str:
     """The wire name of its message, for people."""
     if isinstance(envelope.message, UndecodableMessage):
-        return envelope.message.headers.get("type", "undecodable")
+        return printable(envelope.message.headers.get("type", "undecodable"), SHORT)
     return wire_name(type(envelope.message))

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from messenger.control import Pause
 from messenger.envelope import AnyEnvelope
+from messenger.printable import SHORT, printable_line, text_of
 from messenger.transports.base import Transport
 from messenger.worker.stop import StopRequest
 
@@ -56,13 +57,13 @@ class WorkerStatus:
 
     def enter(self, state: str, waiting_for: str | None = None) -> None:
         """The worker does this now, or waits for that."""
-        self.waiting_for = waiting_for
+        self.waiting_for = waiting_for and printable_line(waiting_for, SHORT)
         self.state = state
 
     def pause_for(self, error: Exception, seconds: float, stop: StopRequest) -> None:
         """Wait for what is away, saying so; not on after a stop request."""
-        self.enter("waiting", str(error))
-        log.warning("waiting_for %s: next try in %.1f s", error, seconds)
+        self.enter("waiting", text_of(error))
+        log.warning("waiting_for %s: next try in %.1f s", self.waiting_for, seconds)
         stop.pause(seconds)
 
     @property

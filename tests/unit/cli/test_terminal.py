@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
+import messenger.cli
 from messenger.cli.common import print_json, print_table
-from messenger.cli.terminal import Progress, is_asked, printable
+from messenger.cli.terminal import Progress, is_asked, say
+
+CLI = Path(messenger.cli.__file__).parent
+# A usage line, JSON and a shell's script have a form of their own, and no text from outside.
+OTHERS = {"__init__.py": 1, "common.py": 1, "completion.py": 1, "terminal.py": 2}
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("plain é 😀", "plain é 😀"),
-        ("a\nb\tc", "a\\nb\\tc"),
-        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
-        ("\u202eright to left", "\\u202eright to left"),
-        ("half \udc80", "half \\udc80"),
-        (7, "7"),
-    ],
-)
-def test_control_characters_are_escaped(text: object, shown: str) -> None:
-    assert printable(text) == shown
+def test_every_command_prints_through_the_one_place() -> None:
+    counts = {str(path.relative_to(CLI)): path.read_text().count("click.echo(") for path in CLI.rglob("*.py")}
+    assert {name: count for name, count in counts.items() if count} == OTHERS
+    directly = re.compile(r"\bprint\(|secho|sys\.std(out|err)\.write")
+    directly = re.compile(r"\bprint\(|secho|sys\.std(out|err)\.write")
+    assert not [path for path in CLI.rglob("*.py") if directly.search(path.read_text())]
+
+
+def test_what_is_said_is_one_line_of_a_bounded_length(capsys: pytest.CaptureFixture[str]) -> None:
+    say("a\nb\x1b[31m\u2028\x85" + "x" * 100_000)
+    out = capsys.readouterr().out
+    assert out.startswith("a\\nb\\x1b[31m\\u2028\\x85xxx")
+    assert out.endswith("…\n")
+    assert out.count("\n") == 1
+    assert len(out) <= 8_001
 
 
 def test_a_table_stays_a_table_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:

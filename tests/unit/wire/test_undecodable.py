@@ -232,9 +232,9 @@ class Fussy:
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
-        ({"type": TYPE, "Content-Type": "text/\nplain\x1b[2J\u2028end"}, "the body is text/ plain�[2J end; only"),
+        ({"type": TYPE, "Content-Type": "text/\nplain\x1b[2J\u2028end"}, "the body is text/ plain\\x1b[2J end; only"),
         ({"type": TYPE, "Content-Type": "x" * 5000}, "the body is xxx"),
-        ({"type": f"{Fussy.__module__}.{Fussy.__qualname__}"}, "one two�[31m three �"),
+        ({"type": f"{Fussy.__module__}.{Fussy.__qualname__}"}, "one two\\x1b[31m three \\udcff"),
     ],
 )
 def test_a_reason_is_one_short_printable_line_whatever_came(headers: dict[str, str], expected: str) -> None:

@@ -13,7 +13,7 @@ import click
 from messenger.application import Application
 from messenger.cli import complete
 from messenger.cli.moment import MomentType
-from messenger.cli.terminal import choose, is_asked
+from messenger.cli.terminal import choose, is_asked, say
 from messenger.errors import ConfigError
 from messenger.failed_messages import FailedMessages, Selection, default_failure_transport
 from messenger.messages import dotted_name, message_options, wire_name
@@ -119,5 +119,5 @@ def _of_several(application: Application, names: Sequence[str]) -> str:
         raise click.UsageError(f"which failure transport? Allowed for --transport: {', '.join(names)}")
     if len(names) > 1:
         others = ", ".join(repr(name) for name in names if name != default)
-        click.echo(f"using the default failure transport {default!r}; others, for --transport: {others}", err=True)
+        say(f"using the default failure transport {default!r}; others, for --transport: {others}", err=True)
     return default

@@ -7,14 +7,14 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-import click
 import msgspec
 
 from messenger.application import Application
-from messenger.cli.terminal import printable
+from messenger.cli.terminal import say
 from messenger.envelope import AnyEnvelope
 from messenger.failed_messages import failed_at, message_type
 from messenger.messages import dotted_name
+from messenger.printable import LONGEST_LINE
 from messenger.stamps import ErrorDetailsStamp, LocalStamp, SentToFailureTransportStamp
 from messenger.wire.encoded import UndecodableMessage
 from messenger.wire.ids import MessageIdsStamp
@@ -52,11 +52,11 @@ def print_description(document: Mapping[str, Any], *, err: bool = False) -> None
     """A description for people: a line for each text, a block for each list; the trace keeps its lines."""
     for key, value in document.items():
         if isinstance(value, dict | list):
-            click.echo(f"{key}:", err=err)
+            say(f"{key}:", err=err)
             for line in _lines(value):
-                click.echo(f"  {printable(line)}", err=err)
+                say(f"  {line}", err=err)
         else:
-            click.echo(f"{key:<14} {'-' if value is None else printable(value)}", err=err)
+            say(f"{key:<14} {'-' if value is None else value}", err=err, limit=None if key == "body" else LONGEST_LINE)
 
 
 def _lines(value: dict[str, Any] | list[Any]) -> list[str]:

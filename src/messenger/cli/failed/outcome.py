@@ -6,10 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import click
-
 from messenger.cli.common import print_json
-from messenger.cli.terminal import Progress
+from messenger.cli.terminal import Progress, say
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessengerError, TransportUnavailable
 from messenger.failed_messages import FailedMessages, NotRemoved
@@ -117,10 +115,10 @@ def print_outcome(store: FailedMessages, outcome: Outcome, output: str, *, with_
         return outcome.exit_code
     if with_totals:
         for done, count in Counter(outcome.done.values()).items():
-            click.echo(f"{count} {done}")
+            say(f"{count} {done}")
         if not outcome.done and not outcome.problems and not outcome.left:
-            click.echo(f"nothing to do in {store.name!r}")
+            say(f"nothing to do in {store.name!r}")
     for ids, text in ((outcome.gone, "meanwhile gone from"), (outcome.left, "not tried; still in")):
         if ids:
-            click.echo(f"{len(ids)} {text} {store.name!r}", err=True)
+            say(f"{len(ids)} {text} {store.name!r}", err=True)
     return outcome.exit_code

@@ -11,7 +11,7 @@ from messenger.cli.common import format_option, load
 from messenger.cli.failed.choice import Wanted, wanted_options
 from messenger.cli.failed.describe import description, print_description
 from messenger.cli.failed.outcome import Round, Work, print_outcome
-from messenger.cli.terminal import confirm
+from messenger.cli.terminal import confirm, say
 from messenger.envelope import AnyEnvelope
 from messenger.failed_messages import FailedMessages
 
@@ -51,7 +51,7 @@ def _show(application: Application, store: FailedMessages, ids: Sequence[str]) -
         envelope = store.find(message_id)
         if envelope is not None:
             print_description(description(application, envelope), err=True)
-            click.echo(err=True)
+            say(err=True)
 
 
 def _work(store: FailedMessages) -> Work:

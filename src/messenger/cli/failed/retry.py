@@ -11,7 +11,7 @@ from messenger.cli.common import format_option, load
 from messenger.cli.failed.choice import Wanted, wanted_options
 from messenger.cli.failed.describe import description, print_description
 from messenger.cli.failed.outcome import Enough, Outcome, Round, Work, print_outcome
-from messenger.cli.terminal import choose, confirm, is_asked
+from messenger.cli.terminal import choose, confirm, is_asked, say
 from messenger.envelope import AnyEnvelope
 from messenger.failed_messages import FailedMessages
 
@@ -85,7 +85,8 @@ class _Interactive:
 
     def _ask(self, envelope: AnyEnvelope) -> str:
         self._count += 1
-        click.echo(f"\n{self._count} of {self._of}")
+        say()
+        say(f"{self._count} of {self._of}")
         print_description(description(self._application, envelope))
         try:
             answer = choose("What to do?", ("retry", "skip", "delete", "quit"), "retry")

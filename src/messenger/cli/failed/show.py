@@ -12,6 +12,7 @@ from messenger.cli import complete
 from messenger.cli.common import format_option, load, print_json, print_table
 from messenger.cli.failed.choice import open_store, selection, selection_options, transport_option
 from messenger.cli.failed.describe import description, print_description, summary
+from messenger.cli.terminal import say
 from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
 from messenger.failed_messages import FailedMessages, Selection, message_type
@@ -95,13 +96,13 @@ def _print_list(
         print_json({"transport": store.name, "on_this_host": store.on_this_host, "messages": documents})
     elif not documents:
         which = "" if wanted.is_everything else "such "
-        click.echo(f"no {which}failed messages in {store.name!r}")
+        say(f"no {which}failed messages in {store.name!r}")
     elif verbose:
         for document in documents:
             print_description(document)
-            click.echo()
+            say()
     else:
         rows = [(d["id"], d["type"], d["from"], d["failed_at"], d["error"][:_ERROR_WIDTH]) for d in documents]
         print_table(("ID", "CLASS", "FROM", "FAILED AT", "ERROR"), rows)
     if more:
-        click.echo(f"there are more; these are the oldest {maximum}: --max shows more of them", err=True)
+        say(f"there are more; these are the oldest {maximum}: --max shows more of them", err=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from messenger.errors import printable_line
+from messenger.printable import printable_line
 
 Place = tuple[str, int]
 """Host and port."""

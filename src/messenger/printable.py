@@ -1,0 +1,84 @@
+"""The one place that makes text from outside fit for a line of a log or of a terminal.
+
+Outside is what another program may have written: types, bus names, exceptions, the registry of workers, arguments of a
+command. Control characters, line and paragraph separators, overrides of the writing direction and halves of surrogate
+pairs are shown as escapes, so that no text begins a line of its own or steers a terminal.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+
+LONGEST_LINE = 8_000  # characters of a line of a log
+SHORT = 500  # characters of a text within a line
+_LONGEST_TRACE_LINE = 1_000
+_TRACE_LINES = 100  # at the beginning of a traceback, and at its end
+
+
+def text_of(value: object) -> str:
+    """Return `str(value)`, also for an object whose `__str__` raises."""
+    try:
+        return str(value)
+    except Exception as error:
+        return f"<{type(value).__name__} without a text: {type(error).__name__}>"
+
+
+def printable(value: object, limit: int | None = None) -> str:
+    """Show a value on one line.
+
+    Args:
+        limit: the most characters to show; None for all of them.
+    """
+    text = text_of(value)
+    cut = limit is not None and len(text) > limit
+    line = text[:limit]
+    if not line.isprintable():
+        line = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
+        cut = cut or (limit is not None and len(line) > limit)
+    return f"{line[: (limit or 1) - 1]}…" if cut else line
+
+
+def printable_line(value: object, limit: int | None = None) -> str:
+    """Show a value of several lines on one line: each run of white space becomes a space.
+
+    Args:
+        limit: the most characters to show; None for all of them.
+    """
+    text = text_of(value)
+    return printable(" ".join((text if limit is None else text[: 2 * limit]).split()), limit)
+
+
+class LineFormatter(logging.Formatter):
+    """Format a record as one line; the lines of its traceback follow it, indented.
+
+    A line that begins with a time is a record, whatever messages and exceptions have in them.
+    """
+
+    def __init__(self, before: str = "") -> None:
+        """Create the formatter.
+
+        Args:
+            before: what to write before each record, such as what takes a progress bar away.
+        """
+        super().__init__(datefmt="%Y-%m-%dT%H:%M:%S%z")
+        self._before = before
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines of a record, without a line feed at the end."""
+        text = printable(record.getMessage(), LONGEST_LINE)
+        lines = [f"{self._before}{self.formatTime(record, self.datefmt)} {record.levelname} {text}"]
+        if record.exc_info:
+            lines += trace_lines("".join(traceback.format_exception(*record.exc_info)))
+        if record.stack_info:
+            lines += trace_lines(record.stack_info)
+        return "\n".join(lines)
+
+
+def trace_lines(text: str) -> list[str]:
+    """Return the lines of a traceback, printable and indented; of a long one the beginning and the end."""
+    lines = text.splitlines()
+    if len(lines) > 2 * _TRACE_LINES:
+        left_out = f"… {len(lines) - 2 * _TRACE_LINES} lines are left out …"
+        lines = [*lines[:_TRACE_LINES], left_out, *lines[-_TRACE_LINES:]]
+    return [f"  {printable(line, _LONGEST_TRACE_LINE)}" for line in lines]
