@@ -69,10 +69,24 @@ class LineFormatter(logging.Formatter):
         text = printable(record.getMessage(), LONGEST_LINE)
         lines = [f"{self._before}{self.formatTime(record, self.datefmt)} {record.levelname} {text}"]
         if record.exc_info:
-            lines += trace_lines("".join(traceback.format_exception(*record.exc_info)))
+            lines += trace_lines(_traceback(record.exc_info[1]))
         if record.stack_info:
             lines += trace_lines(record.stack_info)
         return "\n".join(lines)
+
+
+def _traceback(error: BaseException | None) -> str:
+    """Format an exception and what it was caused by, the text of each on one line."""
+    text = "".join(traceback.format_exception(error))
+    pending, seen = [error], set[int]()
+    while pending and len(seen) < _TRACE_LINES:
+        each = pending.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            pending += (each.__cause__, each.__context__)
+            own = text_of(each)
+            text = text.replace(own, printable(own)) if not own.isprintable() else text
+    return text
 
 
 def trace_lines(text: str) -> list[str]:

@@ -80,8 +80,21 @@ def test_no_line_of_a_traceback_looks_like_a_record() -> None:
     assert any("test_printable.py" in line for line in others)
 
 
+def test_the_text_of_an_exception_is_one_line_in_its_traceback() -> None:
+    try:
+        try:
+            raise ValueError(f"one\n{FORGED}")
+        except ValueError as error:
+            raise KeyError(f"two: one\n{FORGED}") from error
+    except KeyError as error:
+        lines = LineFormatter().format(record("failed", error=error)).splitlines()
+    assert f"  ValueError: one\\n{FORGED}" in lines
+    assert not [line for line in lines if line.strip().startswith(FORGED)]
+
+
 def test_a_long_traceback_has_its_beginning_and_its_end() -> None:
-    error = ValueError("\n".join(map(str, range(1_000_000))))
+    error = ValueError("many")
+    error.add_note("\n".join(map(str, range(1_000_000))))
     lines = LineFormatter().format(record("failed", error=error)).splitlines()
     assert len(lines) == 202
     assert lines[-1] == "  999999"
