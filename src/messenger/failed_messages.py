@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from msgspec import UnsetType
 
@@ -79,9 +79,11 @@ def message_type(envelope: AnyEnvelope) -> str:
 
 
 def failed_at(envelope: AnyEnvelope) -> datetime | None:
-    """When a message failed last."""
+    """When a message failed last; a time without a zone is taken for UTC."""
     stamp = envelope.last(RedeliveryStamp)
-    return stamp.redelivered_at if stamp is not None else None
+    if stamp is None:
+        return None
+    return stamp.redelivered_at if stamp.redelivered_at.tzinfo is not None else stamp.redelivered_at.replace(tzinfo=UTC)
 
 
 def default_failure_transport(application: Application) -> str | None:

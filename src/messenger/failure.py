@@ -14,7 +14,14 @@ from messenger.errors import HandlerFailed, causes
 from messenger.messages import dotted_name
 from messenger.printable import text_of
 from messenger.retry import RetryStrategy, retry_count, retry_delay, should_retry
-from messenger.stamps import DelayStamp, ErrorDetailsStamp, RedeliveryStamp, SentToFailureTransportStamp, Stamp
+from messenger.stamps import (
+    MOST_RETRIES,
+    DelayStamp,
+    ErrorDetailsStamp,
+    RedeliveryStamp,
+    SentToFailureTransportStamp,
+    Stamp,
+)
 from messenger.transports.base import Transport
 from messenger.wire.encoded import UndecodableMessage
 
@@ -103,7 +110,7 @@ class FailureHandling:
 
 def redelivery(envelope: AnyEnvelope, delay: int, count: int) -> AnyEnvelope:
     """The envelope with one more delay and redelivery; of each kind the first and the newest nine are kept."""
-    envelope = envelope.with_stamps(DelayStamp(delay), RedeliveryStamp(count))
+    envelope = envelope.with_stamps(DelayStamp(delay), RedeliveryStamp(min(count, MOST_RETRIES)))
     for kind in (DelayStamp, RedeliveryStamp):
         stamps: list[Stamp] = list(envelope.all(kind))
         if len(stamps) > _HISTORY:

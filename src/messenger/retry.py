@@ -12,7 +12,7 @@ from messenger.config.model import RetryStrategyConfig
 from messenger.envelope import AnyEnvelope
 from messenger.errors import ConfigError, RecoverableError, UnrecoverableError, causes
 from messenger.importing import import_name, make
-from messenger.stamps import RedeliveryStamp
+from messenger.stamps import LONGEST_DELAY, RedeliveryStamp
 
 
 class RetryStrategy(Protocol):
@@ -52,13 +52,13 @@ class MultiplierRetryStrategy:
         delay += self.random.uniform(-1, 1) * delay * self.jitter
         if self.max_delay:
             delay = min(delay, self.max_delay)
-        return math.ceil(max(0.0, min(delay, 2**53)))
+        return _bounded(delay)
 
     def _growth(self, retries: int) -> float:
         try:
             return float(self.multiplier) ** retries  # a float overflows; an int would grow for hours
         except OverflowError:
-            return 2.0**53
+            return float(LONGEST_DELAY)
 
 
 def make_retry_strategy(config: RetryStrategyConfig, where: str) -> RetryStrategy:
@@ -103,5 +103,9 @@ def retry_delay(envelope: AnyEnvelope, error: Exception, strategy: RetryStrategy
     """Milliseconds until the next try: what the error carries, else what the strategy says."""
     for cause in causes(error):
         if isinstance(cause, RecoverableError) and cause.retry_delay is not None:
-            return max(0, cause.retry_delay)
-    return strategy.waiting_time(envelope, error)
+            return _bounded(cause.retry_delay)
+    return _bounded(strategy.waiting_time(envelope, error))
+
+
+def _bounded(delay: float) -> int:
+    return math.ceil(min(max(0, delay), LONGEST_DELAY))

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from messenger.batch import Unsettled
 
 
+LONGEST_DELAY = 2**53  # milliseconds
+MOST_RETRIES = 2**31 - 1
+
+
+def _check_whole(name: str, value: object, least: int, most: int) -> None:
+    """Raise ValueError unless it is a whole number of this range. In a received stamp msgspec makes it its own error."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ValueError(f"the {name} is a whole number from {least} to {most}, not {value!r:.100}")
+
+
 class Stamp(msgspec.Struct, frozen=True, rename="camel"):
     """Base of all stamps."""
 
@@ -38,17 +48,23 @@ class BusNameStamp(Stamp, frozen=True):
 class DelayStamp(Stamp, frozen=True):
     """Handle the message not before this delay has passed.
 
-    delay: milliseconds.
+    delay: milliseconds, up to LONGEST_DELAY; none when it is negative. Raises ValueError for another one.
     """
 
     delay: int
 
+    def __post_init__(self) -> None:
+        _check_whole("delay of a DelayStamp", self.delay, -LONGEST_DELAY, LONGEST_DELAY)
+
 
 class RedeliveryStamp(Stamp, frozen=True):
-    """How often the message has been retried; the last one counts."""
+    """How often the message has been retried, 0 to MOST_RETRIES; the last one counts. Raises ValueError for others."""
 
     retry_count: int
     redelivered_at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+
+    def __post_init__(self) -> None:
+        _check_whole("retry_count of a RedeliveryStamp", self.retry_count, 0, MOST_RETRIES)
 
 
 class ErrorDetailsStamp(Stamp, frozen=True):

@@ -13,7 +13,7 @@ from messenger.wire.encoded import Encoded, UndecodableMessage
 from messenger.wire.own_headers import encode_own_headers, take_own_headers
 from messenger.wire.php_formats import explain_missing_type
 from messenger.wire.signing import Signing
-from messenger.wire.stamps import decode_stamps, encode_stamps
+from messenger.wire.stamps import add_stamps, decode_stamps
 from messenger.wire.stored import RAW_HEADER, decode_value
 
 
@@ -39,7 +39,7 @@ class Serializer:
             name = wire_name(type(message))
             headers = {"type": name, "Content-Type": "application/json"}
             headers.update(self._signing.sign(type(message), name, body))
-        headers.update(encode_stamps(envelope.stamps))
+        add_stamps(headers, envelope.stamps)
         foreign = envelope.last(ForeignHeadersStamp)
         for name, value in (foreign.headers if foreign is not None else {}).items():
             headers.setdefault(name, value)

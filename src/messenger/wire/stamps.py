@@ -14,6 +14,7 @@ from messenger import stamps
 from messenger.stamps import Stamp
 
 PREFIX = "X-Message-Stamp-"
+KEPT_PREFIX = "X-Messenger-Kept-"  # before the name of a broken stamp's header, where a good stamp has that name now
 _NAMESPACE = "Symfony\\Component\\Messenger\\Stamp\\"
 _HEADERS: dict[type[Stamp], str] = {
     cls: f"{PREFIX}{_NAMESPACE}{cls.__name__}"
@@ -71,13 +72,36 @@ def decode_stamps(headers: Mapping[str, str]) -> tuple[list[Stamp], dict[str, st
     rest: dict[str, str] = {}
     problem = ""
     for header, value in headers.items():
-        decoder = _DECODERS.get(header)
-        if decoder is not None:
-            try:
-                found.extend(decoder.decode(value))
-            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        if header in _DECODERS:
+            decoded, wrong = _decode(header, value)
+            found.extend(decoded)
+            if wrong:
                 rest[header] = value
-                problem = f"the header {header} is not a list of its stamps: {error}"
+                problem = wrong
         elif header not in _DROPPED:
             rest[header] = value
+    for kept in [header for header in rest if header.startswith(KEPT_PREFIX)]:
+        name = kept.removeprefix(KEPT_PREFIX)
+        wrong = _decode(name, rest[kept])[1] if name in _DECODERS and name not in rest else ""
+        if wrong:
+            rest[name] = rest.pop(kept)
+            problem = wrong
     return found, rest, problem
+
+
+def _decode(header: str, value: str) -> tuple[list[Stamp], str]:
+    try:
+        return _DECODERS[header].decode(value), ""
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        return [], f"the header {header} is not a list of its stamps: {error}"
+
+
+def add_stamps(headers: dict[str, str], found: Iterable[Stamp]) -> None:
+    """Add the headers of stamps. Where the header of a broken stamp has the name, it goes on under another."""
+    for name, value in encode_stamps(found).items():
+        kept = name
+        while kept in headers:
+            kept = KEPT_PREFIX + kept
+        if kept != name:
+            headers[kept] = headers[name]
+        headers[name] = value

@@ -178,6 +178,52 @@ def test_a_broken_stamp_does_not_hide_in_the_failure_transport_where_it_came_fro
     assert serializer().encode(sent_back) == Encoded(BODY, headers)
 
 
+HOSTILE = {
+    "RedeliveryStamp": [
+        f'[{{"retryCount":{count},"redeliveredAt":"2026-01-01T00:00:00+00:00"}}]'
+        for count in ("-1", "-9223372036854775807", "9223372036854775807", "1" * 100, "true", "1.5", "NaN", "null")
+    ]
+    + ['[{"retryCount":1,"redeliveredAt":5}]', '[{"retryCount":1,"redeliveredAt":"1e9"}]'],
+    "DelayStamp": [
+        f'[{{"delay":{delay}}}]' for delay in ("1" * 20, "-" + "1" * 20, "1e400", "Infinity", "false", '"1"')
+    ],
+    "ErrorDetailsStamp": ['[{"exceptionClass":"E","exceptionCode":1.5}]', '[{"exceptionClass":7}]'],
+    "SentToFailureTransportStamp": ['[{"originalReceiverName":null}]'],
+}
+
+
+@pytest.mark.parametrize(("header", "value"), [(header, value) for header in HOSTILE for value in HOSTILE[header]])
+def test_a_hostile_stamp_rests_in_the_failure_transport_as_it_came(header: str, value: str) -> None:
+    """It is undecodable there, too, and the stamps that say how it came there do not take its place."""
+    came = Encoded(BODY, {"type": TYPE, f"{SYMFONY}{header}": value})
+    stored = came
+    for _ in range(3):
+        stored = serializer().encode(put_aside(serializer().decode(stored)))
+        failed = serializer().decode(stored)
+        assert isinstance(failed.message, UndecodableMessage)
+        assert failed.message.headers == came.headers
+        assert f"{header} is not a list of its stamps" in failed.message.reason
+        assert failed.last(SentToFailureTransportStamp) == SentToFailureTransportStamp("async")
+        assert failed.last(RedeliveryStamp) is not None
+    for kind in (SentToFailureTransportStamp, ErrorDetailsStamp, DelayStamp, RedeliveryStamp):
+        failed = failed.without_all(kind)
+    assert serializer().encode(failed) == came
+
+
+def test_what_claims_to_be_a_kept_stamp_is_kept_as_it_came() -> None:
+    good = '[{"delay":1}]'
+    name = f"{SYMFONY}DelayStamp"
+    for headers in (
+        {f"X-Messenger-Kept-{name}": good},
+        {f"X-Messenger-Kept-{name}": "broken", name: "broken, too"},
+        {f"X-Messenger-Kept-{name}": "broken", f"X-Messenger-Kept-X-Messenger-Kept-{name}": "x", name: "y"},
+    ):
+        came = Encoded(BODY, {"type": TYPE, "Content-Type": "application/json", **headers})
+        assert serializer().encode(serializer().decode(came)) == came
+        put = serializer().encode(put_aside(serializer().decode(came)))
+        assert set(headers.values()) <= set(put.headers.values())
+
+
 @pytest.mark.parametrize("value", [b"\xff\xfe\x00binary", b"", b"not JSON", b's:5:"abc";', b'{"body":1}'])
 def test_raw_bytes_rest_in_the_failure_transport_unchanged(value: bytes) -> None:
     stored = encode_value(serializer().encode(put_aside(read(value))))
