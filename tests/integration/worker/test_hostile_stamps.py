@@ -35,6 +35,7 @@ def test_a_stamp_out_of_range(project: Project, name: str, value: str) -> None:
     with project.server.client() as client:
         ((_, fields),) = client.xrange("async")
     sent_back = json.loads(fields[b"message"])
+    del sent_back["headers"][f"{STAMP}ErrorDetailsStamp"]
     assert (sent_back["body"], sent_back["headers"]) == (body, headers)
 
 
