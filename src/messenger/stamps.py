@@ -23,7 +23,7 @@ MOST_RETRIES = 2**31 - 1
 
 
 def _check_whole(name: str, value: object, least: int, most: int) -> None:
-    """Raise ValueError unless it is a whole number of this range; msgspec makes that its own error for received ones."""
+    """Raise ValueError unless it is a whole number of this range; of a received stamp msgspec makes its own error."""
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise ValueError(f"the {name} is a whole number from {least} to {most}, not {value!r:.100}")
 
