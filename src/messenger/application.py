@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -81,7 +82,7 @@ class Application:
         self.events = EventDispatcher()
         self.locks = MessageLocks(lambda: open_locks(str(loaded.path), self.control()))
         LockKeeper(self.locks).listen(self.events)
-        self.reset_hooks: list[Callable[[], None]] = []
+        self.reset_hooks: list[Callable[[], object]] = []
         self.handlers = HandlerRegistry()
         self._arguments = HandlerArguments(self.handlers)
         self.messages = MessageRegistry()
@@ -172,9 +173,10 @@ class Application:
         """
         self._arguments.provide(thing, annotation)
 
-    def on_reset(self, hook: Callable[[], None]) -> None:
+    def on_reset(self, hook: Callable[[], object]) -> None:
         """Call `hook` in a worker after each message: to drop what one message must not leave to the next, or to see
-        that a connection still works. While it raises, the worker takes no message and tries again (R61).
+        that a connection still works. While it raises, the worker takes no message and tries again (R61). An async one
+        is awaited where async handlers run.
         """
         self.reset_hooks.append(hook)
 
@@ -183,10 +185,14 @@ class Application:
         failed: Exception | None = None
         for hook in self.reset_hooks:
             try:
-                hook()
+                self._bus_factory.loops.complete(copy_context().run(hook))
             except Exception as error:
                 failed = failed or error
         return failed
+
+    def finish_tasks(self) -> None:
+        """Wait for the tasks that async handlers left, 5 seconds at most; the log names them."""
+        self._bus_factory.loops.finish_tasks()
 
     @property
     def batches(self) -> Batches:
@@ -369,7 +375,7 @@ class Application:
         if not callable(setup):
             raise ConfigError(f"{where}: {name!r} is no function; allowed: a function that takes the Application")
         try:
-            setup(self)
+            self._bus_factory.loops.complete(setup(self))
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
         except (Exception, SystemExit) as error:

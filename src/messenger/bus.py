@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextvars import copy_context
+from inspect import iscoroutine
 from typing import Any, TypeVar, overload
 
 from messenger.envelope import AnyEnvelope, Envelope
+from messenger.errors import MessengerError
+from messenger.messages import dotted_name
 from messenger.middleware.base import Middleware, Next
 from messenger.stamps import Stamp
 
@@ -31,18 +35,38 @@ class MessageBus:
     def dispatch(self, message: Any, stamps: Iterable[Stamp] = ()) -> AnyEnvelope:
         """Send a message to the transports it is routed to, or handle it at once when there are none.
 
-        When this returns, each transport has confirmed that it holds the message.
+        When this returns, each transport has confirmed that it holds the message. It runs in a copy of the context: a
+        context variable that middleware or a handler sets is seen by no other message, nor by the caller.
 
         stamps: appended to the envelope, e.g. ``[DelayStamp(5000)]``.
 
         Raises TransportError when a transport refused it, HandlerFailed when it was handled at once and failed,
-        NoHandlerForMessage when nobody takes it, MessageEncodingFailed when it cannot be written.
+        NoHandlerForMessage when nobody takes it, MessageEncodingFailed when it would not arrive as it is,
+        MessengerError when a middleware returned no envelope.
         """
-        return self._entry(Envelope.wrap(message, stamps))
+        return copy_context().run(self._entry, Envelope.wrap(message, stamps))
 
 
 def _chain(middleware: Sequence[Middleware]) -> Next:
     if not middleware:
         return lambda envelope: envelope
     first, following = middleware[0], _chain(middleware[1:])
-    return lambda envelope: first.handle(envelope, following)
+
+    def step(envelope: AnyEnvelope) -> AnyEnvelope:
+        result = first.handle(envelope, following)
+        if isinstance(result, Envelope):
+            return result
+        raise _no_envelope(first, result)
+
+    return step
+
+
+def _no_envelope(step: Middleware, result: object) -> MessengerError:
+    name = dotted_name(type(step))
+    if iscoroutine(result):
+        result.close()
+        return MessengerError(f"the middleware {name} is async, so nothing of it has run: write a plain def handle")
+    return MessengerError(
+        f"the middleware {name} returned {type(result).__name__} instead of an envelope: return what "
+        "following(envelope) returned; by then the message may have been sent or handled"
+    )

@@ -11,6 +11,7 @@ from messenger.bus import MessageBus
 from messenger.config.model import BusConfig, DefaultMiddlewareConfig
 from messenger.deduplication.message_locks import MessageLocks
 from messenger.envelope import AnyEnvelope
+from messenger.event_loops import EventLoops
 from messenger.handler_arguments import HandlerArguments
 from messenger.handler_call import HandlerCaller
 from messenger.handlers import HandlerRegistry
@@ -28,6 +29,7 @@ class BusFactory:
     locks: of the messages with a DeduplicateStamp.
     handler_timeout: seconds, for handlers without a timeout of their own.
     batches: the messages that wait for batch handlers of any of the buses.
+    loops: where async handlers run.
     """
 
     where: str
@@ -42,7 +44,8 @@ class BusFactory:
         self._named: list[Middleware] = []
         self._ids = middleware.AddMessageIds()
         self._after_current = middleware.DispatchAfterCurrentBus()
-        self._caller = HandlerCaller(self.handler_timeout)
+        self.loops = EventLoops()
+        self._caller = HandlerCaller(self.loops, self.handler_timeout)
         self.batches = Batches(self._caller, self.arguments)
 
     def make(self, name: str, config: BusConfig) -> MessageBus:
@@ -74,8 +77,8 @@ class BusFactory:
         return MessageBus(chain, name=name)
 
     def close(self) -> None:
-        """Close the event loop of async handlers, and each middleware that has a `close`."""
-        self._caller.close()
+        """Close the event loops of async handlers, and each middleware that has a `close`."""
+        self.loops.close()
         for step in self._named:
             close = getattr(step, "close", None)
             if callable(close):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import iscoroutine, iscoroutinefunction
 from typing import Any, TypeVar
 
 from messenger.envelope import AnyEnvelope
+from messenger.errors import ConfigError
 
+log = logging.getLogger(__name__)
 E = TypeVar("E")
 
 
@@ -106,12 +110,17 @@ class EventDispatcher:
         self._listeners: dict[type, list[Callable[[Any], None]]] = {}
 
     def listen(self, event_type: type[E], listener: Callable[[E], None]) -> None:
-        """Call `listener` with every event of this class."""
+        """Call `listener` with every event of this class. Raises ConfigError for an async one."""
+        if iscoroutinefunction(listener):
+            raise ConfigError(f"the listener {listener.__qualname__} is async; allowed: a plain function")
         self._listeners.setdefault(event_type, []).append(listener)
 
     def dispatch(self, event: object) -> None:
         """Tell the listeners of this event's class."""
         for listener in self._listeners.get(type(event), ()):
-            listener(event)
+            result = listener(event)
+            if iscoroutine(result):
+                result.close()
+                log.error("listener_not_run %s: it is async, and listeners are plain functions", result.__qualname__)
         if self._also is not None:
             self._also.dispatch(event)

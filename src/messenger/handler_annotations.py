@@ -36,6 +36,22 @@ def annotated_types(thing: Callable[..., Any], *, is_batch: bool) -> tuple[type,
     return tuple(_message_type(thing, member) for member in _union_members(annotation))
 
 
+def check_takes_message(thing: Callable[..., Any], call: Callable[..., Any]) -> None:
+    """Raise HandlerDefinitionError unless `call`, made from `thing`, can be given the message: by position, alone."""
+    try:
+        parameters = list(inspect.signature(call).parameters.values())
+    except ValueError:  # a builtin without a signature
+        return
+    if not parameters:
+        raise definition_error(thing, "it takes no message: give it a parameter annotated with the message class")
+    first = parameters[0]
+    if first.kind in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD):
+        raise definition_error(
+            thing,
+            f"parameter {first.name!r} is taken by name only; the message is given by position: put it first",
+        )
+
+
 def _item_type(thing: Callable[..., Any], name: str, annotation: Any) -> Any:
     if typing.get_origin(annotation) not in (list, Sequence) or len(typing.get_args(annotation)) != 1:
         raise definition_error(thing, f"a batch handler takes a list of messages: write {name}: list[YourMessage]")

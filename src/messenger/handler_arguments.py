@@ -50,6 +50,9 @@ class HandlerArguments:
         cls = annotation if annotation is not None else type(thing)
         if not inspect.isclass(cls):
             raise ConfigError(f"provide: {cls!r} is no class; pass a class that parameters are annotated with")
+        if inspect.iscoroutine(thing):
+            thing.close()
+            raise ConfigError(f"provide: found the coroutine of {thing.__qualname__}; allowed: the object it returns")
         if self._plans is not None:
             raise ConfigError(f"provide: {_name(cls)} comes too late; provide it before the first message is handled")
         if cls in self._provided or cls in self._made:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+import concurrent.futures
+import time
+from collections.abc import Mapping
+from contextvars import copy_context
 
 from messenger.errors import HandlerTimedOut
+from messenger.event_loops import EventLoops
 from messenger.handler_timeout import TimeIsUp, time_limit
 from messenger.handlers import Handler
 
 
 class HandlerCaller:
-    """One object for an application. An ``async def`` handler runs to completion on an event loop that this owns.
+    """One object for an application. What a handler returned is awaited, if it can be.
 
-    timeout: seconds that a handler may take which has no timeout of its own; None: any time.
+    Each call runs in a copy of the context: a context variable that a handler sets is seen by no other handler.
+
+    loops: where awaitables run. timeout: seconds that a handler may take which has no timeout of its own; None: any
+    time.
     """
 
-    def __init__(self, timeout: float | None = None) -> None:
+    def __init__(self, loops: EventLoops, timeout: float | None = None) -> None:
+        self._loops = loops
         self._timeout = timeout
-        self._runner = asyncio.Runner()  # makes its event loop when it is first used
 
     def call(self, handler: Handler, first: object, arguments: Mapping[str, object]) -> tuple[object, Exception | None]:
         """The handler's result and None, or None and what went wrong.
@@ -27,30 +34,21 @@ class HandlerCaller:
         """
         seconds = handler.options.timeout or self._timeout
         try:
-            if handler.is_async:
-                return self._runner.run(_within(handler.call(first, **arguments), seconds)), None
-            with time_limit(seconds):
-                return handler.call(first, **arguments), None
+            return copy_context().run(self._call, handler, first, arguments, seconds), None
+        except (asyncio.CancelledError, concurrent.futures.CancelledError):  # something that the handler awaited was
+            return None, RuntimeError("the handler was cancelled")
         except Exception as error:
             return None, error
         except TimeIsUp:
             return None, HandlerTimedOut(f"the handler took longer than its timeout of {seconds:g} s")
         except SystemExit as error:  # a library's sys.exit() must not take the worker and its message with it
             return None, RuntimeError(f"the handler called exit({error.code!r})")
-        except asyncio.CancelledError:  # something the handler awaited was cancelled; no reason to stop the worker
-            return None, RuntimeError("the handler was cancelled")
 
-    def close(self) -> None:
-        """Close the event loop, if an async handler needed one; another call makes a new one."""
-        self._runner.close()
-        self._runner = asyncio.Runner()
-
-
-async def _within(awaitable: Awaitable[object], seconds: float | None) -> object:
-    try:
-        async with asyncio.timeout(seconds) as scope:
-            return await awaitable
-    except TimeoutError:
-        if scope.expired():
-            raise TimeIsUp from None
-        raise
+    def _call(self, handler: Handler, first: object, arguments: Mapping[str, object], seconds: float | None) -> object:
+        if seconds is None:
+            result = handler.call(first, **arguments)
+            return None if result is None else self._loops.complete(result)
+        deadline = time.monotonic() + seconds
+        with time_limit(seconds):
+            result = handler.call(first, **arguments)
+        return self._loops.complete(result, deadline)

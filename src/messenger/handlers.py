@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from messenger.errors import HandlerDefinitionError
-from messenger.handler_annotations import annotated_types, definition_error, is_protocol
+from messenger.handler_annotations import annotated_types, check_takes_message, definition_error, is_protocol
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE = "__messenger_handler__"
@@ -109,7 +109,6 @@ class Handler:
     name: str
     call: Callable[..., Any]
     options: HandlerOptions
-    is_async: bool
 
 
 def collect_handlers(module: types.ModuleType) -> list[Handler]:
@@ -133,7 +132,10 @@ def make_handler(thing: Callable[..., Any], options: HandlerOptions | None = Non
         raise definition_error(thing, f"the class cannot be created without arguments ({error})") from error
     entry: Any = type(call).__call__ if inspect.isclass(thing) else call
     name = f"{thing.__module__}.{thing.__qualname__}" + (f"@{options.alias}" if options.alias else "")
-    return Handler(name, call, options, inspect.iscoroutinefunction(inspect.unwrap(entry)))
+    if inspect.isgeneratorfunction(entry) or inspect.isasyncgenfunction(entry):
+        raise definition_error(thing, "it is a generator, of which nothing would ever run: write it without yield")
+    check_takes_message(thing, call)
+    return Handler(name, call, options)
 
 
 class HandlerRegistry:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
 
@@ -43,25 +45,37 @@ class OpenTransaction(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Opened:
+    """A transaction and its database. is_open: until its end; what a handler left running may see it later."""
+
+    url: URL
+    transaction: OpenTransaction
+    is_open: bool = True
+
+
 class SqlTransactions:
-    """One object for an application. The innermost transaction is the last."""
+    """One object for an application. Those around the current handler are known by the context, the innermost last."""
 
     def __init__(self) -> None:
-        self._open: list[tuple[URL, OpenTransaction]] = []
+        self._opened: ContextVar[tuple[_Opened, ...]] = ContextVar("messenger.sql_transactions", default=())
         self._undo: WeakKeyDictionary[Connection, list[Callable[[], None]]] = WeakKeyDictionary()
 
     @contextmanager
     def opened(self, url: URL, transaction: OpenTransaction) -> Iterator[None]:
         """Inside, sends to this database join the transaction."""
-        self._open.append((url, transaction))
+        opened = _Opened(url, transaction)
+        before = self._opened.set((*self._opened.get(), opened))
         try:
             yield
         finally:
-            self._open.pop()
+            opened.is_open = False
+            self._opened.reset(before)
 
     def find(self, url: URL) -> OpenTransaction | None:
         """The innermost open transaction of this database."""
-        return next((transaction for known, transaction in reversed(self._open) if known == url), None)
+        around = reversed(self._opened.get())
+        return next((each.transaction for each in around if each.is_open and each.url == url), None)
 
     def on_roll_back(self, connection: Connection, undo: Callable[[], None]) -> None:
         """Call `undo` if the transaction that this connection has open now is rolled back.
@@ -89,12 +103,13 @@ class SqlTransactions:
 
         Raises HandlerDefinitionError when none is open, TransportUnavailable.
         """
-        if not self._open:
+        found = [each for each in self._opened.get() if each.is_open]
+        if not found:
             raise HandlerDefinitionError(
                 "a handler asks for a Connection, and its bus opens no transaction: name doctrine_transaction under "
                 "'middleware' of that bus in messenger.yaml"
             )
-        return self._open[-1][1].connection()
+        return found[-1].transaction.connection()
 
 
 def refuse_outside(envelope: AnyEnvelope, senders: Sequence[tuple[str, Sender]]) -> None:

@@ -20,6 +20,7 @@ from messenger import (
 )
 from messenger.batch import Batches
 from messenger.envelope import AnyEnvelope
+from messenger.event_loops import EventLoops
 from messenger.handler_arguments import HandlerArguments
 from messenger.handler_call import HandlerCaller
 from messenger.handlers import Handler, HandlerOptions, HandlerRegistry
@@ -47,14 +48,14 @@ class Recorder:
                 raise result
             return result
 
-        return Handler(name, call, HandlerOptions((Note,), **options), is_async=False)
+        return Handler(name, call, HandlerOptions((Note,), **options))
 
 
 def handling(
     *handlers: Handler, bus: str = "b", allow_no_handlers: bool = False, caller: HandlerCaller | None = None
 ) -> HandleMessage:
     registry = HandlerRegistry(handlers)
-    arguments, caller = HandlerArguments(registry), caller or HandlerCaller()
+    arguments, caller = HandlerArguments(registry), caller or HandlerCaller(EventLoops())
     return HandleMessage(registry, arguments, caller, Batches(caller, arguments), bus, allow_no_handlers)
 
 
@@ -111,7 +112,7 @@ def test_a_bus_can_be_used_again_and_from_inside_a_handler() -> None:
             bus.dispatch(Note("inner"))
         seen.append(f"end {message.text}")
 
-    bus = MessageBus([handling(Handler("n", nested, HandlerOptions((Note,)), is_async=False))])
+    bus = MessageBus([handling(Handler("n", nested, HandlerOptions((Note,))))])
     bus.dispatch(Note("outer"))
     assert seen == ["outer", "inner", "end inner", "end outer"]
 
@@ -222,7 +223,7 @@ def test_exit_in_a_handler_is_a_failure_of_that_handler() -> None:
 
 
 def asynchronous(name: str, call: Callable[[Note], Any]) -> Handler:
-    return Handler(name, call, HandlerOptions((Note,)), is_async=True)
+    return Handler(name, call, HandlerOptions((Note,)))
 
 
 def test_an_async_handler_is_run_to_its_end_on_one_loop() -> None:
@@ -233,15 +234,16 @@ def test_an_async_handler_is_run_to_its_end_on_one_loop() -> None:
         loops.append(asyncio.get_running_loop())
         return message.text
 
-    caller = HandlerCaller()
+    event_loops = EventLoops()
+    caller = HandlerCaller(event_loops)
     step = handling(asynchronous("a", call), caller=caller)
     bus = MessageBus([step])
     assert bus.dispatch(Note("x")).last(HandledStamp) == HandledStamp("a", "x")
     bus.dispatch(Note())
     assert loops[0] is loops[1], "a client kept between messages must stay usable"
-    caller.close()
+    event_loops.close()
     assert bus.dispatch(Note("again")).last(HandledStamp) == HandledStamp("a", "again")
-    caller.close()
+    event_loops.close()
 
 
 def test_exit_in_an_async_handler_leaves_the_loop_usable() -> None:
@@ -250,13 +252,14 @@ def test_exit_in_an_async_handler_leaves_the_loop_usable() -> None:
             raise SystemExit(1)
         return message.text
 
-    caller = HandlerCaller()
+    event_loops = EventLoops()
+    caller = HandlerCaller(event_loops)
     step = handling(asynchronous("a", call), caller=caller)
     bus = MessageBus([step])
     with pytest.raises(HandlerFailed, match=r"exit\(1\)"):
         bus.dispatch(Note("exit"))
     assert bus.dispatch(Note("next")).last(HandledStamp) == HandledStamp("a", "next")
-    caller.close()
+    event_loops.close()
 
 
 def test_a_cancelled_async_handler_is_a_failure_of_that_handler() -> None:
@@ -266,12 +269,13 @@ def test_a_cancelled_async_handler_is_a_failure_of_that_handler() -> None:
         await task
 
     recorder = Recorder()
-    caller = HandlerCaller()
+    event_loops = EventLoops()
+    caller = HandlerCaller(event_loops)
     step = handling(asynchronous("a", call), recorder.handler("b"), caller=caller)
     with pytest.raises(HandlerFailed, match="a failed: RuntimeError: .*cancelled"):
         MessageBus([step]).dispatch(Note())
     assert recorder.ran == ["b"]
-    caller.close()
+    event_loops.close()
 
 
 # --- sending ------------------------------------------------------------------------------------------------------

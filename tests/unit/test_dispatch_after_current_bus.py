@@ -18,6 +18,7 @@ from messenger import (
 )
 from messenger.batch import Batches
 from messenger.errors import causes
+from messenger.event_loops import EventLoops
 from messenger.handler_arguments import HandlerArguments
 from messenger.handler_call import HandlerCaller
 from messenger.handlers import Handler, HandlerOptions, HandlerRegistry
@@ -43,8 +44,8 @@ class Script:
     def __init__(self) -> None:
         self.ran: list[str] = []
         self.does: Does = {}
-        registry = HandlerRegistry([Handler("h", self._call, HandlerOptions((Note,)), is_async=False)])
-        step, caller, arguments = DispatchAfterCurrentBus(), HandlerCaller(), HandlerArguments(registry)
+        registry = HandlerRegistry([Handler("h", self._call, HandlerOptions((Note,)))])
+        step, caller, arguments = DispatchAfterCurrentBus(), HandlerCaller(EventLoops()), HandlerArguments(registry)
         handle = HandleMessage(registry, arguments, caller, Batches(caller, arguments), "b")
         self.bus, self.other = (MessageBus([step, handle], name=name) for name in ("a", "b"))
 

@@ -103,13 +103,6 @@ def test_the_name_is_the_dotted_name() -> None:
     assert make_handler(Sender).name == f"{__name__}.Sender"
 
 
-def test_async_functions_and_classes_are_told_apart() -> None:
-    assert make_handler(asynchronous).is_async
-    assert make_handler(AsyncSender).is_async
-    assert not make_handler(bare).is_async
-    assert not make_handler(Sender).is_async
-
-
 def test_a_decorated_function_can_still_be_called() -> None:
     assert bare(Sms("x")) == "x"
     assert make_handler(Sender).call(Mail("y")) == "y"

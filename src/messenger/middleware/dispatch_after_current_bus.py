@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from contextvars import ContextVar, copy_context
+from functools import partial
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import DelayedMessageHandlingFailed
@@ -17,45 +20,64 @@ class DispatchAfterCurrentBusStamp(LocalStamp, frozen=True):
     """
 
 
-class DispatchAfterCurrentBus:
-    """One object for all buses of an application: the outermost dispatch is known across them (spec section 3)."""
+class _Outermost:
+    """A dispatch that is not inside another one, and what it was given to dispatch when it is over.
+
+    queue: each in the context that it was dispatched in.
+    """
 
     def __init__(self) -> None:
-        self._inside = False
-        self._queue: deque[tuple[AnyEnvelope, Next]] = deque()
+        self.is_over = False
+        self.queue: deque[Callable[[], object]] = deque()
+
+
+class DispatchAfterCurrentBus:
+    """One object for all buses of an application: the outermost dispatch is known across them (spec section 3).
+
+    It is known by the context, so that threads and tasks have each their own; one that outlives the dispatch which
+    started it is no longer inside.
+    """
+
+    def __init__(self) -> None:
+        self._current: ContextVar[_Outermost | None] = ContextVar("messenger.outermost_dispatch", default=None)
 
     def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
         """Queue a stamped envelope while another dispatch runs, else go on; the outermost dispatch empties the queue.
 
         Raises DelayedMessageHandlingFailed when the outermost message succeeded and queued ones failed.
         """
+        outermost = self._current.get()
+        is_inside = outermost is not None and not outermost.is_over
         if envelope.last(DispatchAfterCurrentBusStamp) is not None:
-            if self._inside:
-                self._queue.append((envelope, following))
+            bare = envelope.without_all(DispatchAfterCurrentBusStamp)
+            if outermost is not None and is_inside:
+                outermost.queue.append(partial(copy_context().run, following, bare))
                 return envelope
-            envelope = envelope.without_all(DispatchAfterCurrentBusStamp)
-        if self._inside:
+            envelope = bare
+        if is_inside:
             return following(envelope)
-        self._inside = True
+        outermost = _Outermost()
+        before = self._current.set(outermost)
         try:
             result = following(envelope)
-            errors = self._dispatch_queued()
+            errors = _dispatch_queued(outermost.queue)
         finally:
-            self._inside = False
-            self._queue.clear()
+            outermost.is_over = True
+            self._current.reset(before)
         if errors:
             raise DelayedMessageHandlingFailed(result, errors) from errors[0]
         return result
 
-    def _dispatch_queued(self) -> list[Exception]:
-        errors: list[Exception] = []
-        while self._queue:
-            envelope, following = self._queue.popleft()
-            before = len(self._queue)
-            try:
-                following(envelope.without_all(DispatchAfterCurrentBusStamp))
-            except Exception as error:
-                errors.append(error)
-                while len(self._queue) > before:  # what the failed one queued is dropped with it
-                    self._queue.pop()
-        return errors
+
+def _dispatch_queued(queue: deque[Callable[[], object]]) -> list[Exception]:
+    errors: list[Exception] = []
+    while queue:
+        dispatch = queue.popleft()
+        before = len(queue)
+        try:
+            dispatch()
+        except Exception as error:
+            errors.append(error)
+            while len(queue) > before:  # what the failed one queued is dropped with it
+                queue.pop()
+    return errors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextvars import ContextVar
 
 from messenger.envelope import AnyEnvelope
 from messenger.middleware.base import Next
@@ -17,7 +18,7 @@ class AddMessageIds:
     """
 
     def __init__(self) -> None:
-        self.current: MessageIdsStamp | None = None
+        self.current: ContextVar[MessageIdsStamp | None] = ContextVar("messenger.current_ids", default=None)
 
     def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
         """Stamp and go on."""
@@ -27,9 +28,10 @@ class AddMessageIds:
 
     def _new_ids(self) -> MessageIdsStamp:
         message_id = str(uuid.uuid4())
-        if self.current is None:
+        current = self.current.get()
+        if current is None:
             return MessageIdsStamp(message_id, message_id)
-        return MessageIdsStamp(message_id, self.current.correlation_id, self.current.message_id)
+        return MessageIdsStamp(message_id, current.correlation_id, current.message_id)
 
 
 class FollowMessageIds:
@@ -43,9 +45,8 @@ class FollowMessageIds:
 
     def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
         """Go on, and make the message before the current one again."""
-        before = self._ids.current
-        self._ids.current = envelope.last(MessageIdsStamp)
+        before = self._ids.current.set(envelope.last(MessageIdsStamp))
         try:
             return following(envelope)
         finally:
-            self._ids.current = before
+            self._ids.current.reset(before)

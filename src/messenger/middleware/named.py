@@ -33,6 +33,9 @@ def make_named(
         create = pkgutil.resolve_name(_BUILT_IN[name])
         return cast(Middleware, create(given, where, context, arguments))
     cls = import_name(name, where)
-    if not inspect.isclass(cls) or not callable(getattr(cls, "handle", None)):
+    handle = getattr(cls, "handle", None)
+    if not inspect.isclass(cls) or not callable(handle):
         raise ConfigError(f"{where}: {name!r} is no middleware: it must be a class with handle(envelope, following)")
+    if inspect.iscoroutinefunction(handle) or inspect.isgeneratorfunction(handle):
+        raise ConfigError(f"{where}: {name!r} is no middleware: its handle is async or a generator; write a plain def")
     return cast(Middleware, make(cls, given, name, where))

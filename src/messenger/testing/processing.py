@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 
 from messenger.application import Application
@@ -65,7 +66,7 @@ class Processing:
                     continue  # a batch handler may have dispatched more
                 break
             done += 1
-            self._handle(*taken)
+            copy_context().run(self._handle, *taken)
             self._application.batches.flush()
             if self._tell(on_failure):
                 break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 
 from messenger.application import Application
@@ -44,6 +45,7 @@ class Loop:
     def finish(self) -> bool:
         """Call the batch handlers with what they have, and settle what waits for it. False when something is left."""
         self.application.batches.flush(force=True)
+        self.application.finish_tasks()
         all_settled = self._handovers.finish()
         self._reset()
         return all_settled
@@ -103,7 +105,7 @@ class Loop:
             held = self._taken.pop(0)
             self.status.current = held
             self.status.enter("busy")
-            self.settlement.handle(held)
+            copy_context().run(self.settlement.handle, held)
             self.application.batches.flush()
             self.status.current = None
             self._set_idle()

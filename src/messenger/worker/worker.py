@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextvars import copy_context
 
 from messenger.application import Application
 from messenger.errors import TransportError
@@ -101,7 +102,7 @@ class Worker:
                  ",".join(self.status.transports))  # fmt: skip
         self.events.dispatch(WorkerStarted(self.status.transports))
         while not self.stop.is_requested():
-            idle = not self._loop.turn()
+            idle = not copy_context().run(self._loop.turn)
             self.events.dispatch(WorkerRunning(idle))
 
     def _finish(self) -> int:

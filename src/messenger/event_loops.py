@@ -1,0 +1,188 @@
+"""Runs to its end what was begun by a handler or a hook: what it returned decides, not how its function looks."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import inspect
+import logging
+import os
+import threading
+import time
+from collections.abc import Awaitable, Coroutine, Iterator
+from contextvars import copy_context
+from types import AsyncGeneratorType, GeneratorType
+from typing import Any
+
+from messenger.errors import MessengerError, UnrecoverableError
+from messenger.handler_timeout import TimeIsUp
+
+log = logging.getLogger(__name__)
+# Objects whose code has not begun to run, and would never run.
+_GENERATORS = (GeneratorType, AsyncGeneratorType, contextlib.ContextDecorator, contextlib.AsyncContextDecorator)
+_NOT_BEGUN = (*_GENERATORS, map, filter)
+_TASK_SECONDS = 5.0  # how long tasks that handlers left are waited for when the loop is closed
+
+
+class EventLoops:
+    """The event loops of one application, made when they are first needed. Safe for several threads.
+
+    A coroutine runs on an event loop kept here, or on the loop that its dispatch was awaited on (`lent`). Where the
+    calling thread's own loop is running, it runs on a loop of its own, in a thread, while that one stands still.
+    """
+
+    def __init__(self) -> None:
+        self._runners: list[asyncio.Runner] = []
+        self._lent = threading.local()
+        self._pid = os.getpid()
+
+    def complete(self, result: object, deadline: float | None = None) -> object:
+        """Wait until the work behind a result is done, and return its result; a plain value is returned as it is.
+
+        deadline: monotonic seconds.
+
+        Raises TimeIsUp; UnrecoverableError for a generator, of which nothing has run; what the work raised.
+        """
+        while result is not None:
+            if isinstance(result, _NOT_BEGUN):
+                raise UnrecoverableError(
+                    f"it returned {_a(result)}, and nothing of it has run: do the work before returning, or write an "
+                    "async def without yield"
+                )
+            if isinstance(result, concurrent.futures.Future):
+                if not concurrent.futures.wait((result,), _left(deadline)).done:
+                    raise TimeIsUp
+                result = result.result()
+            elif inspect.isawaitable(result):
+                result = self._run(result, deadline)
+            else:
+                break
+        return result
+
+    @contextlib.contextmanager
+    def lent(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+        """Inside, in this thread, coroutines run on `loop`, which runs in another thread."""
+        before = getattr(self._lent, "loop", None)
+        self._lent.loop = loop
+        try:
+            yield
+        finally:
+            self._lent.loop = before
+
+    def finish_tasks(self) -> None:
+        """Wait for the tasks that handlers left, 5 seconds at most; the log names them, also the cancelled ones."""
+        for runner in self._runners:
+            loop = runner.get_loop()
+            until = time.monotonic() + _TASK_SECONDS
+            if asyncio.all_tasks(loop):
+                log.info("tasks_pending: waiting for what async handlers left: %s", _names(loop))
+            while asyncio.all_tasks(loop) and (left := until - time.monotonic()) > 0:
+                runner.run(_wait_for(asyncio.all_tasks(loop), left))
+            if asyncio.all_tasks(loop):
+                log.warning("tasks_cancelled: async handlers left these, still pending after %g s: %s", _TASK_SECONDS,
+                            _names(loop))  # fmt: skip
+                for task in asyncio.all_tasks(loop):
+                    task.cancel()
+                runner.run(_wait_for(asyncio.all_tasks(loop), 1.0))
+
+    def close(self) -> None:
+        """Finish the tasks and close the loops; another call makes new ones."""
+        self._forget_inherited()
+        self.finish_tasks()
+        while self._runners:
+            self._runners.pop().close()
+
+    def _run(self, awaitable: Awaitable[object], deadline: float | None) -> object:
+        work = _until(awaitable, _left(deadline))
+        running = _running_loop()
+        loop = awaitable.get_loop() if isinstance(awaitable, asyncio.Future) else None
+        if loop is not None and loop is running:
+            work.close()
+            raise MessengerError(
+                "it returned a task of the event loop on which dispatch() was called, and that stands still until "
+                "dispatch() returns: use await dispatch_async()"
+            )
+        if loop is None and running is None:
+            loop = getattr(self._lent, "loop", None)
+        if loop is not None and loop.is_running():
+            return asyncio.run_coroutine_threadsafe(work, loop).result()
+        if loop is not None:
+            return loop.run_until_complete(work)
+        return self._run_here(work) if running is None else _run_in_thread(work)
+
+    def _run_here(self, work: Coroutine[Any, Any, object]) -> object:
+        self._forget_inherited()
+        try:
+            runner = self._runners.pop()  # the same one again and again, for what handlers keep in it
+        except IndexError:
+            runner = asyncio.Runner()
+        try:
+            return runner.run(work, context=copy_context())
+        finally:
+            self._runners.append(runner)
+
+    def _forget_inherited(self) -> None:
+        """A loop belongs to the process that made it: after a fork it would share its selector with the parent's."""
+        if self._pid != os.getpid():
+            self._inherited = self._runners  # kept: closing them here would change the parent's
+            self._runners, self._pid = [], os.getpid()
+
+
+def _run_in_thread(work: Coroutine[Any, Any, object]) -> object:
+    """The result of a coroutine that runs on a loop and in a thread of its own, in a copy of the context."""
+    done: concurrent.futures.Future[object] = concurrent.futures.Future()
+
+    def run() -> None:
+        try:
+            done.set_result(asyncio.run(_with_its_tasks(work)))
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=copy_context().run, args=(run,), name="messenger-async", daemon=True).start()
+    return done.result()
+
+
+async def _with_its_tasks(work: Coroutine[Any, Any, object]) -> object:
+    try:
+        return await work
+    finally:
+        await _wait_for(asyncio.all_tasks() - {asyncio.current_task()}, None)
+
+
+async def _wait_for(tasks: set[asyncio.Task[Any]], seconds: float | None) -> None:
+    if tasks:
+        await asyncio.wait(tasks, timeout=seconds)
+
+
+async def _until(awaitable: Awaitable[object], seconds: float | None) -> object:
+    try:
+        async with asyncio.timeout(seconds) as scope:
+            return await awaitable
+    except TimeoutError:
+        if scope.expired():
+            raise TimeIsUp from None
+        raise
+    except SystemExit as error:  # it would end the loop, which may be the application's
+        raise RuntimeError(f"it called exit({error.code!r})") from None
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def _names(loop: asyncio.AbstractEventLoop) -> str:
+    tasks = asyncio.all_tasks(loop)
+    return ", ".join(sorted(f"{getattr(task.get_coro(), '__qualname__', '?')} ({task.get_name()})" for task in tasks))
+
+
+def _a(result: object) -> str:
+    kind = {GeneratorType: "a generator", AsyncGeneratorType: "an async generator"}.get(type(result))
+    return kind or f"a {type(result).__name__} object"
