@@ -30,7 +30,7 @@ END = "<!-- end of keys -->"
 
 _ROOT = {"$ref": "#/$defs/MessengerConfig"}
 # Known only when the environment is.
-_VARIABLE = r"%env\([A-Za-z_][A-Za-z0-9_]*\)%"
+_VARIABLE = r"%env\([^()]*\)%|%[A-Za-z_][A-Za-z0-9_.:-]*%"
 # As PHP writes an empty map.
 _EMPTY_LIST: Schema = {"type": "array", "maxItems": 0}
 _DSNS = [
@@ -96,11 +96,46 @@ def _add_shorter_forms(found: dict[str, Schema]) -> None:
         ("buses", [], [{"type": "null"}, _EMPTY_LIST]),
     ):
         keys[key]["additionalProperties"] = {"anyOf": [*before, keys[key]["additionalProperties"], *after]}
+    signals = keys["stop_worker_on_signals"]
+    signals["anyOf"] = [{key: signals.pop(key) for key in ("type", "items")}, {"type": "string"}, {"type": "integer"}]
+    strategy = found["TransportConfig"]["properties"]["retry_strategy"]
+    strategy["anyOf"] = [{"$ref": strategy.pop("$ref")}, {"type": "string"}]
+    _add_forms_of_middleware(found["BusConfig"]["properties"]["middleware"])
+
+
+def _add_forms_of_middleware(middleware: Schema) -> None:
+    """Symfony takes one for a list of one, nothing for no arguments, and the long form of its own."""
+    step = middleware.pop("items")
+    for form in step["anyOf"]:
+        if form.get("type") == "object":
+            long = {"id": {"type": "string"}, "arguments": {"type": ["array", "null"]}}
+            form.pop("maxProperties")
+            form["if"] = {"required": ["id"], "properties": {"id": {"type": "string"}}}
+            form["then"] = {"properties": long, "additionalProperties": False}
+            form["else"] = {"maxProperties": 1}
+    middleware["anyOf"] = [{"type": middleware.pop("type"), "items": step}, *step["anyOf"]]
+
+
+def _add_nulls(found: dict[str, Schema]) -> None:
+    """Nothing after a key is its default, where there is one."""
+    for struct in found.values():
+        for key, value in struct["properties"].items():
+            if key in struct["required"]:
+                continue
+            if "anyOf" in value:
+                value["anyOf"] = [*value["anyOf"], *[{"type": "null"}] * ({"type": "null"} not in value["anyOf"])]
+            elif isinstance(value.get("type"), list):
+                value["type"] = [*value["type"], *["null"] * ("null" not in value["type"])]
+            else:
+                told = {name: value.pop(name) for name in ("description", "default", "examples") if name in value}
+                struct["properties"][key] = {**told, "anyOf": [dict(value), {"type": "null"}]}
 
 
 def schema() -> Schema:
     """JSON Schema 2020-12 of a whole file, for editors. Keywords that older editors do not know are not used."""
-    found = {name: _with_variables(struct) for name, struct in definitions().items()}
+    found = definitions()
+    _add_nulls(found)
+    found = {name: _with_variables(struct) for name, struct in found.items()}
     messenger = found["MessengerConfig"]
     # As the loader has it: with several buses one must be the default.
     messenger["if"] = {"required": ["buses"], "properties": {"buses": {"type": "object", "minProperties": 2}}}
@@ -113,8 +148,12 @@ def schema() -> Schema:
         "properties": {
             "framework": {"description": "Symfony's form: `messenger` stands below it. Other keys are passed over."},
             "messenger": {"description": messenger["description"], "anyOf": [_ROOT, {"type": "null"}]},
+            "parameters": {
+                "description": "Symfony's: values for `%NAME%`, and defaults of variables, `env(NAME)`.",
+                "type": ["object", "null"],
+            },
         },
-        "patternProperties": {"^when@": {"description": "Symfony's own; passed over."}},
+        "patternProperties": {"^when@": {"description": "What counts beside the rest where APP_ENV is the name."}},
         "additionalProperties": False,
         "if": {"properties": {"messenger": {"type": "null"}}},
         "then": {
@@ -136,6 +175,9 @@ def _with_variables(node: Any) -> Any:
     node = {key: _with_variables(value) for key, value in node.items()}
     if isinstance(node.get("pattern"), str):
         node["pattern"] += f"|{_VARIABLE}"
+    if node.get("type") in ("integer", "number", "boolean"):
+        told = {name: node.pop(name) for name in ("description", "default", "examples") if name in node}
+        node = {**told, "anyOf": [node, {"type": "string", "pattern": f"^({_VARIABLE})$"}]}
     if isinstance(node.get("enum"), list):
         node["anyOf"] = [{"enum": node.pop("enum")}, {"type": "string", "pattern": _VARIABLE}]
     return node

@@ -38,6 +38,7 @@ from messenger.signed_messages import make_signing
 from messenger.sql_transactions import SqlTransactions, refuse_outside
 from messenger.stamps import BusNameStamp, Stamp
 from messenger.transports.base import Sender, Transport, TransportContext
+from messenger.transports.distinct import check_distinct
 from messenger.transports.factory import create_transport
 from messenger.wire.serializer import Serializer
 from messenger.wire.signing import Signing
@@ -76,7 +77,7 @@ class Application:
     ) -> None:
         self.loaded = loaded
         self.config = loaded.messenger
-        self.notes: list[str] = []
+        self.notes: list[str] = list(loaded.notes)
         self.host = this_host(loaded.environment)
         self.worker_id = f"{self.host}-{os.getpid()}-{secrets.token_hex(3)}"
         self.events = EventDispatcher()
@@ -90,6 +91,7 @@ class Application:
         self._transports: dict[str, Transport] = {}
         self._transport_configs = dict(self.config.transports)
         self.failure_transports = self._resolve_failure_transports()
+        self._check_distinct()
         self.notes += load_modules(loaded, self.handlers, self.messages)
         self.router = Router(self.config.routing)
         self._check_message_transports()
@@ -386,6 +388,12 @@ class Application:
             return make_signing(self.config.signing, self.handlers.handlers, self.messages.classes)
         except ConfigError as error:
             raise type(error)(f"{self.loaded.path}: {error}") from None
+
+    def _check_distinct(self) -> None:
+        try:
+            check_distinct(self._transport_configs, self.config.connections)
+        except ConfigError as error:
+            raise ConfigError(f"{self.loaded.path}: {error}") from None
 
     def _check_message_transports(self) -> None:
         for cls in self.messages.classes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from messenger import middleware
 from messenger.batch import Batches
@@ -16,7 +17,7 @@ from messenger.handler_arguments import HandlerArguments
 from messenger.handler_call import HandlerCaller
 from messenger.handlers import HandlerRegistry
 from messenger.middleware.base import Middleware
-from messenger.middleware.named import make_named
+from messenger.middleware.named import MakeStep, make_named
 from messenger.transports.base import Sender, TransportContext
 
 
@@ -54,27 +55,39 @@ class BusFactory:
         Raises ConfigError, one line, for a middleware that cannot be made.
         """
         checks = _checks(config)
+        chain = self._chain(name, checks)
         named = [
-            make_named(item, f"{self.where}: buses.{name}.middleware[{index}]", self.context, self.arguments)
+            step
             for index, item in enumerate(config.middleware)
+            if (step := self._named_step(item, f"{self.where}: buses.{name}.middleware[{index}]", chain, checks))
         ]
         self._named += named
+        ids: list[Middleware] = [self._ids, middleware.FollowMessageIds(self._ids)]
         if not checks.enabled:
-            return MessageBus(named, name=name)
-        chain: list[Middleware] = [
-            middleware.AddBusName(name),
-            self._ids,
-            self._after_current,
-            middleware.FollowMessageIds(self._ids),
-            middleware.FailedMessageProcessing(),
-            middleware.Deduplicate(self.locks, self.context.transactions),
-            *named,
-            middleware.SendMessage(self.senders_for, allow_no_senders=checks.allow_no_senders),
-            middleware.HandleMessage(
+            has_built_in = any(isinstance(step, middleware.SendMessage | middleware.HandleMessage) for step in named)
+            return MessageBus([*ids, *named] if has_built_in else named, name=name)
+        *first, send, handle = (make([]) for make in chain.values())
+        return MessageBus([*first[:1], ids[0], first[1], ids[1], *first[2:], *named, send, handle], name=name)
+
+    def _named_step(
+        self, item: str | dict[str, Any], where: str, chain: Mapping[str, MakeStep], checks: DefaultMiddlewareConfig
+    ) -> Middleware | None:
+        return make_named(item, where, self.context, self.arguments, chain, is_complete=checks.enabled)
+
+    def _chain(self, name: str, checks: DefaultMiddlewareConfig) -> dict[str, MakeStep]:
+        """How each built-in step is made, by Symfony's names, in Symfony's order."""
+        return {
+            "add_bus_name_stamp_middleware": lambda given: middleware.AddBusName(str(given[0]) if given else name),
+            "dispatch_after_current_bus": lambda given: self._after_current,
+            "failed_message_processing_middleware": lambda given: middleware.FailedMessageProcessing(),
+            "deduplicate_middleware": lambda given: middleware.Deduplicate(self.locks, self.context.transactions),
+            "send_message": lambda given: middleware.SendMessage(
+                self.senders_for, allow_no_senders=checks.allow_no_senders
+            ),
+            "handle_message": lambda given: middleware.HandleMessage(
                 self.handlers, self.arguments, self._caller, self.batches, name, checks.allow_no_handlers
             ),
-        ]
-        return MessageBus(chain, name=name)
+        }
 
     def close(self) -> None:
         """Close the event loops of async handlers, and each middleware that has a `close`."""

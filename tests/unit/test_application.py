@@ -93,7 +93,9 @@ def test_messages_are_discarded_only_where_null_is_spelled_out(project: Project)
 
 
 def test_each_transport_may_have_its_own(project: Project) -> None:
-    transports = "a: 'in-memory://', b: {dsn: 'in-memory://', failure_transport: f2}, f1: 'sync://', f2: 'sync://'"
+    transports = (
+        "a: 'in-memory://', b: {dsn: 'in-memory://', failure_transport: f2}, f1: 'in-memory://', f2: 'in-memory://'"
+    )
     application = project.load("  failure_transport: f1\n", transports=transports)
     assert application.failure_transports == {"a": "f1", "b": "f2", "f1": "f1", "f2": "f1"}
     assert application.failure_transport_names == ("f1", "f2")

@@ -85,7 +85,12 @@ def test_one_with_a_close_is_closed_with_the_application(project: Project) -> No
     [
         ("[MODULE.Nothing]", "middleware[0]: cannot import 'MODULE.Nothing': AttributeError"),
         ("[MODULE.Audit, no_such.Thing]", "middleware[1]: cannot import 'no_such.Thing': ModuleNotFoundError"),
-        ("[validation]", "middleware[0]: found 'validation'; allowed: a dotted name"),
+        ("[validation]", "middleware[0]: found 'validation', which is Symfony's alone; take it away: let the message"),
+        ("[router_context]", "middleware[0]: found 'router_context', which is Symfony's alone; take it away: nothing"),
+        ("[messenger.middleware.doctrine_ping_connection]", "middleware[0]: found 'messenger.middleware.doctrine_ping"),
+        ("[MODULE.Audit, send_message]", "middleware[1]: the bus has 'send_message' already; take it away, or set"),
+        ("[{send_message: [5]}], default_middleware: false", "middleware[0]: 'send_message' takes no arguments"),
+        ("nodots", "middleware[0]: found 'nodots'; allowed: a dotted name"),
         ("[MODULE.NoHandle]", "middleware[0]: 'MODULE.NoHandle' is no middleware: it must be a class with handle("),
         ("[MODULE.ran]", "middleware[0]: 'MODULE.ran' is no middleware"),
         ("[MODULE.Raises]", "middleware[0]: MODULE.Raises cannot be created: ValueError: no file (FILE:"),
@@ -118,7 +123,7 @@ def test_what_cannot_be_used_is_one_line(project: Project, tmp_path: Path, middl
 @pytest.mark.parametrize(
     ("middleware", "why"),
     [
-        ("word", "middleware: found 'word'; allowed: a list"),
+        ("5", "middleware: found 5; allowed: a list"),
         ("[3]", "middleware[0]: found 3; allowed: "),
         ("[{a.B: [], a.C: []}]", "middleware[0]: found a map; allowed: a map of length <= 1"),
     ],

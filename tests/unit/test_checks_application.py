@@ -40,14 +40,12 @@ def test_memory_forgets(project: Project) -> None:
     [
         ("null", "warn", "failure_transport is null: what has used up its retries is deleted"),
         ("gone", "fail", "failed messages go to 'gone', which forgets them"),
-        ("now", "fail", "failed messages go to 'now', which cannot be listed, so `messenger failed` cannot show them"),
         ("kept", "ok", "failed messages go to 'kept'"),
     ],
 )
 def test_where_failed_messages_go(project: Project, target: str, level: str, found: str) -> None:
     transports = (
-        f"async: {{dsn: 'redis://h', failure_transport: {target}}}, gone: 'in-memory://', now: 'sync://', "
-        "kept: 'redis://h/kept'"
+        f"async: {{dsn: 'redis://h', failure_transport: {target}}}, gone: 'in-memory://', kept: 'redis://h/kept'"
     )
     finding = look(project, "", transports)["failure-transport", "transport async"]
     assert (finding.level, finding.found) == (level, found)

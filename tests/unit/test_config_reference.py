@@ -36,9 +36,10 @@ ENVIRON = {
 # What a schema cannot know: names that refer to other keys, the environment, and what YAML has and JSON has not.
 ONLY_THE_LOADER = re.compile(
     r"which is no (transport|rate limiter)|which cannot be its outbox|missing key 'limit'"
-    r"|found other keys beside 'service'|default_bus: found '|environment variable .* is not set|found %env\("
+    r"|found other keys beside 'service'|default_bus: found '|environment variable .* is not set|in %env\("
     r"|found '%env\(NAME\)%'; allowed: (json|sha256|messenger\.transport|allow_no_handlers)"  # it stands for any
-    r"|found the key \d|found nan"
+    r"|found '%env\(NAME\)%'; allowed: (a whole number|a number|true)"
+    r"|found the key \d|found nan|which is no signal|which is sync://"
 )
 UNREADABLE = re.compile("not YAML|not UTF-8|own anchor")
 # One of each kind a YAML value can be, and texts that are right in some places. "async" is a transport and a bus.
@@ -121,6 +122,7 @@ def test_most_mistakes_are_seen_by_both(tmp_path: Path) -> None:
 
 MODEL = yaml.safe_load(
     r"""
+    parameters: { shop: x }
     framework:
         cache: ~
         messenger:
@@ -136,6 +138,9 @@ MODEL = yaml.safe_load(
                 events: { middleware: [shop.Audit] }
             connections: { default: 'sqlite:///x' }
             control: 'redis://h'
+            enabled: true
+            reset_on_message: true
+            stop_worker_on_signals: [SIGUSR1, 12]
             signing: { key: '%env(NAME)%', previous_key: '', algorithm: sha512, bind_type: true }
             rate_limiters:
                 sms: { limit: 10, interval: 1.0, burst: 10, key: to }
@@ -150,6 +155,7 @@ MODEL = yaml.safe_load(
                     rate_limiter: sms
                     outbox: stored
                     weight: 3
+                    priority: 10
                     serializer: messenger.transport.symfony_serializer
                     options: { stream: high }
                     retry_strategy: { max_retries: 5, delay: 500, multiplier: 3, max_delay: 60000, jitter: 0.2 }
@@ -191,7 +197,17 @@ def test_any_value_in_any_place_is_judged_alike(
 
 
 def test_an_unknown_key_is_refused_at_every_level(editor: Draft202012Validator, tmp_path: Path) -> None:
-    free = {"framework", "options", "context", "transports", "routing", "buses", "connections", "rate_limiters"}
+    free = {
+        "framework",
+        "parameters",
+        "options",
+        "context",
+        "transports",
+        "routing",
+        "buses",
+        "connections",
+        "rate_limiters",
+    }
     levels = [path for path in places(MODEL) if isinstance(value_at(path), dict) and not free & set(path[-1:])]
     assert len(levels) >= 8
     for path in levels:

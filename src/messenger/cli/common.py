@@ -23,7 +23,13 @@ _SIZE = re.compile(r"(0x[0-9a-f]+|\d+(?:\.\d+)?)\s*([kmgt]?)b?", re.IGNORECASE)
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 format_option = click.option(
-    "--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
+    "--format",
+    "output",
+    type=click.Choice(["text", "txt", "json"]),
+    metavar="[text|json]",
+    default="text",
+    show_default=True,
+    help="How to print.",
 )
 
 

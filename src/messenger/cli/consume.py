@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -14,8 +16,9 @@ import click
 from messenger.application import Application
 from messenger.cli import complete
 from messenger.cli.common import SizeType, load
+from messenger.cli.receivers import choose_transports
 from messenger.cli.supervised import stand_in_front
-from messenger.cli.terminal import CLEAR_LINE, choose_several, is_asked, is_watched
+from messenger.cli.terminal import CLEAR_LINE, is_watched
 from messenger.errors import ConfigError
 from messenger.printable import LineFormatter
 from messenger.transports.base import QueueTransport
@@ -28,18 +31,28 @@ log = logging.getLogger("messenger.consume")
 _PAUSE_BEFORE_FAILING_SECONDS = 2.0
 _COUNT = click.IntRange(min=1)
 _SECONDS = click.FloatRange(min=0, min_open=True)
+_ALONE = {"--no-reset": "0", "--keepalive": "5"}
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 class _Command(click.Command):
     """Wrong options, too, are found again and again when Supervisor starts a program at once."""
 
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+    def make_context(self, info_name: str | None, args: list[str], *more: Any, **kwargs: Any) -> click.Context:
         """See click; a usage error comes after the pause."""
         try:
-            return super().make_context(*args, **kwargs)
+            return super().make_context(info_name, _with_values(args), *more, **kwargs)
         except click.UsageError:
             _pause_under_supervisor()
             raise
+
+
+def _with_values(args: Sequence[str]) -> list[str]:
+    """Write out the value of an option whose number may be left away: what follows may be a transport."""
+    return [
+        f"{arg}={_ALONE[arg]}" if arg in _ALONE and not _NUMBER.fullmatch(following) else arg
+        for arg, following in pairwise([*args, ""])
+    ]
 
 
 @click.command(cls=_Command, short_help="The worker: handle messages.")
@@ -62,10 +75,11 @@ class _Command(click.Command):
     "--all",
     "all_transports",
     is_flag=True,
-    help="Every transport but the failure transports, in the order of messenger.yaml.",
+    help="Every transport but the failure transports and sync://, by `priority`, in the order of messenger.yaml.",
 )
 @click.option(
     "--exclude",
+    "--exclude-receivers",
     multiple=True,
     metavar="TRANSPORT",
     shell_complete=complete.transports,
@@ -88,12 +102,18 @@ class _Command(click.Command):
 @click.option(
     "--keepalive",
     type=click.FloatRange(min=0.5),
-    is_flag=False,
-    flag_value=5.0,
+    metavar="[SECONDS]",
     help="Seconds between two renewals of a lease at most, 5 when no number follows. Default: a quarter of "
     "redeliver_timeout.",
 )
-@click.option("--no-reset", is_flag=True, help="Do not call the application's reset hooks between messages.")
+@click.option(
+    "--no-reset",
+    "reset_every",
+    type=click.IntRange(min=0),
+    metavar="[N]",
+    default=1,
+    help="Do not call the application's reset hooks between messages, or, when a number follows, only after so many.",
+)
 @click.option(
     "--stop-deadline",
     type=_SECONDS,
@@ -121,6 +141,8 @@ class _Command(click.Command):
     "to this file; Supervisor starts the next worker at once.",
 )
 @click.option("-v", "--verbose", count=True, help="Also log what is only of interest when searching for a fault.")
+@click.option("-e", "--env", metavar="NAME", help="Load messenger.yaml and the .env files for this APP_ENV.")
+@click.option("-n", "--no-interaction", is_flag=True, help="Ask nothing, also on a terminal.")
 @click.option("-q", "--quiet", is_flag=True, help="Log warnings and errors only.")
 @click.pass_context
 def consume(
@@ -133,11 +155,13 @@ def consume(
     stop_when_empty: bool,
     stop_deadline: float | None,
     detach_log: str | None,
+    env: str | None,
+    no_interaction: bool,
     verbose: int,
     quiet: bool,
     **options: Any,
 ) -> int:
-    """Handle messages from the named TRANSPORTs, the most urgent first.
+    """Handle messages from the named TRANSPORTs, the most urgent first. A name may be a regular expression.
 
     Without names: from the only transport there is beside failure transports; where there are several, a terminal is
     asked which.
@@ -159,11 +183,15 @@ def consume(
         raise click.UsageError("--stop-when-empty counts a transport's own queue; it does not go with --queues")
     _log_to_stderr(verbose, quiet or has_bar, CLEAR_LINE if has_bar else "")
     front = stand_in_front(detach_log)
+    if env is not None:
+        os.environ["APP_ENV"] = env
     try:
         application = load(context)
         for note in application.notes:
             log.warning(note)
-        names = _transport_names(application, transports, all_transports, exclude)
+        names = choose_transports(
+            application, transports, every=all_transports, exclude=exclude, ask=not no_interaction
+        )
         _choose_queues(application, names, queues)
         process = os.environ.get("SUPERVISOR_PROCESS_NAME", "")
         worker = Worker(application, names, _options(application, options), pool=_pool(), process=process)
@@ -187,7 +215,7 @@ def _options(application: Application, given: dict[str, Any]) -> WorkerOptions:
     if bus_name is not None and bus_name not in application.buses:
         raise click.UsageError(f"no bus is called {bus_name!r}; allowed: {', '.join(application.buses)}")
     limits = Limits(**{name: given.pop(name) for name in ("messages", "failures", "memory", "seconds", "min_uptime")})
-    return WorkerOptions(limits, reset=not given.pop("no_reset"), **given)
+    return WorkerOptions(limits, **given)
 
 
 def _log_to_stderr(verbose: int, quiet: bool, before: str) -> None:
@@ -196,32 +224,6 @@ def _log_to_stderr(verbose: int, quiet: bool, before: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter(before))
     logging.basicConfig(level=level, handlers=[handler])
-
-
-def _transport_names(
-    application: Application, given: tuple[str, ...], all_transports: bool, exclude: tuple[str, ...]
-) -> tuple[str, ...]:
-    usual = tuple(name for name in application.transport_names if name not in application.failure_transport_names)
-    if given and all_transports:
-        raise click.UsageError("give transports or --all, not both")
-    if exclude and not all_transports:
-        raise click.UsageError("--exclude goes with --all")
-    unknown = [name for name in (*given, *exclude) if name not in application.transport_names]
-    if unknown:
-        raise click.UsageError(
-            f"no transport is called {unknown[0]!r}; allowed: {', '.join(application.transport_names)}"
-        )
-    if given:
-        return tuple(dict.fromkeys(given))
-    if all_transports or len(usual) == 1:
-        left = tuple(name for name in usual if name not in exclude)
-        if not left:
-            raise click.UsageError("no transport is left to consume")
-        return left
-    if is_asked():
-        with suppress(click.Abort):
-            return choose_several("Which transports, the most urgent first?", application.transport_names)
-    raise click.UsageError(f"which transport? Allowed: {', '.join(application.transport_names)}, or --all")
 
 
 def _choose_queues(application: Application, names: tuple[str, ...], queues: tuple[str, ...]) -> None:

@@ -45,7 +45,8 @@ def debug(context: click.Context, bus: str | None, output: str) -> None:
 def _print(application: Application, document: dict[str, Any]) -> None:
     for note in application.notes:
         say(f"note: {note}")
-    say(f"{application.loaded.path} (release {application.release})")
+    when = f" with {application.loaded.when}" if application.loaded.when else ""
+    say(f"{application.loaded.path}{when} (release {application.release})")
     say()
     print_table(
         ("MESSAGE", "CLASS", "GOES TO", "HANDLERS"),

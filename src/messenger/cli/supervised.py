@@ -21,7 +21,7 @@ from messenger.worker.detach import DETACH, LEAVE, Front, write_all
 from messenger.worker.stop import SIGNALS, Flag
 
 log = logging.getLogger("messenger.consume")
-_FORWARDED = (*SIGNALS, DETACH)
+_FORWARDED = (*SIGNALS, DETACH, signal.SIGUSR1)  # the last one for stop_worker_on_signals
 _CHUNK_BYTES = 65_536
 
 

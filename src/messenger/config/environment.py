@@ -1,63 +1,57 @@
-"""`.env` and ``%env(NAME)%``. The real environment wins over the file."""
+"""The environment of an application: the `.env` files beside messenger.yaml, overlaid with the real environment."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from dotenv import dotenv_values
 
-from messenger.config.mistakes import Mistakes
 from messenger.errors import ConfigError
-
-_ENV = re.compile(r"%env\(([^()]*)\)%|%%")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def read_environment(directory: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables of `directory`/.env overlaid with the real environment. ConfigError when the file is unreadable.
+    """Return the variables of the `.env` files in `directory`, overlaid with the real environment.
 
-    Values stand as they are written: ``$`` and ``${…}`` are not expanded, so that a password may contain them.
+    The files are Symfony's, a later one wins: `.env`, `.env.local` (not for APP_ENV=test), `.env.<APP_ENV>`,
+    `.env.<APP_ENV>.local`. Values stand as they are written: ``$`` and ``${…}`` are not expanded, so that a password
+    may contain them.
+
+    Args:
+        directory: Where messenger.yaml is.
+        environ: The real environment, which wins over each file.
+
+    Raises:
+        ConfigError: A file cannot be read, or holds a NUL byte.
     """
-    path = directory / ".env"
+    found: dict[str, str] = {}
+    for name in _file_names(found, environ):
+        found |= _read(directory / name)
+    return found | dict(environ)
+
+
+def _file_names(found: Mapping[str, str], environ: Mapping[str, str]) -> Iterator[str]:
+    """The files in order; `found` fills meanwhile, and may name the environment."""
+
+    def app_env() -> str:
+        return environ.get("APP_ENV") or found.get("APP_ENV", "")
+
+    yield ".env"
+    if app_env() != "test":  # tests have the same result on each machine
+        yield ".env.local"
+    name = app_env()
+    if name and name != "local" and "/" not in name and "\0" not in name:
+        yield f".env.{name}"
+        yield f".env.{name}.local"
+
+
+def _read(path: Path) -> dict[str, str]:
     try:
         values = dotenv_values(path, interpolate=False) if path.exists() else {}
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigError(f"{path}: cannot be read ({reason}); run this as the user the application runs as") from None
-    return {name: value for name, value in values.items() if value is not None} | dict(environ)
-
-
-def expand(value: Any, environment: Mapping[str, str], where: str, mistakes: Mistakes) -> Any:
-    """`value` with every ``%env(NAME)%`` in its texts replaced, and ``%%`` by ``%``, as Symfony does.
-
-    where: the key, for the error.
-    """
-    if isinstance(value, Mapping):
-        return {key: expand(item, environment, f"{where}.{key}", mistakes) for key, item in value.items()}
-    if isinstance(value, list):
-        return [expand(item, environment, f"{where}.{index}", mistakes) for index, item in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-
-    def lookup(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name is None:
-            return "%"
-        if not _NAME.fullmatch(name):
-            raise mistakes.error(where, f"found %env({name})%; allowed: %env(NAME)% without processors")
-        if name not in environment:
-            reason = f"the environment variable {name} is not set; set it, or write it into .env beside the file"
-            raise mistakes.error(where, reason)
-        try:
-            environment[name].encode()
-        except UnicodeEncodeError:
-            raise mistakes.error(where, f"the environment variable {name} is not UTF-8 text") from None
-        return environment[name]
-
-    expanded = _ENV.sub(lookup, value)
-    if "%env(" in value:
-        mistakes.expanded(expanded, value)
-    return expanded
+    for name, value in values.items():
+        if "\0" in name or "\0" in (value or ""):
+            raise ConfigError(f"{path}: holds a NUL byte, which no variable can have; write the file again as text")
+    return {name: value for name, value in values.items() if value is not None}

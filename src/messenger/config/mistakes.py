@@ -41,9 +41,12 @@ class Mistakes:
         self._root = root
         self._written: dict[str, str] = {}
 
-    def expanded(self, text: str, written: str) -> None:
-        """A text that the environment has a part in is shown as it was written: it may have a secret in it."""
-        self._written[text] = written
+    def expanded(self, value: Any, written: str) -> None:
+        """Have errors show `written` instead of the texts in `value`: what the environment gave may be a secret."""
+        if isinstance(value, str):
+            self._written[value] = written
+        for item in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+            self.expanded(item, written)
 
     def found(self, value: Any) -> str:
         """A value for an error."""
@@ -71,7 +74,16 @@ class Mistakes:
         if "enum value" in what:
             return self.error(key, f"found {found}; allowed: {_choices_at(wanted, path)}")
         allowed = what.replace("Expected ", "").replace("`", "").split(", got ")[0]
-        return self.error(key, f"found {found}; allowed: {_TYPES.sub(lambda m: _WORDS[m[0]], allowed)}")
+        allowed = _TYPES.sub(lambda m: _WORDS[m[0]], allowed)
+        return self.error(key, f"found {found}; allowed: {allowed}{_cast(found, allowed)}")
+
+
+def _cast(found: str, allowed: str) -> str:
+    """How a variable becomes a number or a switch, where that is what is missing."""
+    for words, processor in (("a whole number", "int"), ("a number", "float"), ("true or false", "bool")):
+        if words in allowed and "%env(" in found:
+            return f"; %env({processor}:NAME)% makes one of a variable"
+    return ""
 
 
 def _keys_at(wanted: Any, path: str) -> list[str]:

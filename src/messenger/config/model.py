@@ -56,6 +56,7 @@ class TransportConfig(Struct, frozen=True, forbid_unknown_fields=True):
     consumes that one passes it on; [see there](outbox.md).
     rate_limiter: The one of `rate_limiters` that says how often messages of this transport are handled.
     weight: Its share when `consume --order=weighted` serves several transports.
+    priority: Where it stands with `consume --all`: higher first, equal ones in the order of the file.
     serializer: Symfony's key; JSON is what is always used, so there is one choice.
     """
 
@@ -68,6 +69,7 @@ class TransportConfig(Struct, frozen=True, forbid_unknown_fields=True):
     outbox: str | None = None
     rate_limiter: str | None = None
     weight: Annotated[int, Meta(ge=1)] = 1
+    priority: int = 0
     serializer: SerializerName | None = None
 
 
@@ -99,7 +101,7 @@ class BusConfig(Struct, frozen=True, forbid_unknown_fields=True):
     default_middleware: The built-in middleware: on, off, on without the check for a handler, or a map that says
     each of these.
     middleware: The application's own steps, in order: dotted class names, or `{class: [argument, …]}`; or
-    `doctrine_transaction`; [see below](#middleware).
+    `doctrine_transaction`, or with `default_middleware: false` Symfony's built-in steps; [see below](#middleware).
     """
 
     default_middleware: DefaultMiddlewareConfig | bool | Literal["allow_no_handlers"] = DefaultMiddlewareConfig()
@@ -130,6 +132,10 @@ class MessengerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     infrastructure_errors: Exceptions, by their dotted names, that say that something handlers need is away, such as
     `sqlalchemy.exc.OperationalError`: the message goes back without using up a try, and the worker waits.
     serializer: Symfony's choice of a serializer.
+    enabled: Symfony's key; `true` is the one choice, for this file is only read where messages are handled.
+    reset_on_message: Symfony's key; `true` is the one choice, and `messenger consume --no-reset` the other.
+    stop_worker_on_signals: More signals that let a worker finish its message and stop, e.g. `SIGUSR1`, beside
+    SIGTERM, SIGINT, SIGQUIT and SIGHUP, which always do.
     signing: The key of [signed messages](signing.md). Not set: none may be signed.
     """
 
@@ -147,4 +153,15 @@ class MessengerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     handler_timeout: Seconds | None = None
     infrastructure_errors: list[str] = []
     serializer: SerializerConfig = SerializerConfig()
+    enabled: bool = True
+    reset_on_message: bool | None = None
+    stop_worker_on_signals: list[str | int] = []
     signing: SigningConfig | None = None
+
+    def __post_init__(self) -> None:
+        if not self.enabled:
+            raise ValueError("found enabled: false; allowed: true, or no such key")
+        if self.reset_on_message is False:
+            raise ValueError(
+                "found reset_on_message: false; allowed: true; for false, run messenger consume with --no-reset"
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Collection, Iterator, Mapping
 
 from messenger.config.mistakes import Mistakes
@@ -15,6 +16,9 @@ def check_references(config: MessengerConfig, mistakes: Mistakes) -> None:
             allowed = ", ".join(known) or "none"
             raise mistakes.error(where, f"found {mistakes.found(name)}, which is no {what}; allowed: {allowed}")
     _check_outboxes(config, mistakes)
+    _check_failure_transports(config, mistakes)
+    for index, name in enumerate(config.stop_worker_on_signals):
+        _check_signal(f"stop_worker_on_signals[{index}]", name, mistakes)
     if len(config.buses) > 1 and config.default_bus is None:
         raise mistakes.error("default_bus", f"missing; allowed: {', '.join(config.buses)}")
 
@@ -31,6 +35,32 @@ def _references(config: MessengerConfig) -> Iterator[tuple[str, object, str, Col
             yield f"routing.{key}", name, "transport", config.transports
     if config.buses:
         yield "default_bus", config.default_bus, "bus", config.buses
+
+
+def _check_failure_transports(config: MessengerConfig, mistakes: Mistakes) -> None:
+    """A failure transport must keep what it is given."""
+    named = {"failure_transport": config.failure_transport} | {
+        f"transports.{name}.failure_transport": transport.failure_transport
+        for name, transport in config.transports.items()
+    }
+    for where, name in named.items():
+        if isinstance(name, str) and config.transports[name].dsn.startswith("sync:"):
+            raise mistakes.error(
+                where,
+                f"found {mistakes.found(name)}, which is sync:// and would handle a failed message at once, again and "
+                "again; allowed: a transport that keeps messages, or null to discard them",
+            )
+
+
+def _check_signal(where: str, name: str | int, mistakes: Mistakes) -> None:
+    try:
+        found = signal.Signals[name] if isinstance(name, str) else signal.Signals(name)
+    except (KeyError, ValueError):
+        found = None
+    if found in (None, signal.SIGKILL, signal.SIGSTOP):
+        raise mistakes.error(
+            where, f"found {mistakes.found(name)}, which is no signal that can be caught; allowed: e.g. SIGUSR1"
+        )
 
 
 def _check_outboxes(config: MessengerConfig, mistakes: Mistakes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from messenger.errors import ConfigError
@@ -13,24 +13,65 @@ from messenger.importing import import_name, make
 from messenger.middleware.base import Middleware
 from messenger.transports.base import TransportContext
 
+_PREFIX = "messenger.middleware."  # Symfony takes the names of its services as well
 # Middleware of this package that a bus has only when messenger.yaml names it. Each is imported then, and not before.
 _BUILT_IN = {"doctrine_transaction": "messenger.middleware.sql_transaction:create"}
+# Symfony's steps that have nothing to do here: a profiler's, one for AMQP, one for an interface of PHP messages.
+_NOTHING_TO_DO = ("traceable", "reject_redelivered_message_middleware", "add_default_stamps_middleware")
+# Symfony's steps that have no counterpart, and what serves instead.
+_INSTEAD = {
+    "validation": "let the message class check itself: raise in its __post_init__, or make it a pydantic model",
+    "router_context": "nothing here makes URLs from routes",
+    "doctrine_ping_connection": "name the errors of a lost connection in infrastructure_errors, and test the "
+    "connection in a reset hook (Application.on_reset)",
+    "doctrine_close_connection": "close the connection in a reset hook (Application.on_reset)",
+    "doctrine_open_transaction_logger": "doctrine_transaction ends its transaction itself",
+}
+MakeStep = Callable[[Sequence[Any]], Middleware]
 
 
 def make_named(
-    item: str | Mapping[str, Any], where: str, context: TransportContext, arguments: HandlerArguments
-) -> Middleware:
-    """An item of a bus's `middleware`: a dotted class name or a built-in's name, alone or with a list of arguments.
+    item: str | Mapping[str, Any],
+    where: str,
+    context: TransportContext,
+    arguments: HandlerArguments,
+    chain: Mapping[str, MakeStep],
+    *,
+    is_complete: bool,
+) -> Middleware | None:
+    """Make an item of a bus's `middleware`: a dotted class name or Symfony's name of a step, perhaps with arguments.
 
-    where: file and key, for the error. context, arguments: what built-in middleware gets from the application.
+    Args:
+        item: The name, or a map of it to a list of arguments.
+        where: File and key, for the error.
+        context: What built-in middleware gets from the application.
+        arguments: What built-in middleware gets from the application.
+        chain: How the steps of the built-in chain are made, by Symfony's names.
+        is_complete: Whether the bus has that chain anyway.
 
-    Raises ConfigError, one line.
+    Returns:
+        The step; None for one of Symfony's that has nothing to do here.
+
+    Raises:
+        ConfigError: The step cannot be made, in one line.
     """
-    name, given = (item, []) if isinstance(item, str) else next(iter(item.items()))
+    name, given = (item, None) if isinstance(item, str) else next(iter(item.items()))
+    given = [] if given is None else given
     if not isinstance(given, list):
         raise ConfigError(f"{where}: found no list after {name!r}; allowed: {{{name!r}: [argument, …]}}")
-    if name in _BUILT_IN:
-        create = pkgutil.resolve_name(_BUILT_IN[name])
+    step = name.removeprefix(_PREFIX)
+    if step in _INSTEAD:
+        raise ConfigError(f"{where}: found {name!r}, which is Symfony's alone; take it away: {_INSTEAD[step]}")
+    if step in _NOTHING_TO_DO:
+        return None
+    if step in chain:
+        if is_complete:
+            raise ConfigError(f"{where}: the bus has {name!r} already; take it away, or set default_middleware: false")
+        if given and step != "add_bus_name_stamp_middleware":
+            raise ConfigError(f"{where}: {name!r} takes no arguments; take them away")
+        return chain[step](given)
+    if step in _BUILT_IN:
+        create = pkgutil.resolve_name(_BUILT_IN[step])
         return cast(Middleware, create(given, where, context, arguments))
     cls = import_name(name, where)
     handle = getattr(cls, "handle", None)

@@ -14,6 +14,7 @@ from messenger.errors import MessengerError
 from messenger.worker.backoff import Backoff
 from messenger.worker.options import WorkerOptions
 from messenger.worker.order import make_order
+from messenger.worker.reset import reset_every
 from messenger.worker.settle import Settlement, message_type
 from messenger.worker.source import Source
 from messenger.worker.status import Held, WorkerStatus
@@ -40,7 +41,7 @@ class Loop:
         self._order = make_order(self.options.order, self.sources)
         self._taken: list[Held] = []
         self._resources = Backoff()
-        self._reset = self.application.reset if self.options.reset else lambda: None
+        self._reset = reset_every(self.options.reset_every, self.application.reset)
 
     def finish(self) -> bool:
         """Call the batch handlers with what they have, and settle what waits for it. False when something is left."""

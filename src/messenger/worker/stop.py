@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -61,14 +61,18 @@ class StopRequest(Flag):
 
 
 @contextmanager
-def stop_by_signals(stop: StopRequest) -> Iterator[None]:
-    """Inside, SIGTERM, SIGINT and SIGQUIT request a stop after the current message (spec section 15)."""
+def stop_by_signals(stop: StopRequest, also: Iterable[str | int] = ()) -> Iterator[None]:
+    """Inside, SIGNALS request a stop after the current message (spec section 15).
+
+    also: names or numbers of more signals that do.
+    """
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         stop.signals += 1
         stop.request(signal.Signals(number).name)
 
-    previous = {number: signal.signal(number, on_signal) for number in SIGNALS}
+    more = [signal.Signals[name] if isinstance(name, str) else signal.Signals(name) for name in also]
+    previous = {number: signal.signal(number, on_signal) for number in {*SIGNALS, *more}}
     try:
         yield
     finally:

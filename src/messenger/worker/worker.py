@@ -78,7 +78,7 @@ class Worker:
 
         A message that was begun is finished and settled first.
         """
-        with stop_by_signals(self.stop):
+        with stop_by_signals(self.stop, self.application.config.stop_worker_on_signals):
             try:
                 self._connect(self.at_start)
                 self.beat.start()

@@ -77,6 +77,16 @@ def test_no_reset(project: Project) -> None:
     assert project.events() == ["start a", "done a"]
 
 
+def test_reset_hooks_after_so_many_messages(project: Project) -> None:
+    project.write("wiring.py", SETUP)
+    project.write("messenger.yaml", YAML + "  setup: wiring.setup\n")
+    for name in "abcd":
+        project.send(name)
+    assert project.worker("async", "--limit", "4", "--no-reset=3").code() == 0
+    events = [event for event in project.events() if event.startswith(("done", "reset"))]
+    assert events == ["done a", "done b", "done c", "reset -", "done d"]
+
+
 def test_while_a_hook_fails_no_message_is_taken(project: Project) -> None:
     project.write("wiring.py", SETUP)
     project.write("messenger.yaml", YAML + "  setup: wiring.setup\n")

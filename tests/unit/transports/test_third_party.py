@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from messenger import ConfigError
+from messenger.checks.application import check_application
 from messenger.stamps import SentStamp
 from tests.unit.application_project import Project
 
@@ -23,6 +24,8 @@ class Kafka:
         return envelope
 
     def close(self): ...
+
+    keepalive_interval = float("inf")
 
 def create(name, dsn, options, context):
     return Kafka(name, dsn, options)
@@ -56,6 +59,17 @@ def test_an_entry_point_names_the_factory_of_a_scheme(project: Project) -> None:
     assert [envelope.message for envelope in made.held] == [project.Sms("hi")]
     assert sent.last(SentStamp) == SentStamp("async")
     application.close()
+
+
+@pytest.mark.usefixtures("_installed")
+def test_one_that_cannot_be_listed_is_no_failure_transport(project: Project) -> None:
+    application = project.load(
+        "  failure_transport: kafka\n", transports="async: 'redis://h', kafka: 'kafka://broker/topic'"
+    )
+    found = {(finding.check, finding.where): finding for finding in check_application(application)}
+    finding = found["failure-transport", "transport async"]
+    assert finding.level == "fail"
+    assert finding.found.startswith("failed messages go to 'kafka', which cannot be listed")
 
 
 @pytest.mark.usefixtures("_installed")
