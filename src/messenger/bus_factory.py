@@ -85,7 +85,12 @@ class BusFactory:
                 self.senders_for, allow_no_senders=checks.allow_no_senders
             ),
             "handle_message": lambda given: middleware.HandleMessage(
-                self.handlers, self.arguments, self._caller, self.batches, name, checks.allow_no_handlers
+                self.handlers,
+                self.arguments,
+                self._caller,
+                self.batches,
+                name,
+                given == [True] or checks.allow_no_handlers,
             ),
         }
 

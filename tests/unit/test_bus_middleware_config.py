@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from messenger import ConfigError
+from messenger import ConfigError, NoHandlerForMessage
 from messenger.stamps import BusNameStamp, ReceivedStamp, SentStamp
 from tests.unit.application_project import MODULE, Project
 
@@ -74,6 +74,24 @@ def test_without_the_built_in_ones_they_are_the_whole_chain(project: Project) ->
     assert [entry[0] for entry in project.ran] == ["before", "after"]
 
 
+def test_symfonys_names_of_the_built_in_steps(project: Project) -> None:
+    steps = "[add_bus_name_stamp_middleware: [main], MODULE.Audit, reject_redelivered_message_middleware, send_message"
+    yaml = bus(f"{steps}, messenger.middleware.handle_message]", ", default_middleware: false")
+    sent = project.load(yaml + ROUTED, module=OWN).dispatch(project.Mail("hi"))
+    assert [entry[0] for entry in project.ran] == ["before", "after"]
+    assert sent.last(SentStamp) == SentStamp("async")
+    assert sent.last(BusNameStamp) == BusNameStamp("main")
+    assert sent.id is not None
+
+
+def test_a_named_step_may_allow_messages_without_a_handler(project: Project) -> None:
+    yaml = bus("[handle_message: [true]]", ", default_middleware: false")
+    project.load(yaml, module=OWN).dispatch(project.OnlySent("hi"))
+    yaml = bus("[handle_message]", ", default_middleware: false")
+    with pytest.raises(NoHandlerForMessage):
+        project.load(yaml, module=OWN).dispatch(project.OnlySent("hi"))
+
+
 def test_one_with_a_close_is_closed_with_the_application(project: Project) -> None:
     closing = OWN + "    def close(self): ran.append('closed')\n"
     project.load(bus("[MODULE.Needs: [x]]"), module=closing).close()
@@ -89,7 +107,8 @@ def test_one_with_a_close_is_closed_with_the_application(project: Project) -> No
         ("[router_context]", "middleware[0]: found 'router_context', which is Symfony's alone; take it away: nothing"),
         ("[messenger.middleware.doctrine_ping_connection]", "middleware[0]: found 'messenger.middleware.doctrine_ping"),
         ("[MODULE.Audit, send_message]", "middleware[1]: the bus has 'send_message' already; take it away, or set"),
-        ("[{send_message: [5]}], default_middleware: false", "middleware[0]: 'send_message' takes no arguments"),
+        ("[{send_message: [5]}], default_middleware: false", "middleware[0]: 'send_message' takes no such arguments"),
+        ("[{handle_message: [5]}], default_middleware: false", "middleware[0]: 'handle_message' takes no such arg"),
         ("nodots", "middleware[0]: found 'nodots'; allowed: a dotted name"),
         ("[MODULE.NoHandle]", "middleware[0]: 'MODULE.NoHandle' is no middleware: it must be a class with handle("),
         ("[MODULE.ran]", "middleware[0]: 'MODULE.ran' is no middleware"),

@@ -67,8 +67,8 @@ def make_named(
     if step in chain:
         if is_complete:
             raise ConfigError(f"{where}: the bus has {name!r} already; take it away, or set default_middleware: false")
-        if given and step != "add_bus_name_stamp_middleware":
-            raise ConfigError(f"{where}: {name!r} takes no arguments; take them away")
+        if given and not _fits(step, given):
+            raise ConfigError(f"{where}: {name!r} takes no such arguments; take them away")
         return chain[step](given)
     if step in _BUILT_IN:
         create = pkgutil.resolve_name(_BUILT_IN[step])
@@ -80,3 +80,9 @@ def make_named(
     if inspect.iscoroutinefunction(handle) or inspect.isgeneratorfunction(handle):
         raise ConfigError(f"{where}: {name!r} is no middleware: its handle is async or a generator; write a plain def")
     return cast(Middleware, make(cls, given, name, where))
+
+
+def _fits(step: str, given: Sequence[Any]) -> bool:
+    """Whether Symfony has these arguments: a bus's name, and whether a message without a handler is no error."""
+    kind = {"add_bus_name_stamp_middleware": str, "handle_message": bool}.get(step)
+    return kind is not None and len(given) == 1 and isinstance(given[0], kind)
