@@ -268,3 +268,9 @@ def test_the_operators_command_runs_the_live_release_through_it(tmp_path: Path) 
     bounded = [f"{root}/bin/messenger", "--within", "0.3", "60"]
     ran = subprocess.run(bounded, capture_output=True, text=True, check=False)
     assert os.geteuid() != 0 or ran.returncode == 124
+
+
+def test_a_umask_of_its_own() -> None:
+    ran = run("--exec", "--umask", "002", USER, "--", PYTHON, "-c", STATUS)
+    assert json.loads(ran.stdout)["Umask"] == "0002"
+    assert run("--umask", "rwx", USER, "--", "/bin/true").returncode == 64

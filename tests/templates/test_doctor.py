@@ -82,7 +82,7 @@ def test_what_is_wrong_is_named(host: dict[str, Any], where: str, found: str) ->
 
 
 def test_all_of_it_is_found_at_once() -> None:
-    assert len(findings({"python": "3.9", "free_megabytes": 1}, messenger_app_name="Sms")) == 3
+    assert len(findings({"python": "3.9", "free_megabytes": 1, "free_inodes": 1})) == 3
 
 
 def test_a_python_that_is_not_there() -> None:

@@ -189,7 +189,7 @@ def test_defaults(app_root: Path) -> None:
     assert sorted(processes) == ["messenger-consume_00", "messenger-consume_01"]
     process = processes["messenger-consume_01"]
     assert process.command == (
-        f"{app_root}/bin/as-user --exec {getpass.getuser()} -- "
+        f"{app_root}/bin/as-user --exec --umask 027 {getpass.getuser()} -- "
         f"{app_root}/current/venv/bin/messenger consume async --min-uptime 6 --stop-deadline 55"
     )
     assert (process.uid, process.umask) == (0, 0o027)
@@ -310,7 +310,9 @@ def test_the_deadline_may_be_set_for_all_and_for_one_pool(app_root: Path) -> Non
     assert stop_deadline(app_root, POOL | {"stop_deadline": 0}, messenger_worker_stop_deadline=30) == 55
 
 
-@pytest.mark.parametrize(("stop_deadline", "accepted"), [(0, True), (59, True), ("59.5", True), (60, False), (75, False)])
+@pytest.mark.parametrize(
+    ("stop_deadline", "accepted"), [(0, True), (59, True), ("59.5", True), (60, False), (75, False)]
+)
 def test_the_role_refuses_a_deadline_that_supervisor_would_not_wait_for(stop_deadline: Any, accepted: bool) -> None:
     found = findings(POOL, messenger_worker_stop_deadline=stop_deadline)
     assert bool(found) is not accepted
@@ -353,10 +355,13 @@ def test_expansions_of_supervisor_pass_through(app_root: Path, layout: str) -> N
     pool = POOL | {"processes": 2, "environment": value}
     processes = loaded(rendered(app_root, pool, messenger_worker_layout=layout))
     names = [process.environment["MESSENGER_CONSUMER_NAME"] for process in processes.values()]
-    assert sorted(names) == {
-        "numprocs": ["messenger-consume_00", "messenger-consume_01"],
-        "slots": ["messenger-consume-00_00", "messenger-consume-01_01"],
-    }[layout]
+    assert (
+        sorted(names)
+        == {
+            "numprocs": ["messenger-consume_00", "messenger-consume_01"],
+            "slots": ["messenger-consume-00_00", "messenger-consume-01_01"],
+        }[layout]
+    )
     assert {process.environment["OTHER"][-8:] for process in processes.values()} == {"5%(x)s %d"[-8:]}
 
 
@@ -375,7 +380,7 @@ def test_a_template_of_one_s_own_is_what_is_wanted_in_force(app_root: Path, tmp_
     before = evaluate(wanted, "messenger_worker", **variables)
     assert evaluate(wanted, "messenger_worker", **variables, messenger_worker_template=str(copy)) != before
     file = app_root / "messenger-worker.conf"
-    file.write_text(render(copy, "messenger_worker", **variables).replace("exec sms", f"exec {getpass.getuser()}"))
+    file.write_text(render(copy, "messenger_worker", **variables).replace("027 sms", f"027 {getpass.getuser()}"))
     assert {process.umask for process in loaded(file).values()} == {0o022}
     assert check(file, "messenger-consume").returncode == 0
 

@@ -133,7 +133,9 @@ class Inputs:
         kind = option.get("elements", "str")
         for position, entry in enumerate(value, 1):
             if "options" in option and isinstance(entry, Mapping):
-                yield from self._entry(rule, f"{where} ({shown(entry.get('name', position)).strip(QUOTES)})", entry, option["options"])
+                yield from self._entry(
+                    rule, f"{where} ({shown(entry.get('name', position)).strip(QUOTES)})", entry, option["options"]
+                )
             elif not is_kind(entry, kind):
                 yield self._unfit(where, f"{name} {position}".strip(), entry, KINDS[kind])
             elif not self._fits(entry, limits):
@@ -165,7 +167,7 @@ class Inputs:
     def _fits(value: Any, limits: Map) -> bool:
         if limits.get("quoted") and not isinstance(value, str):
             return False
-        return "like" not in limits or re.fullmatch(limits["like"], str(value), re.ASCII) is not None
+        return "like" not in limits or re.fullmatch(limits["like"], str(value), re.ASCII | re.VERBOSE) is not None
 
     @staticmethod
     def _unfit(where: str, name: str, value: Any, wanted: str, tell: bool = False) -> Finding:
