@@ -10,23 +10,42 @@ import msgspec
 
 from messenger.errors import MessageDecodingFailed, MessageEncodingFailed
 from messenger.messages import dotted_name, is_message_class
+from messenger.wire.arrival import what_cannot_be_written, what_is_lost
+from messenger.wire.exact_types import exact_types_check
 
 
 class BodyCodec(NamedTuple):
-    """How one message class is written and read. Both raise what its own code likes."""
+    """How one message class is written and read. All but `is_exact` raise what its own code likes.
 
-    encode: Callable[[Any], str]
+    encoders: the second one is for what does not come back from the first. is_exact: see `exact_types_check`.
+    """
+
+    encoders: tuple[Callable[[Any], str], ...]
     decode: Callable[[str], Any]
+    is_exact: Callable[[object], bool]
 
 
 def encode_body(message: object) -> str:
-    """The message as a JSON object. Raises MessageEncodingFailed."""
+    """The message as a JSON object from which an equal message is read.
+
+    Raises MessageEncodingFailed, naming field and value, when it cannot be written or would not arrive as it is.
+    """
     cls: type = type(message)
     codec = _codec(cls)
-    try:
-        return codec.encode(message)
-    except Exception as error:
-        raise MessageEncodingFailed(f"{dotted_name(cls)} cannot be written as JSON: {error}") from error
+    problem = ""
+    for encode in codec.encoders:
+        try:
+            body = encode(message)
+        except Exception as error:
+            where = what_cannot_be_written(message, msgspec.json.encode) if len(codec.encoders) == 1 else ""
+            raise MessageEncodingFailed(f"{dotted_name(cls)} cannot be written as JSON: {where}{error}") from error
+        if codec.is_exact(message):
+            return body
+        lost = what_is_lost(message, body, codec.decode)
+        if not lost:
+            return body
+        problem = problem or lost
+    raise MessageEncodingFailed(f"{dotted_name(cls)} would not arrive as it is: {problem}")
 
 
 def decode_body(cls: type, body: str) -> object:
@@ -43,7 +62,8 @@ def decode_body(cls: type, body: str) -> object:
 @cache
 def _codec(cls: Any) -> BodyCodec:
     if hasattr(cls, "model_validate_json"):
-        return BodyCodec(cls.model_dump_json, cls.model_validate_json)
+        by_alias, by_name = (_pydantic_encoder(cls, by_alias) for by_alias in (True, False))
+        return BodyCodec((by_alias, by_name), cls.model_validate_json, exact_types_check(cls))
     if not is_message_class(cls):
         raise MessageEncodingFailed(
             f"{dotted_name(cls)} cannot be sent: a message is a dataclass, an attrs class, a msgspec Struct "
@@ -54,4 +74,9 @@ def _codec(cls: Any) -> BodyCodec:
         decoder = msgspec.json.Decoder(cls)
     except (TypeError, NameError) as error:
         raise MessageEncodingFailed(f"{dotted_name(cls)} has a field whose type JSON cannot carry: {error}") from error
-    return BodyCodec(lambda message: encoder.encode(message).decode(), decoder.decode)
+    return BodyCodec((lambda message: encoder.encode(message).decode(),), decoder.decode, exact_types_check(cls))
+
+
+def _pydantic_encoder(cls: Any, by_alias: bool) -> Callable[[Any], str]:
+    """A model is read by its aliases, unless it says otherwise. warnings: what they are about is found and refused."""
+    return lambda message: cls.model_dump_json(message, by_alias=by_alias, round_trip=True, warnings=False)
