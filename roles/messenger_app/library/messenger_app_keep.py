@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.messenger_audit import add
+from ansible.module_utils.messenger_releases import marked, set_mark
 
 DOCUMENTATION = r"""
 module: messenger_app_keep
@@ -61,9 +62,8 @@ def settle(asked: dict[str, Any]) -> list[str]:
         group = str(file["group"])
         if keep(Path(file["path"]), int(file["mode"], 8), int(group) if group.isdigit() else group):
             done.append(f"kept {file['path']}")
-    if not (release / ".good").exists():
-        (release / ".good").write_text(f"{release.name}\n")
-        (release / ".good").chmod(0o644)
+    if not marked(release, "good"):
+        set_mark(release, "good", release.name)
         done.append("marked as good")
     for file, words in ((release / ".bad", "no longer bad"), (note, "restarted")):
         if file.exists():

@@ -28,10 +28,12 @@ options:
   asked_at: {description: Seconds since 1970 on the controller; it comes back as given., type: float, required: true}
   root: {description: The application's directory., type: path, required: true}
   user: {description: The application's user., type: str, required: true}
+  builder: {description: The user that unpacks packages., type: str, required: true}
   package: {description: A Debian package., type: str, required: true}
   python: {description: The Python that releases are made with., type: path, required: true}
   addresses: {description: "What must be reachable, as HOST[:PORT].", type: list, elements: str, default: []}
   paths: {description: What to look at., type: list, elements: path, default: []}
+  writable: {description: Directories that the application may write to., type: list, elements: path, default: []}
 author: messenger-kit
 """
 
@@ -47,6 +49,11 @@ free_megabytes: {description: On its disk., returned: always, type: int}
 free_inodes: {description: On its disk; null where there is no fixed number of them., returned: always, type: int}
 refused: {description: Which of the addresses cannot be reached, and why., returned: always, type: dict}
 group: {description: Id of the user's group; null where there is no such user., returned: always, type: str}
+builder: {description: Whether the user that unpacks packages is there., returned: always, type: bool}
+exposed:
+  description: Directories on the way to C(root), to C(writable) and to C(python) that others than root may change.
+  returned: always
+  type: list
 package: {description: Whether the package is installed., returned: always, type: bool}
 seen: {description: What is at those of C(paths) that are there., returned: always, type: list}
 releases: {description: "C(current), C(releases) and C(environments), as M(messenger_app_releases) says.",
@@ -122,12 +129,30 @@ def seen(path: str) -> dict[str, Any] | None:
     return row
 
 
+def exposed(paths: Iterable[str]) -> list[str]:
+    """The directories on the way to PATHS in which others than root could put something else into the place of one."""
+    found = []
+    for path in paths:
+        ways = {Path(os.path.abspath(path)), Path(os.path.realpath(path))}
+        for directory in sorted({parent for way in ways for parent in way.parents}):
+            try:
+                there = directory.stat()
+            except OSError:
+                continue
+            others = there.st_mode & 0o022 and not there.st_mode & stat.S_ISVTX
+            if there.st_uid != os.geteuid() or others:
+                found.append(str(directory))
+    return sorted(set(found))
+
+
 def interpreter(python: str) -> dict[str, Any]:
     """What PYTHON says of itself."""
     try:
-        ran = subprocess.run([python, "-"], input=INTERPRETER, capture_output=True, text=True, check=False)
-    except OSError as error:
-        return {"python_said": error.strerror or str(error)}
+        ran = subprocess.run(
+            [python, "-I", "-"], input=INTERPRETER, capture_output=True, text=True, check=False, cwd="/", timeout=30
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return {"python_said": getattr(error, "strerror", None) or str(error)}
     if ran.returncode != 0:
         return {"python_said": (ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"])[-1]}
     said: dict[str, Any] = json.loads(ran.stdout)
@@ -149,6 +174,8 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
         "free_inodes": disk.f_favail if disk.f_files else None,
         "refused": refused(asked["addresses"]),
         "group": group(asked["user"]),
+        "builder": group(asked["builder"]) is not None,
+        "exposed": exposed([asked["root"], asked["python"], *asked["writable"]]),
         "package": installed(asked["package"]),
         "seen": [row for row in map(seen, asked["paths"]) if row],
         "releases": {
@@ -166,10 +193,12 @@ def main() -> None:
             "asked_at": {"type": "float", "required": True},
             "root": {"type": "path", "required": True},
             "user": {"type": "str", "required": True},
+            "builder": {"type": "str", "required": True},
             "package": {"type": "str", "required": True},
             "python": {"type": "path", "required": True},
             "addresses": {"type": "list", "elements": "str", "default": []},
             "paths": {"type": "list", "elements": "path", "default": []},
+            "writable": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,
     )

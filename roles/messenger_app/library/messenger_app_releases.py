@@ -52,7 +52,8 @@ releases:
     built: {description: "C(by), C(at), C(source), C(revision), C(fingerprint); empty where unknown.", type: dict}
     fingerprint: {description: What its content was., type: str}
     fits: {description: Its environment works with the host's Python., type: bool}
-    pids: {description: Processes that run in it., type: list}
+    pids: {description: Processes that run in it; the first twenty., type: list}
+    processes: {description: How many run in it., type: int}
     why: {description: Why it is bad., type: str}
 environments:
   description: Names of the environments that are completely built.

@@ -5,36 +5,78 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from pathlib import Path
 from typing import Any
 
-RELEASE_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}$")
+from ansible.module_utils.messenger_process import printable
+from ansible.module_utils.messenger_tree import OPENED, is_roots
+
+RELEASE_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8,64}$")
+BYTES = 1 << 16  # of a mark, of release.json, and of a command line
+MOST_PIDS = 20
+
+
+def opened(file: Path) -> int | None:
+    """A descriptor of FILE if it is a plain file that only root may change, and nothing is a link."""
+    try:
+        descriptor = os.open(file, OPENED)
+    except OSError:
+        return None
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and is_roots(found):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def text(file: Path) -> str:
-    """Content of FILE, empty if there is none."""
-    try:
-        return file.read_text(errors="replace").strip()
-    except OSError:
+    """What root wrote into FILE, or the beginning of it; empty if there is no file of root's."""
+    descriptor = opened(file)
+    if descriptor is None:
         return ""
+    with os.fdopen(descriptor, "rb") as content:
+        return content.read(BYTES).decode(errors="replace").strip()
+
+
+def marked(directory: Path, mark: str) -> bool:
+    """Whether root has set MARK in a directory that only root may change."""
+    try:
+        if not is_roots(os.lstat(directory)):
+            return False
+    except OSError:
+        return False
+    descriptor = opened(directory / f".{mark}")
+    if descriptor is not None:
+        os.close(descriptor)
+    return descriptor is not None
+
+
+def set_mark(directory: Path, mark: str, content: str) -> None:
+    """Set MARK in DIRECTORY, whole or not at all, for the group of the directory to read."""
+    new = directory / f".{mark}.new"
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as made:
+        os.fchown(descriptor, -1, directory.stat().st_gid)
+        os.fchmod(descriptor, 0o640)
+        made.write(f"{content}\n")
+    new.replace(directory / f".{mark}")
 
 
 def state(release: Path) -> str:
     """How far RELEASE came."""
-    for mark in ("bad", "good", "ready"):
-        if (release / f".{mark}").exists():
-            return mark
-    return "building"
+    return next((mark for mark in ("bad", "good", "ready") if marked(release, mark)), "building")
 
 
 def built(release: Path) -> dict[str, str]:
-    """Who built RELEASE, when and from what. One from before this was noted says nothing."""
+    """Who built RELEASE, when and from what, as far as it is known."""
     try:
         noted = json.loads(text(release / "release.json"))
     except ValueError:
         noted = {}
     known = noted if isinstance(noted, dict) else {}
-    return {name: str(known.get(name) or "") for name in ("by", "at", "source", "revision", "fingerprint")}
+    return {name: printable(str(known.get(name) or "")) for name in ("by", "at", "source", "revision", "fingerprint")}
 
 
 def shown(how_far: str, live: bool) -> str:
@@ -51,7 +93,7 @@ def fits(release: Path) -> bool:
     return (
         python.exists()
         and (release / "venv" / "lib" / python.resolve().name).is_dir()
-        and (not environment.is_symlink() or (environment / ".ready").exists())
+        and (not environment.is_symlink() or marked(environment.resolve(), "ready"))
     )
 
 
@@ -65,7 +107,8 @@ def running() -> dict[str, list[int]]:
         if entry.name.isdigit():
             try:
                 where = os.readlink(entry / "cwd").removesuffix(" (deleted)")
-                interpreter = os.fsdecode((entry / "cmdline").read_bytes().split(b"\0")[0])
+                with (entry / "cmdline").open("rb", buffering=0) as words:
+                    interpreter = os.fsdecode(words.read(BYTES).split(b"\0")[0])
             except OSError:  # gone meanwhile, or a kernel thread
                 continue
             for place in {where, interpreter}:
@@ -85,21 +128,21 @@ def releases(root: Path, current: str = "") -> list[dict[str, Any]]:
             "state": state(release),
             "shown": shown(state(release), release.name == current),
             "built": built(release),
-            "fingerprint": text(release / ".ready"),
+            "fingerprint": text(release / ".ready") if marked(release, "ready") else "",
             "fits": fits(release),
-            "why": text(release / ".bad"),
-            "pids": sorted(
-                {
-                    pid
-                    for where, pids in processes.items()
-                    if Path(where).is_relative_to(release.resolve())
-                    for pid in pids
-                }
-            ),
+            "why": printable(text(release / ".bad")),
+            **_running_in(release, processes),
         }
         for release in sorted(directory.iterdir(), key=lambda entry: entry.name, reverse=True)
         if RELEASE_ID.match(release.name) and release.is_dir()
     ]
+
+
+def _running_in(release: Path, processes: dict[str, list[int]]) -> dict[str, Any]:
+    """The lowest process ids of those that run in RELEASE, and how many there are."""
+    place = release.resolve()
+    pids = {pid for where, found in processes.items() if Path(where).is_relative_to(place) for pid in found}
+    return {"pids": sorted(pids)[:MOST_PIDS], "processes": len(pids)}
 
 
 def environments(root: Path) -> list[Path]:
@@ -110,7 +153,7 @@ def environments(root: Path) -> list[Path]:
 
 def whole_environments(root: Path) -> list[str]:
     """Names of the environments that are completely built."""
-    return [entry.name for entry in environments(root) if (entry / ".ready").exists()]
+    return [entry.name for entry in environments(root) if marked(entry, "ready")]
 
 
 def live(root: Path) -> str:
