@@ -19,7 +19,9 @@ from tests.templates.render import ROLES, ROOT, evaluate, render, trusted
 
 EXAMPLE = yaml.safe_load((ROOT / "inventory/example/group_vars/all/vault.example.yml").read_text())
 LOOK, RELEASES = (ROLES / f"messenger_app/library/messenger_app_{name}.py" for name in ("look", "releases"))
-QUESTION = {"asked_at": 1, "root": "/", "user": "daemon", "package": "dpkg", "python": sys.executable}
+QUESTION = {
+    "asked_at": 1, "root": "/", "user": "daemon", "builder": "bin", "package": "dpkg", "python": sys.executable
+}  # fmt: skip
 HOST: dict[str, Any] = {
     "asked_at": 1_795_500_000.0,
     "time": 1_795_500_000.5,
@@ -157,6 +159,7 @@ def test_looking_at_a_host(tmp_path: Path) -> None:
             "user": "a-user-who-is-not-there",
             "python": sys.executable,
             "package": "a-package-that-is-not-there",
+            "builder": "a-user-who-is-not-there",
             "addresses": [f"127.0.0.1:{port}", f"127.0.0.1:{closed}"],
             "paths": [str(path) for path in (link, file, tmp_path, tmp_path / "missing")],
         }

@@ -166,7 +166,14 @@ def release_of(tmp_path: Path, origin: dict[str, str]) -> set[str]:
 
 def host(**other: Any) -> dict[str, Any]:
     """What the module messenger_app_look says of this machine."""
-    asked = {"asked_at": 1, "root": "/", "user": "daemon", "package": "dpkg", "python": sys.executable}
+    asked = {
+        "asked_at": 1,
+        "root": "/",
+        "user": "daemon",
+        "builder": "bin",
+        "package": "dpkg",
+        "python": sys.executable,
+    }
     return answer_of(FILES.parent / "library/messenger_app_look.py", asked) | other
 
 

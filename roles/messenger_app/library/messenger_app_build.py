@@ -258,7 +258,7 @@ class Build:
         """Whether all that the release needs is there: asked once for releases whose metadata is the same."""
         if text(self.environment / ".checked") != asked_for:
             # It starts the release's interpreter, and so code of packages.
-            command = [self.pip(), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input"]
+            command = [self.pip(), "-I", "-m", "pip", "--disable-pip-version-check", "--no-cache-dir"]
             ran = run_as(self.user, [*command, "--python", self.release / "venv/bin/python", "check"], self.release)
             if ran.code != 0 or ran.stopped:
                 raise Broken(ran.last_words)

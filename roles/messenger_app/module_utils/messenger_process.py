@@ -61,9 +61,9 @@ class Ran(NamedTuple):
     @property
     def last_words(self) -> str:
         """The line of its output that says what was wrong, for one line of an error."""
-        lines = [line.strip() for line in (self.stdout + "\n" + self.stderr).splitlines() if line.strip()]
-        errors = [line for line in lines if line.startswith("ERROR")]
-        return self.stopped or printable((errors or lines or [f"exit code {self.code}"])[-1])
+        said, warned = ([line for line in text.splitlines() if line.strip()] for text in (self.stdout, self.stderr))
+        errors = [line for line in said + warned if line.startswith("ERROR")]
+        return self.stopped or printable((errors or said or warned or [f"exit code {self.code}"])[-1].strip())
 
 
 def run_as(
