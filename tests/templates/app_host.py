@@ -85,9 +85,9 @@ class AppHost:
         """What the release's own Python says to CODE, run as the application's user."""
         return self.as_user([self.release(release) / "venv/bin/python", "-c", code]).strip()
 
-    def as_user(self, command: Sequence[str | Path], *, builder: bool = False) -> str:
+    def as_user(self, command: Sequence[str | Path]) -> str:
         """What COMMAND says, run as the application's user."""
-        ran = module.run_as(self.builder if builder else self.user, command)
+        ran = module.run_as(self.user, command)
         assert ran.code == 0, ran.stderr
         return str(ran.stdout)
 
