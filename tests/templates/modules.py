@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -12,9 +14,13 @@ from typing import Any
 
 import ansible.module_utils
 
-RUN = """
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+UTILS = [str(path) for path in sorted(ROLES.glob("*/module_utils"))]
+# Whom modules can run something as: another user where the tests are root's.
+USER = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+RUN = f"""
 import runpy, sys, ansible.module_utils
-ansible.module_utils.__path__.append(sys.argv.pop(1))
+ansible.module_utils.__path__ += {UTILS!r}
 runpy.run_path(sys.argv.pop(1), run_name="__main__")
 """
 
@@ -23,9 +29,7 @@ def load(file: Path) -> ModuleType:
     """A module or script of a role, to call its functions. It finds what lies beside it, as when it is run, and the
     module_utils that Ansible would ship with it.
     """
-    utils = str(file.parents[1] / "module_utils")
-    if utils not in ansible.module_utils.__path__:
-        ansible.module_utils.__path__.append(utils)
+    ansible.module_utils.__path__ += [path for path in UTILS if path not in ansible.module_utils.__path__]
     spec = spec_from_file_location(file.stem, file)
     assert spec is not None
     assert spec.loader is not None
@@ -41,7 +45,7 @@ def load(file: Path) -> ModuleType:
 def answer_of(module: Path, arguments: dict[str, Any], check_mode: bool = False) -> dict[str, Any]:
     """What a module answers when Ansible runs it with these arguments."""
     ran = subprocess.run(
-        [sys.executable, "-c", RUN, module.parents[1] / "module_utils", module],
+        [sys.executable, "-c", RUN, module],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_check_mode": check_mode}}),
         env={"ANSIBLE_MODULE_PROFILE": "legacy"},
         capture_output=True,

@@ -1,0 +1,112 @@
+"""How remove.yml deletes what the application's user has written, while that user goes on writing."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.templates.modules import ROLES, USER, answer_of, load
+
+REMOVE = ROLES / "messenger_app/library/messenger_app_remove.py"
+FLOOD = """
+import os, sys
+os.chdir(sys.argv[1])
+held = os.open(".", os.O_RDONLY)
+count = 0
+print("begun", flush=True)
+def tries():
+    yield os.mkdir, f"d{count}"
+    yield os.mkfifo, f"d{count}/f"
+    yield lambda name: os.mkdir(name, dir_fd=held), f"d{count}/e"
+    yield lambda name: os.symlink("/", name), f"d{count}/l"
+    yield os.chdir, f"d{count}/e"
+while True:
+    count += 1
+    for act, name in tries():
+        try:
+            act(name)
+        except OSError:
+            pass
+"""
+
+
+def remove(root: Path, **more: Any) -> dict[str, Any]:
+    return answer_of(REMOVE, {"root": str(root), "user": USER, **more})
+
+
+def test_whatever_is_there_goes_and_nothing_else(host_root: Path) -> None:
+    var, outside = host_root / "shared/var", host_root / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("kept")
+    (var / "link").symlink_to(outside)
+    (var / "directory/inner").mkdir(parents=True)
+    (var / "directory/inner/link").symlink_to(outside)
+    os.link(outside / "kept", var / "hard-link")
+    os.mkfifo(var / "directory/fifo")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(var / "socket"))
+    with (var / "giant").open("wb") as giant:
+        giant.truncate(2**42)
+    for name in ("a\nb", "\x1b[2J", "x" * 255, ".moved-1", "-rf"):
+        (var / name).mkdir()
+        (var / name / name).write_text("")
+    (var / "closed").mkdir(mode=0)
+    assert remove(host_root)["changed"] is True
+    assert list(var.iterdir()) == []
+    assert (outside / "kept").read_text() == "kept"
+    assert remove(host_root)["changed"] is False
+
+
+def test_depth_does_not_hold_it_up(host_root: Path) -> None:
+    deep = os.open(host_root / "shared/var", os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=deep)
+        inner = os.open("d", os.O_RDONLY, dir_fd=deep)
+        os.close(deep)
+        deep = inner
+    os.close(deep)
+    remove(host_root)
+    assert os.listdir(host_root / "shared/var") == []
+
+
+def test_it_ends_although_that_user_goes_on_writing(host_root: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can take directories away from another user")
+    var = host_root / "shared/var"
+    command = [str(host_root / "bin/as-user"), USER, "--", "/usr/bin/python3", "-c", FLOOD, str(var)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as flood:
+        assert flood.stdout is not None
+        flood.stdout.readline()
+        assert "failed" not in remove(host_root)
+        assert os.listdir(var) == []
+        flood.kill()
+
+
+def test_processes_of_the_user_are_ended(host_root: Path) -> None:
+    command = [str(host_root / "bin/as-user"), USER, "--", "/bin/sh", "-c", "echo begun; exec sleep 60"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        assert remove(host_root, end_processes=True)["ended"] >= 1
+        assert running.wait() == 137
+
+
+def test_but_not_where_another_application_of_that_user_is_supervised(host_root: Path) -> None:
+    command = [str(host_root / "bin/as-user"), "--exec", USER, "--", "sleep", "60"]
+    supervisord = host_root / "shared/log/supervisord"
+    supervisord.write_text(f"import subprocess\nsubprocess.run({command!r})\n")
+    module, uid = load(REMOVE), pwd.getpwnam(USER).pw_uid
+    with subprocess.Popen([sys.executable, supervisord]) as running:
+        while not any(module.is_supervisord(parent) for parent in module.processes_of(uid).values()):
+            assert running.poll() is None
+        assert remove(host_root, end_processes=True)["ended"] == 0
+        for pid in module.processes_of(uid):
+            os.kill(pid, signal.SIGKILL)
