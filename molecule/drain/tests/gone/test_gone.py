@@ -20,8 +20,8 @@ def test_the_message_was_handled_once_by_the_worker_that_had_it(app: App, before
 
 
 def test_its_end_is_in_its_log(host: Host, app: App) -> None:
-    (name,) = host.file(f"{app.root}/shared/log/detached").listdir()
-    log = host.file(f"{app.root}/shared/log/detached/{name}")
+    (name,) = host.file(f"{app.root}/shared/var/detached").listdir()
+    log = host.file(f"{app.root}/shared/var/detached/{name}")
     assert (log.user, oct(log.mode)) == ("sms", "0o640")
     words = [line.split()[2] for line in log.content_string.splitlines()]
     assert words == ["detached", "message_handled", "worker_stopped"]

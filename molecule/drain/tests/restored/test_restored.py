@@ -16,7 +16,7 @@ def test_the_message_was_handled_once(host: Host, app: App, before: list[dict[st
     pids = [int(line.split()[1]) for line in app.handled() if line.startswith("held ")]
     assert len(pids) == 2, "that of the deploy, and this one"
     assert pids[1] in {row["pid"] for row in before}
-    logs = host.check_output("cat /srv/sms/shared/log/detached/*.log")
+    logs = host.check_output("cat /srv/sms/shared/var/detached/*.log")
     assert logs.count("message_handled") == 2
     assert "left_pending" not in logs
 
