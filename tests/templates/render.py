@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
+from ansible.plugins.loader import filter_loader, init_plugin_loader
 from ansible.template import Templar, trust_as_template
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,6 +18,8 @@ ROLES = ROOT / "roles"
 def _load_plugins() -> None:
     """Let Ansible find its filters and lookups; it takes this once a process only."""
     init_plugin_loader()
+    for directory in ROLES.glob("*/filter_plugins"):
+        filter_loader.add_directory(str(directory))
 
 
 def role_variables(*roles: str) -> dict[str, Any]:

@@ -17,6 +17,12 @@ def printable(text: object, longest: int = LONGEST) -> str:
     return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
 
 
+def last_line(text: object, longest: int = LONGEST) -> str:
+    """The last line of TEXT that is not blank: what a command says last of an error."""
+    lines = [line for line in str(text).splitlines() if line.strip()]
+    return printable(lines[-1].strip(), longest) if lines else ""
+
+
 def printable_block(text: object, longest: int = LONGEST) -> str:
     """TEXT with its lines, each made printable."""
     lines = str(text).split("\n")
