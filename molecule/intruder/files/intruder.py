@@ -51,14 +51,43 @@ CODE = {
     "messenger.yaml": f"messenger: {{name: {MARK}}}\n",
 }
 # Names that root's tools look for, or once looked for, in directories of this user.
-NAMES = [".good", ".bad", ".ready", "release.json", "REVISION", "environment.pth", "copy", "wheels", "core", "audit.jsonl"]
+NAMES = [
+    ".good",
+    ".bad",
+    ".ready",
+    "release.json",
+    "REVISION",
+    "environment.pth",
+    "copy",
+    "wheels",
+    "core",
+    "audit.jsonl",
+]
 NAMES += ["messenger-consume_00.log", "messenger-consume_00.log.1", "messenger-consume_09.log", "other.sqlite", "x.db"]
-NAMES += [f"{STORE}.unfinished", f".{STORE}.unfinished", "users", "sms.lock", "-rf", "--help", "a\nb", "\x1b[2J\x1b]0;x\x07"]
+NAMES += [
+    f"{STORE}.unfinished",
+    f".{STORE}.unfinished",
+    "users",
+    "sms.lock",
+    "-rf",
+    "--help",
+    "a\nb",
+    "\x1b[2J\x1b]0;x\x07",
+]
 NAMES += ["x" * 255, "\udcff\udcfe", " ", "~", "$(id)", "%(ENV_HOME)s", "{{ 7 * 7 }}", "\u202egpj.x"]
 STORES = [f"{STORE}{end}" for end in ("", "-wal", "-shm", "-journal")]
 SECRETS = ["/root/secret.txt", "/etc/shadow", "/srv/other/shared/var/failed.db", "/srv/sms/shared/config/messenger.env"]
 TARGETS = [*SECRETS, "/etc/nologin", "/etc/cron.d/intruder", "/etc/ld.so.preload", "/root/.ssh/authorized_keys", "/etc"]
-TARGETS += ["/srv/sms/current", "/srv/sms/shared/log/audit.jsonl", "/dev/zero", "/dev/tty", "/proc/self/mem", "/", "..", "."]
+TARGETS += [
+    "/srv/sms/current",
+    "/srv/sms/shared/log/audit.jsonl",
+    "/dev/zero",
+    "/dev/tty",
+    "/proc/self/mem",
+    "/",
+    "..",
+    ".",
+]
 
 
 def places() -> list[Path]:
