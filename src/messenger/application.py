@@ -61,7 +61,8 @@ class Application:
         app = Application.load("messenger.yaml")
         app.dispatch(SmsNotification("hello"))
 
-    Transports connect at first use. An application is for one thread; fork before the first dispatch, not after.
+    Transports connect at first use. Any number of threads may dispatch: each has a connection for the time that it
+    needs one. A process that was forked opens its own.
 
     events: an application's own listeners for what workers tell (messenger.events); add them in `setup`.
     notes: what was assumed because the file does not say it; a command shows them once.
@@ -218,7 +219,7 @@ class Application:
                     f"no transport is called {name!r}; known: {', '.join(self.transport_names) or 'none'}"
                 )
             try:
-                found = self._transports[name] = self._create(name, config, self._context())
+                found = self._transports.setdefault(name, self._create(name, config, self._context()))
             except ConfigError as error:
                 raise ConfigError(f"{self.loaded.path}: {error}") from None
         return found

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 
 class InProcessLockStore:
-    """Implements LockStore with the rules of the Lua scripts.
+    """Implements LockStore with the rules of the Lua scripts. Safe for several threads.
 
     clock: seconds.
     """
@@ -14,25 +15,29 @@ class InProcessLockStore:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._locks: dict[str, tuple[str, float]] = {}
+        self._one_at_a_time = threading.Lock()
 
     def take(self, key: str, owner: str, seconds: float) -> str:
         """See LockStore."""
-        holder, until = self._locks.get(key, (owner, 0.0))
-        if holder != owner and until > self._clock():
-            return holder
-        self._set(key, owner, seconds)
-        return owner
+        with self._one_at_a_time:
+            holder, until = self._locks.get(key, (owner, 0.0))
+            if holder != owner and until > self._clock():
+                return holder
+            self._set(key, owner, seconds)
+            return owner
 
     def renew(self, key: str, owner: str, seconds: float) -> None:
         """See LockStore."""
-        holder, until = self._locks.get(key, ("", 0.0))
-        if holder == owner and until > self._clock():
-            self._set(key, owner, seconds)
+        with self._one_at_a_time:
+            holder, until = self._locks.get(key, ("", 0.0))
+            if holder == owner and until > self._clock():
+                self._set(key, owner, seconds)
 
     def release(self, key: str, owner: str) -> None:
         """See LockStore."""
-        if self._locks.get(key, ("", 0.0))[0] == owner:
-            del self._locks[key]
+        with self._one_at_a_time:
+            if self._locks.get(key, ("", 0.0))[0] == owner:
+                del self._locks[key]
 
     def close(self) -> None:
         """Nothing to do."""

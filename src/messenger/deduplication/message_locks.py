@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from messenger.deduplication.lock_store import LockStore
 from messenger.deduplication.stamps import DeduplicateStamp
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessengerError, TransportError, TransportUnavailable
+from messenger.pool import Pool
 from messenger.wire.ids import MessageIdsStamp
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Lock(NamedTuple):
@@ -35,12 +36,11 @@ def lock_of(envelope: AnyEnvelope) -> Lock | None:
 class MessageLocks:
     """Takes, renews and frees the locks of messages; those of a message without one are nothing to do.
 
-    open_store: called once in each thread that needs a store, at its first use.
+    open_store: called when a store is needed and all others are in use.
     """
 
     def __init__(self, open_store: Callable[[], LockStore]) -> None:
-        self._open_store = open_store
-        self._stores: dict[int, LockStore] = {}
+        self._stores = Pool(open_store, lambda store: store.close())
         self._is_quiet = False
 
     def take(self, envelope: AnyEnvelope, delay: float = 0.0) -> str | None:
@@ -53,7 +53,7 @@ class MessageLocks:
         if lock is None:
             return None
         try:
-            holder = self._store().take(lock.key, lock.owner, lock.ttl + delay)
+            holder = self._ask(lambda store: store.take(lock.key, lock.owner, lock.ttl + delay))
         except TransportError as error:
             kind = TransportUnavailable if isinstance(error, TransportUnavailable) else TransportError
             raise kind(
@@ -68,7 +68,7 @@ class MessageLocks:
         """
         lock = lock_of(envelope)
         if lock is not None:
-            self._try("renewed", lock, lambda: self._store().renew(lock.key, lock.owner, lock.ttl + delay))
+            self._try("renewed", lock, lambda store: store.renew(lock.key, lock.owner, lock.ttl + delay))
 
     def release(self, envelope: AnyEnvelope) -> None:
         """Free the lock, if it is still this message's. Never raises: what cannot be freed expires."""
@@ -80,24 +80,23 @@ class MessageLocks:
 
     def close(self) -> None:
         """Let go of connections."""
-        for store in self._stores.values():
-            store.close()
+        self._stores.close()
 
-    def _store(self) -> LockStore:
-        """A connection is for one thread; a worker's beat renews beside the handler."""
-        thread = threading.get_ident()
-        found = self._stores.get(thread)
-        if found is None:
-            found = self._stores[thread] = self._open_store()
-        return found
+    def _ask(self, step: Callable[[LockStore], T]) -> T:
+        """A store is for one thread at a time; a worker's beat renews beside the handler."""
+        store = self._stores.take()
+        try:
+            return step(store)
+        finally:
+            self._stores.give_back(store)
 
     def _release(self, lock: Lock | None) -> None:
         if lock is not None:
-            self._try("released", lock, lambda: self._store().release(lock.key, lock.owner))
+            self._try("released", lock, lambda store: store.release(lock.key, lock.owner))
 
-    def _try(self, what: str, lock: Lock, step: Callable[[], None]) -> None:
+    def _try(self, what: str, lock: Lock, step: Callable[[LockStore], None]) -> None:
         try:
-            step()
+            self._ask(step)
         except MessengerError as error:
             if not self._is_quiet:
                 log.warning("lock_not_%s key=%r message_id=%s: it expires by itself: %s", what, *lock[:2], error)

@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from messenger import ConfigError, DelayStamp, RedeliveryStamp, TransportFull, TransportUnavailable
+from messenger.transports.redis.bounded import BoundedStream
 from messenger.transports.redis.dsn import parse_redis_dsn
 from messenger.transports.redis.transport import RedisTransport
 from tests.integration.redis.conftest import Open
@@ -70,21 +71,19 @@ def test_what_was_accepted_before_always_finds_room(opened: Open, client: redis.
     assert sorted(number_of(take(transport)) for _ in range(4)) == [0, 1, 3, 4], "what is due is moved in"
 
 
-def test_block_waits_until_there_is_room(opened: Open) -> None:
+def test_block_waits_until_there_is_room(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     receiver = opened()
     fill(receiver, 2)
     sender = opened("/orders?stream_max_entries=2&stream_full=block&stream_full_timeout=60")
     tried = threading.Event()
-    bounded = sender._dispatching._bounded
-    assert bounded is not None
-    add = bounded._bound
+    add = BoundedStream._bound
 
-    def noticed(*payload: bytes) -> bytes | None:
-        found = add(*payload)
+    def noticed(bounded: BoundedStream, *payload: bytes) -> bytes | None:
+        found = add(bounded, *payload)
         tried.set()
         return found
 
-    bounded._bound = noticed  # type: ignore[method-assign]
+    monkeypatch.setattr(BoundedStream, "_bound", noticed)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(sender.send, order(2))
         assert tried.wait(LONG)

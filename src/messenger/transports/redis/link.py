@@ -6,6 +6,7 @@ library can take its place.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -41,6 +42,8 @@ class RedisReplyError(TransportError):
 class RedisLink:
     """A connection to one Redis, opened at first use and again after it broke. For one thread at a time.
 
+    It belongs to the process that opened it: after a fork the child opens one of its own.
+
     place: host and port, where the options leave them open.
     opened: how often it has connected.
     """
@@ -53,6 +56,7 @@ class RedisLink:
         self._blocked_until: float | None = None
         self._helper: RedisLink | None = None
         self._closed_at = float("-inf")
+        self._pid = 0
         self.opened = 0
 
     def call(self, *command: Argument) -> Any:
@@ -166,13 +170,16 @@ class RedisLink:
 
     def _ready(self) -> Any:
         try:
-            if self._connection is not None and (self._blocked_until is not None or _is_stale(self._connection)):
+            if self._connection is not None and (
+                self._pid != os.getpid() or self._blocked_until is not None or _is_stale(self._connection)
+            ):
                 self.close()
             if self._connection is None:
                 pause = self._closed_at + self._options.retry_interval / 1000 - time.monotonic()
                 if pause > 0:
                     time.sleep(pause)
                 self._connection = self._open()
+                self._pid = os.getpid()
                 self.opened += 1
         except (redis.RedisError, OSError) as error:
             raise self._lost(error) from error

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessageDecodingFailed, TransportError
+from messenger.pool import Pool
 from messenger.readable import wait_readable
 from messenger.stamps import DelayStamp, DeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Waiting
@@ -20,6 +21,7 @@ from messenger.transports.redis.link import GRACE_SECONDS, Argument, RedisReplyE
 from messenger.transports.redis.options import RedisOptions
 from messenger.transports.redis.receiving import Reader
 from messenger.transports.redis.scripts import Script
+from messenger.transports.redis.sending import Sending
 from messenger.wire import php_string
 from messenger.wire.raw import raw_value
 from messenger.wire.serializer import Serializer
@@ -54,7 +56,8 @@ class RedisTransport:
         self._keys = (options.stream, options.queue)
         self._is_set_up = False
         self._has_read = False
-        self._send_delayed = Script("send_delayed")
+        send_delayed = Script("send_delayed")
+        self._sending = Pool(lambda: Sending(name, options, send_delayed), Sending.close)
         self._reject = Script("reject", prelude="groups")
         self._requeue = Script("requeue", prelude="groups")
         self._renew_lease = Script("renew_lease")
@@ -74,20 +77,17 @@ class RedisTransport:
         self._is_set_up = True
 
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
-        """XADD, or ZADD to the sorted set when the last DelayStamp is positive. Raises what Dispatching.send does."""
-        self._set_up_once()
-        self._groups.check_target(envelope)
+        """XADD, or ZADD to the sorted set when the last DelayStamp is positive. Raises what Sending.send does."""
         delay, payload, uniqid = self._stored_form(envelope)
-        message_id = self._dispatching.send(envelope, delay, payload, lambda: self._store(delay, payload, uniqid))
+        sending = self._sending.take()
+        try:
+            if self.options.auto_setup and not self._is_set_up:
+                sending.create_group()
+                self._is_set_up = True
+            message_id = sending.send(envelope, delay, payload, uniqid)
+        finally:
+            self._sending.give_back(sending)
         return envelope.with_stamps(TransportMessageIdStamp(message_id))
-
-    def _store(self, delay: int, payload: bytes, uniqid: str) -> str:
-        """The id of the entry, or of the delayed message."""
-        if delay > 0:
-            self._send_delayed.run(self._link, self._keys[1:], (delay, payload))
-            return uniqid
-        entry_id: bytes = self._link.call("XADD", self._stream, "*", "message", payload)
-        return entry_id.decode()
 
     def _stored_form(self, envelope: AnyEnvelope) -> tuple[int, bytes, str]:
         """Delay in ms, the bytes to store for it, and the id of a delayed one (spec 9.1: delayed are always bare)."""
@@ -208,6 +208,7 @@ class RedisTransport:
         except TransportError as error:
             log.debug("consumer_not_removed transport=%s: %s", self.name, error)
         self._has_read = self._is_set_up = False
+        self._sending.close()
         self._link.close()
         self._beat_link.close()
 

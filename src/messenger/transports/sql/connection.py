@@ -30,6 +30,7 @@ _POSTGRESQL_ARGUMENTS = {
     "application_name": "messenger",
 }
 _ATTEMPTS = 3
+_NO_LIMIT = -1  # each thread that needs a connection gets one; 5 are kept open
 # PostgreSQL, Appendix A: serialization_failure and deadlock_detected ask for the transaction to be run again (R70).
 _RUN_AGAIN = frozenset(("40001", "40P01"))
 _MISSING = frozenset(("42P01", "42703"))  # undefined_table, undefined_column
@@ -48,7 +49,8 @@ class Database:
 
     def __init__(self, url: URL) -> None:
         self.url = url
-        self._engine: Engine = _sqlite_engine(url) if url.get_backend_name() == "sqlite" else _postgresql_engine(url)
+        self._pid = os.getpid()
+        self._made = self._make_engine()
 
     @property
     def address(self) -> str:
@@ -60,6 +62,17 @@ class Database:
         port = self.url.port or query.get("port") or 5432
         user = self.url.username or query.get("user") or "unnamed"
         return f"PostgreSQL at {host}:{port} (database {self.url.database or user}, user {user})"
+
+    @property
+    def _engine(self) -> Engine:
+        """The engine of this process. One that was inherited in a fork is kept, for to close it is the parent's."""
+        if self._pid != os.getpid():
+            self._inherited = self._made
+            self._pid, self._made = os.getpid(), self._make_engine()
+        return self._made
+
+    def _make_engine(self) -> Engine:
+        return _sqlite_engine(self.url) if self.url.get_backend_name() == "sqlite" else _postgresql_engine(self.url)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction; when this returns it is committed.
@@ -132,13 +145,13 @@ def _is_missing(error: DBAPIError) -> bool:
 def _postgresql_engine(url: URL) -> Engine:
     arguments = {name: value for name, value in _POSTGRESQL_ARGUMENTS.items() if name not in url.query}
     # hide_parameters: message bodies stay out of error texts. pool_pre_ping: a server that came back is just used.
-    return create_engine(url, connect_args=arguments, hide_parameters=True, pool_pre_ping=True)
+    return create_engine(url, connect_args=arguments, hide_parameters=True, pool_pre_ping=True, max_overflow=_NO_LIMIT)
 
 
 def _sqlite_engine(url: URL) -> Engine:
     # isolation_level None: the driver opens no transactions by itself, _begin does.
     arguments = {"timeout": _SQLITE_BUSY_SECONDS, "isolation_level": None}
-    engine = create_engine(url, connect_args=arguments, hide_parameters=True)
+    engine = create_engine(url, connect_args=arguments, hide_parameters=True, max_overflow=_NO_LIMIT)
     path = Path(url.database or "")
 
     @event.listens_for(engine, "do_connect")
