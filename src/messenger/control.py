@@ -6,11 +6,14 @@ Everything lies in one Redis under fixed keys, derived from the `name` in messen
     <name>:paused             hash: scope -> who paused its workers, why and since when
     <name>:workers            sorted set: worker id -> when it was last seen, ms of the server's clock
     <name>:worker:<id>        JSON: what the worker says of itself, with a time to live (R64)
-    <name>:reply:<token>      list: how one message ended, for `messenger dispatch --wait`
+    <name>:reply:<token>      JSON: how one message ended, for `messenger dispatch --wait`, with a time to live
     <name>:rate:<limiter>…    a rate limit's state (messenger.rate_limit), for each key of its own with the key behind
     <name>:deduplicate:<key>  the id of the message that holds this key (messenger.deduplication)
 
 In a Redis Cluster <name> stands in braces: a hash tag, for all of them to lie in one slot (R20).
+Who may write to Redis may write anything there. What is unreadable is passed over and named (`take_problems`), goes
+when its time is over, and is removed by `messenger repair`; see messenger.control_values.
+
 Scopes: `all`, `host:<host>`, `pool:<pool>`, `host:<host>:pool:<pool>`, `host:<host>:release:<release>`.
 """
 
@@ -18,73 +21,22 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
 
-from messenger.readable import readable
-from messenger.transports.redis.link import GRACE_SECONDS, RedisLink, link_to
+from messenger.control_reading import TTL_MS, ControlReader, control_script
+from messenger.control_repair import ControlRepair
+from messenger.control_values import CurrentMessage, Pause, Reply, WorkerInfo
+from messenger.transports.redis.link import Argument, RedisLink, link_to
 from messenger.transports.redis.options import RedisOptions
 
-_TTL_MS = 15_000
+__all__ = ["DETACHED", "Control", "CurrentMessage", "Orders", "Pause", "Reply", "Scope", "WorkerInfo", "this_host"]
 _REPLY_SECONDS = 60
+_SHORTEST_POLL, _LONGEST_POLL = 0.005, 0.1  # seconds
 DETACHED = "detached"  # the state of a worker that finishes its message in the background, and is nobody's any more
-
-
-class CurrentMessage(msgspec.Struct, frozen=True):
-    """The message a worker is handling. seconds: for how long."""
-
-    id: str
-    type: str
-    seconds: float
-
-
-class WorkerInfo(msgspec.Struct, frozen=True):
-    """What a worker says of itself.
-
-    failed_last_minute: attempts that failed in its last 60 heartbeats. front: the pid that Supervisor knows instead, if
-    the worker may be left behind.
-    """
-
-    id: str
-    host: str
-    pid: int
-    pool: str
-    process: str
-    release: str
-    transports: list[str]
-    state: str
-    waiting_for: str | None
-    message: CurrentMessage | None
-    handled: int
-    failed: int
-    memory_bytes: int
-    started_at: str
-    uptime_seconds: float
-    failed_last_minute: int = 0
-    seen_seconds: float = 0.0
-    front: int = 0
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """How a message ended: handled, retrying, failed. milliseconds: how long its handlers took."""
-
-    status: str
-    worker: str
-    milliseconds: float
-    error: str | None = None
-
-
-class Pause(msgspec.Struct, frozen=True):
-    """Why workers take no messages. by: a person, user@host. since: seconds since 1970, by the server's clock."""
-
-    by: str
-    reason: str
-    since: int
-
-    def __str__(self) -> str:
-        return f"paused by {self.by}" + (f": {self.reason}" if self.reason else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,62 +75,63 @@ class Control:
     options: RedisOptions
     name: str
     _link: RedisLink = field(init=False, repr=False)
+    _reader: ControlReader = field(init=False, repr=False)
+    _taken: int = field(init=False, repr=False, default=0)
 
     def __post_init__(self) -> None:
         # In a cluster a link leads to the node that holds `stream`.
         self.options = replace(self.options, stream=self.prefix)
         self._link = link_to(self.options)
+        self._reader = ControlReader(self._link, self.prefix)
 
     @property
     def prefix(self) -> str:
         """What the keys of this application begin with."""
         return f"{{{self.name}}}" if self.options.nodes else self.name
 
+    def take_problems(self) -> list[str]:
+        """Return what was found unreadable since the last call; each place is named once."""
+        found = [str(problem) for problem in self._reader.problems.values()]
+        new, self._taken = found[self._taken :], len(found)
+        return new
+
+    @property
+    def repairs(self) -> ControlRepair:
+        """Finds and removes what is unreadable."""
+        return ControlRepair(self._link, self.prefix)
+
     # --- orders ----------------------------------------------------------------------------------------------------
 
     def orders(self, host: str, pool: str, release: str) -> Orders:
         """What a worker of this host, pool and release is told."""
-        fields = [scope.field for scope in (Scope(), Scope(host), Scope(pool=pool), Scope(host, pool=pool),
-                                            Scope(host, release))]  # fmt: skip
-        counts, pauses = self._link.pipeline(
-            [("HMGET", f"{self.prefix}:stop", *fields), ("HMGET", f"{self.prefix}:paused", *fields)]
-        )
-        pause = next((text for text in pauses if text is not None), None)
-        return Orders(sum(int(count or 0) for count in counts), pause and msgspec.json.decode(pause, type=Pause))
+        scopes = (Scope(), Scope(host), Scope(pool=pool), Scope(host, pool=pool), Scope(host, release))
+        counters, pauses = self._reader.directives([scope.field for scope in scopes])
+        return Orders(sum(counters.values()), next(iter(pauses.values()), None))
 
     def ask_to_stop(self, scopes: Iterable[Scope]) -> None:
         """Ask every worker in these scopes to finish its message and leave."""
-        commands = [("HINCRBY", f"{self.prefix}:stop", scope.field, 1) for scope in scopes]
-        if commands:
-            self._link.pipeline([("MULTI",), *commands, ("EXEC",)])
+        fields = [scope.field for scope in scopes]
+        if fields:
+            self._write("ask_to_stop", ("stop",), fields)
 
     def pause(self, scope: Scope, by: str, reason: str) -> None:
         """Have the workers of this scope, and those that will be, finish their message and take no other."""
-        pause = Pause(by, reason, self._now() // 1000)
-        self._link.call("HSET", f"{self.prefix}:paused", scope.field, msgspec.json.encode(pause))
+        pause = Pause(by, reason, int(self._link.call("TIME")[0]))
+        self._write("pause", ("paused",), (scope.field, msgspec.json.encode(pause)))
 
     def resume(self, scope: Scope) -> bool:
         """End the pause of this scope; of every scope when it is the one of all workers. Whether there was one."""
-        fields = list(self.pauses()) if scope == Scope() else [scope.field]
-        return bool(fields and self._link.call("HDEL", f"{self.prefix}:paused", *fields))
+        return bool(self._write("resume", ("paused",), () if scope == Scope() else (scope.field,)))
 
     def pauses(self) -> dict[str, Pause]:
         """The scopes that are paused now."""
-        answer = self._link.call("HGETALL", f"{self.prefix}:paused")
-        pairs = zip(answer[::2], answer[1::2], strict=True)
-        return {field.decode(): msgspec.json.decode(text, type=Pause) for field, text in pairs}
+        return self._reader.directives(())[1]
 
     # --- the registry ----------------------------------------------------------------------------------------------
 
     def report(self, info: WorkerInfo) -> None:
         """Say that a worker lives, and how it is."""
-        now = self._now()
-        self._link.pipeline(
-            [
-                ("ZADD", f"{self.prefix}:workers", now, info.id),
-                ("SET", f"{self.prefix}:worker:{info.id}", msgspec.json.encode(info), "PX", _TTL_MS),
-            ]
-        )
+        self._write("report", ("workers", f"worker:{info.id}"), (info.id, msgspec.json.encode(info), TTL_MS))
 
     def sign_off(self, worker_id: str) -> None:
         """Take a worker that leaves out of the registry."""
@@ -188,53 +141,36 @@ class Control:
 
     def workers(self, host: str | None = None) -> list[WorkerInfo]:
         """The live workers, by host, pool and process; those not seen for 15 s are forgotten."""
-        now = self._now()
-        index = f"{self.prefix}:workers"
-        members = self._link.pipeline(
-            [("ZREMRANGEBYSCORE", index, "-inf", now - _TTL_MS), ("ZRANGE", index, 0, -1, "WITHSCORES")]
-        )[1]
-        seen = {members[i].decode(): float(members[i + 1]) for i in range(0, len(members), 2)}
-        infos = [self._with_age(info, now, seen) for info in self._read(seen)]
-        wanted = [info for info in infos if host in (None, info.host)]
+        wanted = [info for info in self._reader.workers(sweep=True) if host in (None, info.host)]
         return sorted(wanted, key=lambda info: (info.host, info.pool, info.process, info.pid))
-
-    def _read(self, seen: Mapping[str, float]) -> list[WorkerInfo]:
-        if not seen:
-            return []
-        texts = self._link.call("MGET", *(f"{self.prefix}:worker:{worker_id}" for worker_id in seen))
-        return [msgspec.json.decode(text, type=WorkerInfo) for text in texts if text is not None]
-
-    def _with_age(self, info: WorkerInfo, now: int, seen: Mapping[str, float]) -> WorkerInfo:
-        age = round(max(0.0, now - seen[info.id]) / 1000, 1)
-        return msgspec.structs.replace(info, seen_seconds=age)
-
-    def _now(self) -> int:
-        seconds, microseconds = self._link.call("TIME")
-        return int(seconds) * 1000 + int(microseconds) // 1000
 
     # --- replies ---------------------------------------------------------------------------------------------------
 
     def reply(self, token: str, reply: Reply) -> None:
         """Tell whoever waits for this token."""
-        key = f"{self.prefix}:reply:{token}"
-        self._link.pipeline([("RPUSH", key, msgspec.json.encode(reply)), ("EXPIRE", key, _REPLY_SECONDS)])
+        self._link.call("SET", f"{self.prefix}:reply:{token}", msgspec.json.encode(reply), "EX", _REPLY_SECONDS)
 
     def await_reply(self, token: str, seconds: float) -> Reply | None:
         """The reply to this token, or None when there is none after `seconds`."""
         deadline = time.monotonic() + seconds
+        pause = _SHORTEST_POLL
         while True:
-            left = max(deadline - time.monotonic(), 0.01)
-            fd = self._link.begin(("BLPOP", f"{self.prefix}:reply:{token}", left), left)
-            readable((fd,), left + GRACE_SECONDS)
-            found = self._link.end()
-            if found:
-                return msgspec.json.decode(found[1], type=Reply)
-            if time.monotonic() >= deadline:  # in a cluster a wait ends early when the key moves to another node
+            reply = self._reader.reply(token)
+            if reply is not None:
+                self._link.call("DEL", f"{self.prefix}:reply:{token}")
+                return reply
+            left = deadline - time.monotonic()
+            if left <= 0:
                 return None
+            time.sleep(min(left, pause))
+            pause = min(2 * pause, _LONGEST_POLL)
 
     def close(self) -> None:
         """Drop the connection."""
         self._link.close()
+
+    def _write(self, script: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        return control_script(script, "mend").run(self._link, [f"{self.prefix}:{key}" for key in keys], arguments)
 
 
 def this_host(environment: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from messenger.checks.clock import check_clock
+from messenger.checks.control_values import check_control_values
 from messenger.checks.finding import Finding
 from messenger.checks.redis_groups import check_groups
 from messenger.checks.redis_persistence import check_persistence
@@ -38,7 +39,7 @@ def check_control(name: str, options: RedisOptions, limiters: Iterable[str] = ()
     """The same for the control plane. name: what its keys begin with. limiters: the rate limiters that count there."""
     needed = [*cluster_commands(options), *control_commands(name), *limiter_commands(name, limiters)]
     features = {"DeduplicateStamp": deduplicate_commands(name)}
-    yield from _check("control plane", options, needed, [], features)
+    yield from _check("control plane", options, needed, [lambda link: check_control_values(link, name)], features)
 
 
 def _check(

@@ -14,7 +14,7 @@ from messenger.transports.redis.commands import Needed
 from messenger.transports.redis.link import RedisLink, RedisReplyError
 from messenger.transports.redis.options import RedisOptions
 
-_ONLY_OUTSIDE = ("multi", "exec")
+_ONLY_OUTSIDE = ("multi",)
 
 
 Features = Mapping[str, Sequence[Needed]]
@@ -27,15 +27,12 @@ def check_rights(
     """What is missing and the rule that gives it, or that nothing is; and which features would need more."""
     place = Place("redis-rights", f"{where} ({options.address})")
     user = options.user or "default"
-    # EXEC outside of a transaction is an error that does nothing.
-    on_exec, on_multi = link.exchange([("EXEC",), ("MULTI",)])
+    (on_multi,) = link.exchange([("MULTI",)])
     link.close()  # ends what MULTI began
     if _is_denied(on_multi):
         yield place.fail(f"user {user!r} may not run multi, so nothing else was tried", f"ACL SETUSER {user} +multi")
         return
     commands, keys = _denied(link, [each for each in needed if each.name not in _ONLY_OUTSIDE])
-    if _is_denied(on_exec) and any(each.name == "exec" for each in needed):
-        commands.append("exec")
     if commands or keys:
         found = [f"run {', '.join(commands)}"] * bool(commands) + [f"use {_and(keys)}"] * bool(keys)
         yield place.fail(
@@ -70,8 +67,7 @@ def _denied(link: RedisLink, needed: Sequence[Needed]) -> tuple[list[str], list[
 
 
 def _is_denied(reply: object) -> bool:
-    # A refused EXEC is an EXECABORT that has NOPERM inside.
-    return isinstance(reply, RedisReplyError) and (reply.code == "NOPERM" or "no permissions to run" in str(reply))
+    return isinstance(reply, RedisReplyError) and reply.code == "NOPERM"
 
 
 def _and(keys: Sequence[str]) -> str:

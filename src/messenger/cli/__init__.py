@@ -30,6 +30,7 @@ EXIT_CONFIG = 78
         "dispatch": "messenger.cli.dispatch:dispatch",
         "failed": "messenger.cli.failed:failed",
         "pause": "messenger.cli.pause:pause",
+        "repair": "messenger.cli.repair:repair",
         "resume": "messenger.cli.pause:resume",
         "setup-transports": "messenger.cli.setup_transports:setup_transports",
         "stats": "messenger.cli.stats:stats",

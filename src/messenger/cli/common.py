@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,17 @@ def need_control(application: Application) -> Control:
             "'transports', or stop workers through Supervisor"
         )
     return control
+
+
+def say_problems(control: Control) -> None:
+    """Say on stderr what was unreadable in the control plane."""
+    say_unreadable(control.take_problems())
+
+
+def say_unreadable(problems: Iterable[str]) -> None:
+    """Say on stderr what is unreadable."""
+    for problem in problems:
+        say(f"unreadable: {problem}; `messenger repair` removes it", err=True)
 
 
 def print_json(document: Any) -> None:

@@ -10,7 +10,7 @@ import click
 from messenger.application import Application
 from messenger.cli import complete
 from messenger.cli.bulk import Lines, Repeated, dispatch_all, print_outcome
-from messenger.cli.common import format_option, load, need_control, print_json
+from messenger.cli.common import format_option, load, need_control, print_json, say_problems
 from messenger.cli.terminal import say
 from messenger.control import Reply
 from messenger.envelope import AnyEnvelope, Envelope
@@ -114,7 +114,9 @@ def _dispatch_one(application: Application, message: object, stamps: list[Stamp]
         return _result(Envelope(message), "failed", error=str(error))
     result = _result(envelope, "sent" if envelope.last(SentStamp) else "handled")
     if wait and result["status"] == "sent":
-        reply = need_control(application).await_reply(token, wait)
+        control = need_control(application)
+        reply = control.await_reply(token, wait)
+        say_problems(control)
         result |= _outcome(reply, wait)
     application.close()
     return result

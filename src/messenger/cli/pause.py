@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from messenger.cli.common import format_option, load, need_control, print_json
+from messenger.cli.common import format_option, load, need_control, print_json, say_problems
 from messenger.cli.terminal import say
 from messenger.control import Control, Scope, WorkerInfo
 from messenger.errors import TransportUnavailable
@@ -46,6 +46,7 @@ def pause(context: click.Context, host: str | None, pool: str | None, reason: st
     control = need_control(load(context))
     control.pause(Scope(host, pool=pool), f"{getpass.getuser()}@{socket.gethostname()}", reason)
     working = _wait(control, host, pool, wait)
+    say_problems(control)
     if output == "json":
         print_json({"paused": len(_workers(control, host, pool)) - len(working), "working": [w.id for w in working]})
     else:
@@ -72,6 +73,7 @@ def resume(context: click.Context, host: str | None, pool: str | None, output: s
     control = need_control(load(context))
     resumed = control.resume(Scope(host, pool=pool))
     left = control.pauses()
+    say_problems(control)
     if output == "json":
         print_json({"resumed": resumed, "still_paused": {field: str(why) for field, why in left.items()}})
     else:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from messenger.cli.common import format_option, load, need_control, print_json
+from messenger.cli.common import format_option, load, need_control, print_json, say_problems
 from messenger.cli.terminal import Progress, say
 from messenger.control import DETACHED, Control, Scope, WorkerInfo
 from messenger.errors import TransportUnavailable
@@ -46,6 +46,7 @@ def stop_workers(context: click.Context, host: str | None, keep_release: str | N
     waiting = Waiting(asked)
     if wait:
         waiting.wait(control, wait)
+    say_problems(control)
     remaining, detached = waiting.remaining, waiting.detached
     if output == "json":
         ids = {"remaining": [worker.id for worker in remaining], "detached": [worker.id for worker in detached]}

@@ -7,7 +7,15 @@ from typing import Any
 import click
 import msgspec
 
-from messenger.cli.common import format_option, load, need_control, print_json, print_table, seconds_text
+from messenger.cli.common import (
+    format_option,
+    load,
+    need_control,
+    print_json,
+    print_table,
+    say_unreadable,
+    seconds_text,
+)
 from messenger.cli.gate import Gate
 from messenger.cli.terminal import say
 from messenger.control import WorkerInfo
@@ -45,7 +53,11 @@ def workers(
     """
     control = need_control(load(context))
     if until_release is None:
-        _print(control.workers(host), output, {})
+        found = control.workers(host)
+        unreadable = control.take_problems()
+        _print(found, output, {"unreadable": unreadable})
+        if output == "text":
+            say_unreadable(unreadable)
         return 0
     gate = Gate(control, host, until_release, count, max_failures)
     found, problems = gate.wait(timeout, stable)

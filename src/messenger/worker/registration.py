@@ -11,6 +11,7 @@ import msgspec
 
 from messenger.control import DETACHED, Control, CurrentMessage, Orders, WorkerInfo
 from messenger.errors import MessengerError
+from messenger.transports.redis.link import RedisReplyError
 from messenger.worker.status import WorkerStatus
 from messenger.worker.stop import StopRequest
 
@@ -31,6 +32,7 @@ class Registration:
         self._stop = stop
         self.front = 0
         self.detached = False
+        self._is_refused = False
         self._baseline: int | None = None
         self._failed = deque([0], maxlen=60)  # its count at each beat of the last minute
 
@@ -65,10 +67,20 @@ class Registration:
     def _report(self, failed_last_minute: int) -> None:
         info = worker_info(self._status, failed_last_minute)
         info = msgspec.structs.replace(info, front=self.front, state=DETACHED if self.detached else info.state)
-        self._control.report(info)
+        try:
+            self._control.report(info)
+        except RedisReplyError as error:  # the registry shows it no more, and stop and pause are heeded all the same
+            if not self._is_refused:
+                log.warning("not_registered: %s", error)
+            self._is_refused = True
+        else:
+            self._is_refused = False
 
     def _orders(self) -> Orders:
-        return self._control.orders(self._status.host, self._status.pool, self._status.release)
+        orders = self._control.orders(self._status.host, self._status.pool, self._status.release)
+        for problem in self._control.take_problems():
+            log.warning("control_unreadable %s; `messenger repair` removes it", problem)
+        return orders
 
 
 def worker_info(status: WorkerStatus, failed_last_minute: int = 0) -> WorkerInfo:

@@ -56,28 +56,29 @@ def control_commands(name: str) -> list[Needed]:
 
     name: what its keys begin with, the name in messenger.yaml; in a cluster in braces.
     """
+    stop, paused, workers = f"{name}:stop", f"{name}:paused", f"{name}:workers"
+    worker, reply = f"{name}:worker:*", f"{name}:reply:*"
     return [
-        _on(f"{name}:stop", "HMGET", "all"),
-        _on(f"{name}:stop", "HINCRBY", "all", _BAD),
-        _on(f"{name}:paused", "HMGET", "all"),
-        _on(f"{name}:paused", "HSET", "check", "", "a field without a value"),
-        _on(f"{name}:paused", "HDEL", "check"),
-        _on(f"{name}:paused", "HGETALL"),
-        _on(f"{name}:workers", "ZADD", _BAD, ""),
-        _on(f"{name}:workers", "ZREM", ""),
-        _on(f"{name}:workers", "ZREMRANGEBYSCORE", _BAD, _BAD),
-        _on(f"{name}:workers", "ZRANGE", 0, 0),
-        _on(f"{name}:worker:*", "SET", "", "NX", "XX"),
-        _on(f"{name}:worker:*", "DEL"),
-        _on(f"{name}:worker:*", "MGET"),
-        _on(f"{name}:reply:*", "RPUSH", ""),
-        _on(f"{name}:reply:*", "EXPIRE", _BAD),
-        _on(f"{name}:reply:*", "BLPOP", _BAD),
+        _on(stop, "HINCRBY", "all", _BAD),
+        *(_on(key, "HLEN") for key in (stop, paused)),
+        *(_on(key, "HKEYS") for key in (stop, paused)),
+        *(_on(key, "HSTRLEN", "all") for key in (stop, paused)),
+        *(_on(key, "HGET", "all") for key in (stop, paused)),
+        *(_on(key, "HSET", "check", "", "a field without a value") for key in (stop, paused)),
+        *(_on(key, "HDEL", "check") for key in (stop, paused)),
+        *(_on(key, "TYPE") for key in (stop, paused, workers)),
+        *(_on(key, "DEL") for key in (stop, paused, workers, worker, reply)),
+        _on(workers, "ZADD", _BAD, ""),
+        _on(workers, "ZREM", ""),
+        _on(workers, "ZCARD"),
+        _on(workers, "ZREMRANGEBYSCORE", _BAD, _BAD),
+        _on(workers, "ZRANGEBYSCORE", _BAD, _BAD),
+        *(_on(key, "STRLEN") for key in (worker, reply)),
+        *(_on(key, "GET") for key in (worker, reply)),
+        *(_on(key, "SET", "", "NX", "XX") for key in (worker, reply)),
+        *(each for key in (stop, paused, workers, worker, reply) for each in _scripts(key)),
         Needed(("TIME",)),
-        Needed(("CLIENT", "ID")),
-        Needed(("CLIENT", "UNBLOCK", 0)),
-        Needed(("MULTI",)),
-        Needed(("EXEC",)),
+        Needed(("MULTI",)),  # `messenger check` tries commands in a transaction that it throws away
     ]
 
 
