@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A throwaway Debian host in a container: what the scenarios and `make sandbox` run on.
-#   container.sh start NAME [--no-systemd] [PODMAN RUN OPTIONS…]   start it and wait until it is up
+#   container.sh start NAME [--no-systemd] [--no-ptrace] [PODMAN RUN OPTIONS…]   start it and wait until it is up
 #   container.sh enter NAME [COMMAND…]                             a root shell in it, or one command
 #   container.sh port NAME                                         where its SSH port is published
 #   container.sh stop NAME…                                        remove it and everything in it
@@ -11,20 +11,24 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/env.sh"
 
 start() {
-  local name=$1 init=(--systemd=always) command=()
+  local name=$1 init=(--systemd=always) command=() ptrace=(--cap-add SYS_PTRACE)
   shift
   if [[ ${1:-} == --no-systemd ]]; then
     shift
     init=(--systemd=false --init)
     command=(sh -c 'mkdir -p /run/sshd && exec /usr/sbin/sshd -D -e')
   fi
-  # SYS_ADMIN and SYS_PTRACE let systemd apply the units' sandboxing as on a real host; without
-  # SYS_PTRACE the init script of redis-server cannot stop its own server either.
+  # SYS_ADMIN and SYS_PTRACE let systemd apply the units' sandboxing as on a real host. Without SYS_PTRACE, as in most
+  # containers, the init script of redis-server cannot stop its own server either.
+  if [[ ${1:-} == --no-ptrace ]]; then
+    shift
+    ptrace=()
+  fi
   podman run --detach --label messenger-kit --name "$name" --hostname "${name##*-}" \
     --volume "$KIT_STATE/id_ed25519.pub:/etc/ssh/kit.pub:ro" \
     --volume "$KIT_STATE/pip.conf:/etc/pip.conf:ro" \
     --volume "$KIT_STATE/pip:/var/cache/kit-pip" \
-    --cap-add SYS_ADMIN --cap-add SYS_PTRACE --publish 127.0.0.1::22 \
+    --cap-add SYS_ADMIN "${ptrace[@]}" --publish 127.0.0.1::22 \
     "${init[@]}" "$@" "$KIT_IMAGE" "${command[@]}" > /dev/null
   wait_until_up "$name" "${init[0]}"
 }
