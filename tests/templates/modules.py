@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import shlex
 import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -55,3 +56,11 @@ def answer_of(module: Path, arguments: dict[str, Any], check_mode: bool = False)
     assert ran.stdout, ran.stderr
     answer: dict[str, Any] = json.loads(ran.stdout)
     return answer
+
+
+def python_that_says(root: Path, said: str) -> str:
+    """An interpreter below ROOT that runs SAID instead of its script, as if another process had changed that."""
+    file = root / "bin/python"
+    file.write_text(f'#!/bin/sh\nshift 3\nexec /usr/bin/python3 -c {shlex.quote(said)} "$@"\n')
+    file.chmod(0o755)
+    return str(file)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import pwd
-import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -90,23 +89,36 @@ def test_it_ends_although_that_user_goes_on_writing(host_root: Path) -> None:
         flood.kill()
 
 
-def test_processes_of_the_user_are_ended(host_root: Path) -> None:
-    command = [str(host_root / "bin/as-user"), USER, "--", "/bin/sh", "-c", "echo begun; exec sleep 60"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
+@pytest.fixture
+def user(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, list[str]]:
+    """The module with a user whom nobody else has, and the words before a command of that user."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can end processes of another user")
+    module = load(REMOVE)
+    alone = module.User("alone", 1_234_567, 1_234_567)
+    monkeypatch.setattr(module.User, "named", classmethod(lambda cls, name: alone))
+    return module, ["setpriv", "--reuid=1234567", "--regid=1234567", "--clear-groups", "--"]
+
+
+def test_processes_of_the_user_are_ended(user: tuple[ModuleType, list[str]]) -> None:
+    module, words = user
+    with subprocess.Popen([*words, "sh", "-c", "echo begun; exec sleep 60"], stdout=subprocess.PIPE) as running:
         assert running.stdout is not None
         running.stdout.readline()
-        assert remove(host_root, end_processes=True)["ended"] >= 1
-        assert running.wait() == 137
+        assert module.end_processes("alone") is True
+        assert running.wait() == -9
 
 
-def test_but_not_where_another_application_of_that_user_is_supervised(host_root: Path) -> None:
-    command = [str(host_root / "bin/as-user"), "--exec", USER, "--", "sleep", "60"]
-    supervisord = host_root / "shared/log/supervisord"
-    supervisord.write_text(f"import subprocess\nsubprocess.run({command!r})\n")
-    module, uid = load(REMOVE), pwd.getpwnam(USER).pw_uid
+def test_but_not_where_another_application_of_that_user_is_supervised(
+    user: tuple[ModuleType, list[str]], tmp_path: Path
+) -> None:
+    module, words = user
+    supervisord = tmp_path / "supervisord"
+    supervisord.write_text(f"import subprocess\nsubprocess.run({[*words, 'sleep', '60']!r})\n")
+    alone = module.User.named("alone")
     with subprocess.Popen([sys.executable, supervisord]) as running:
-        while not any(module.is_supervisord(parent) for parent in module.processes_of(uid).values()):
+        while not module.is_supervised(alone):
             assert running.poll() is None
-        assert remove(host_root, end_processes=True)["ended"] == 0
-        for pid in module.processes_of(uid):
-            os.kill(pid, signal.SIGKILL)
+        assert module.end_processes("alone") is False
+        assert running.poll() is None
+        module.kill_all_of(alone)

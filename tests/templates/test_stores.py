@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.templates.modules import ROLES, USER, answer_of
+from tests.templates.modules import ROLES, USER, answer_of, python_that_says
 
 STORES = ROLES / "messenger_app/library/messenger_app_stores.py"
 
@@ -110,11 +110,7 @@ def test_odd_names_are_named_and_left_out(host_root: Path, var: Path, tmp_path: 
     ],
 )
 def test_whatever_that_user_answers_nothing_is_taken_for_a_copy(host_root: Path, tmp_path: Path, said: str) -> None:
-    launcher = (host_root / "bin/as-user").read_text()
-    changed = launcher.replace("command = [ENV, *before[1:], *command]", f"command[3] = {said!r}")
-    assert changed != launcher
-    (host_root / "bin/as-user").write_text(changed)
-    found = copy(host_root, tmp_path)
+    found = copy(host_root, tmp_path, python=python_that_says(host_root, said))
     assert found["failed"] is True
     assert len(found["msg"].splitlines()) == 1
 

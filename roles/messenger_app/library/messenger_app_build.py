@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.messenger_process import User, kill_all_of, printable, run_as
+from ansible.module_utils.messenger_process import User, kill_all_of, run_as
 from ansible.module_utils.messenger_releases import marked, set_mark, text
+from ansible.module_utils.messenger_text import printable
 from ansible.module_utils.messenger_tree import Refused, copy_tree, differences, seal
 
 DOCUMENTATION = r"""

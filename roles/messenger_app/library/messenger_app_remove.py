@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import os
-import pwd
 import secrets
-import signal
 import time
 from contextlib import suppress
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.messenger_process import User, is_process_of, kill_all_of
 from ansible.module_utils.messenger_text import printable
 
 DOCUMENTATION = r"""
@@ -30,7 +29,7 @@ author: messenger-kit
 """
 
 RETURN = r"""
-ended: {description: How many processes were ended., returned: success, type: int}
+ended: {description: "Whether the user's processes were ended.", returned: success, type: bool}
 """
 
 SECONDS = 120
@@ -92,45 +91,35 @@ def empty(top: int, deadline: float) -> None:
             os.rmdir(name, dir_fd=top)
 
 
-def processes_of(uid: int) -> dict[int, int]:
-    """The processes that run as UID, each with its parent."""
-    found = {}
+def is_supervised(user: User) -> bool:
+    """Whether a supervisord runs something as USER."""
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):
-                rows = dict(line.split(":", 1) for line in (entry / "status").read_text().splitlines() if ":" in line)
-                if str(uid) in rows["Uid"].split() and rows["State"].split()[0] != "Z":
-                    found[int(entry.name)] = int(rows["PPid"])
-    return found
-
-
-def is_supervisord(pid: int) -> bool:
-    """Whether PID is a supervisord."""
-    with suppress(OSError):
-        return any(
-            word.endswith(b"/supervisord") for word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:2]
-        )
+        with suppress(OSError):
+            if entry.name.isdigit() and is_process_of(entry, user) and is_supervisord(parent(entry)):
+                return True
     return False
 
 
-def end_processes(user: str, deadline: float) -> int:
-    """Kill what runs as USER; how many there were."""
+def parent(process: Path) -> Path:
+    """The process that started PROCESS."""
+    return process.parent / (process / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
+
+
+def is_supervisord(process: Path) -> bool:
+    """Whether PROCESS is a supervisord."""
+    return any(word.endswith(b"/supervisord") for word in (process / "cmdline").read_bytes().split(b"\0")[:2])
+
+
+def end_processes(name: str) -> bool:
+    """Kill what runs as the user NAME, unless it is supervised; whether it was killed."""
     try:
-        uid = pwd.getpwnam(user).pw_uid
-    except KeyError:
-        return 0
-    ended: set[int] = set()
-    if uid == 0 or any(is_supervisord(parent) for parent in processes_of(uid).values()):
-        return 0
-    while left := processes_of(uid):
-        if time.monotonic() > deadline:
-            raise Refused(f"processes of {user} do not end: {', '.join(map(str, sorted(left)))}")
-        for pid in left:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        ended |= set(left)
-        time.sleep(0.05)
-    return len(ended)
+        user = User.named(name)
+    except LookupError:
+        return False
+    if is_supervised(user):
+        return False
+    kill_all_of(user)
+    return True
 
 
 def main() -> None:
@@ -144,19 +133,19 @@ def main() -> None:
         supports_check_mode=True,
     )
     asked = module.params
-    ended, deadline = 0, time.monotonic() + SECONDS
+    ended, deadline = False, time.monotonic() + SECONDS
     var = open_var(Path(asked["root"]))
     if module.check_mode:
-        module.exit_json(changed=bool(var is not None and os.listdir(var)), ended=0)
+        module.exit_json(changed=bool(var is not None and os.listdir(var)), ended=False)
     try:
         if asked["end_processes"]:
-            ended = end_processes(asked["user"], deadline)
+            ended = end_processes(asked["user"])
         there = var is not None and bool(os.listdir(var))
         if var is not None:
             empty(var, deadline)
     except (Refused, OSError) as error:
         module.fail_json(msg=printable(f"{asked['root']}/shared/var cannot be emptied: {error}"))
-    module.exit_json(changed=there or ended > 0, ended=ended)
+    module.exit_json(changed=there, ended=ended)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.messenger_process import User, printable, run_as
+from ansible.module_utils.messenger_process import User, run_as
+from ansible.module_utils.messenger_text import printable
 
 DOCUMENTATION = r"""
 module: messenger_app_run

@@ -149,9 +149,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     asked = module.params
-    outsider = Outsider(Path(asked["root"], "bin/as-user"), asked["user"], asked["python"])
+    outsider = Outsider.named(asked["user"], asked["python"])
     var = str(Path(asked["root"], "shared/var"))
-    if module.check_mode or not outsider.launcher.exists():
+    if module.check_mode or outsider is None or not os.path.isdir(var):
         module.exit_json(changed=bool(asked["replace"]), copied=[], odd=[])
     try:
         if asked["copies"]:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.messenger_process import printable
 from ansible.module_utils.messenger_releases import RELEASE_ID, environments, marked
+from ansible.module_utils.messenger_text import printable
 from ansible.module_utils.messenger_tree import Refused, differences
 
 DOCUMENTATION = r"""

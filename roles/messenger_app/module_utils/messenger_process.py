@@ -5,26 +5,23 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import select
 import selectors
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from ansible.module_utils.messenger_text import printable
 
 SECONDS = 60
 BYTES = 1 << 20
 # Nothing of root's environment, and no site-packages of the user's home.
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONNOUSERSITE": "1"}
-
-
-def printable(text: str, longest: int = 1000) -> str:
-    """Return TEXT as one line for a terminal: control characters as escapes, at most LONGEST characters."""
-    shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: longest + 1])
-    return shown if len(shown) <= longest else f"{shown[:longest]}…"
 
 
 class User(NamedTuple):
@@ -88,12 +85,11 @@ def run_as(
     Returns:
         Its exit code and output. Processes that it left behind are not waited for.
     """
-    privileges = [setpriv, "--no-new-privs", "--"] if (setpriv := shutil.which("setpriv")) else []
     with tempfile.TemporaryFile() as given:
         given.write(stdin)
         given.seek(0)
         process = subprocess.Popen(
-            [*privileges, *command],
+            [*_privileges(), *command],
             cwd=directory,
             env=ENVIRONMENT | (environment or {}),
             stdin=given,
@@ -108,6 +104,52 @@ def run_as(
     finally:
         _kill_group(process)
     return Ran(process.returncode, *(text.decode(errors="replace") for text in output), stopped)
+
+
+def stream_as(
+    user: User, command: Sequence[str | Path], *, stdin: int = subprocess.DEVNULL, seconds: float, most: int
+) -> Iterator[bytes]:
+    """Run COMMAND as run_as does, and yield what it writes to standard output, piece by piece.
+
+    Args:
+        stdin: A descriptor that it reads.
+        seconds: After that it is killed.
+        most: Bytes of output after which it is killed.
+
+    Raises:
+        TimeoutError: it did not end in time.
+        OverflowError: it wrote more.
+    """
+    until = time.monotonic() + seconds
+    process = subprocess.Popen(
+        [*_privileges(), *command],
+        cwd="/",
+        env=ENVIRONMENT,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        umask=0o027,
+        **_identity(user),
+    )
+    try:
+        assert process.stdout is not None
+        while select.select([process.stdout], [], [], max(0, until - time.monotonic()))[0]:
+            data = os.read(process.stdout.fileno(), 1 << 16)
+            if not data:
+                return
+            most -= len(data)
+            if most < 0:
+                raise OverflowError("it wrote more than is taken")
+            yield data
+        raise TimeoutError(f"it did not end within {seconds:g} s")
+    finally:
+        _kill_group(process)
+
+
+def _privileges() -> list[str]:
+    """The words before a command that keep it from gaining privileges."""
+    return [setpriv, "--no-new-privs", "--"] if (setpriv := shutil.which("setpriv")) else []
 
 
 def _identity(user: User) -> dict[str, object]:
@@ -160,7 +202,7 @@ def kill_all_of(user: User) -> None:
         return
     until = time.monotonic() + 10
     while pids := [
-        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _is_of(entry, user)
+        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and is_process_of(entry, user)
     ]:
         if time.monotonic() > until:
             raise OSError(f"processes of {user.name} cannot be killed: {', '.join(map(str, pids[:10]))}")
@@ -170,7 +212,7 @@ def kill_all_of(user: User) -> None:
         time.sleep(0.02)
 
 
-def _is_of(entry: Path, user: User) -> bool:
+def is_process_of(entry: Path, user: User) -> bool:
     """Whether the process in /proc runs as USER; one that has ended and was not collected yet does not count."""
     try:
         status = (entry / "status").read_text(errors="replace")

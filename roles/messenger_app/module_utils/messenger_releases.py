@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.messenger_process import printable
+from ansible.module_utils.messenger_text import printable
 from ansible.module_utils.messenger_tree import OPENED, is_roots
 
 RELEASE_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8,64}$")

@@ -6,16 +6,12 @@ Whatever other processes of that user do to the script, its time and what is tak
 from __future__ import annotations
 
 import json
-import os
-import select
 import subprocess
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
-CHUNK_BYTES = 65_536
-SPARE_SECONDS = 5
+from ansible.module_utils.messenger_process import User, stream_as
+
 MOST_ANSWER = 8 * 2**20
 
 
@@ -26,34 +22,29 @@ class Refused(Exception):
 class Outsider(NamedTuple):
     """The application's user, as whom scripts run.
 
-    launcher: bin/as-user. python: the interpreter; it is isolated (-I), so that nothing of the user's is imported.
+    python: the interpreter; it is isolated (-I), so that nothing of the user's is imported.
     """
 
-    launcher: Path
-    user: str
+    user: User
     python: str
+
+    @classmethod
+    def named(cls, name: str, python: str) -> Outsider | None:
+        """The user NAME; None where there is none."""
+        try:
+            return cls(User.named(name), python)
+        except LookupError:
+            return None
 
     def stream(
         self, script: str, *words: str, seconds: float, most: int, stdin: int = subprocess.DEVNULL
     ) -> Iterator[bytes]:
         """What SCRIPT prints, piece by piece. Raises Refused above MOST bytes, and after SECONDS."""
-        command = [self.launcher, "--within", str(seconds), self.user, "--", self.python, "-I", "-c", script, *words]
-        deadline = time.monotonic() + seconds + SPARE_SECONDS
-        with subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
-            try:
-                assert running.stdout is not None
-                source = running.stdout.fileno()
-                while select.select([source], [], [], max(0, deadline - time.monotonic()))[0]:
-                    data = os.read(source, CHUNK_BYTES)
-                    if not data:
-                        return
-                    most -= len(data)
-                    if most < 0:
-                        raise Refused(f"{words[0] if words else 'a script'}: {self.user} gives more than is taken")
-                    yield data
-                raise Refused(f"{words[0] if words else 'a script'}: {self.user} gave no answer in {seconds:g} s")
-            finally:
-                running.kill()  # the script ends with it
+        command = [self.python, "-I", "-c", script, *words]
+        try:
+            yield from stream_as(self.user, command, stdin=stdin, seconds=seconds, most=most)
+        except (TimeoutError, OverflowError) as error:
+            raise Refused(f"{' '.join(words[:2])} as {self.user.name}: {error}") from None
 
     def ask(self, script: str, *words: str, seconds: float = 60, stdin: int = subprocess.DEVNULL) -> dict[str, Any]:
         """The JSON object that SCRIPT prints. Raises Refused with its `problem`."""
@@ -63,7 +54,7 @@ class Outsider(NamedTuple):
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
-            raise Refused(f"{words[0] if words else 'a script'}: {self.user} gave no answer")
+            raise Refused(f"{' '.join(words[:2])} as {self.user.name}: no answer")
         if "problem" in answer:
             raise Refused(str(answer["problem"]))
         return answer

@@ -40,11 +40,10 @@ SECONDS = 60
 
 def of_outsider(root: Path, user: str, python: str, count: int, pool: str) -> dict[str, Any]:
     """The lines that the application's user gives, of which nothing is believed."""
-    launcher = root / "bin/as-user"
-    if not launcher.exists():
+    outsider = Outsider.named(user, python)
+    if outsider is None:
         return {}
     script = inspect.getsource(messenger_log_lines)
-    outsider = Outsider(launcher, user, python)
     given = outsider.ask(script, str(root / "shared/var/detached"), str(count), pool, seconds=SECONDS)
     names = {key: [printable(name, 100) for name in listed(given.get(key))] for key in ("pools", "logs")}
     return {**names, "lines": [line for line in listed(given.get("lines")) if is_line(line)]}
