@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import signal
 import time
 from collections.abc import Mapping
 from contextvars import copy_context
@@ -43,6 +44,12 @@ class HandlerCaller:
             return None, HandlerTimedOut(f"the handler took longer than its timeout of {seconds:g} s")
         except SystemExit as error:  # a library's sys.exit() must not take the worker and its message with it
             return None, RuntimeError(f"the handler called exit({error.code!r})")
+        except KeyboardInterrupt as error:
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # somebody pressed Ctrl-C
+                raise
+            return None, _as_failure(error)  # a worker catches SIGINT: this one was raised by the handler
+        except BaseException as error:
+            return None, _as_failure(error)
 
     def _call(self, handler: Handler, first: object, arguments: Mapping[str, object], seconds: float | None) -> object:
         if seconds is None:
@@ -52,3 +59,10 @@ class HandlerCaller:
         with time_limit(seconds):
             result = handler.call(first, **arguments)
         return self._loops.complete(result, deadline)
+
+
+def _as_failure(error: BaseException) -> RuntimeError:
+    """An error that fails the message and leaves the worker alone, with the trace of what the handler raised."""
+    failure = RuntimeError(f"the handler raised {type(error).__name__}{f': {error}' if str(error) else ''}")
+    failure.__cause__ = error
+    return failure.with_traceback(error.__traceback__)

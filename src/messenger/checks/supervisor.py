@@ -16,7 +16,7 @@ from messenger.checks.timeouts import longest_message
 
 # For what comes after the handler: the store confirms, connections are closed.
 _MARGIN_SECONDS = 5
-_GRACEFUL = ("TERM", "INT", "QUIT")
+_GRACEFUL = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2")
 
 
 def check_supervisor(application: Application, path: Path) -> Iterator[Finding]:

@@ -20,10 +20,11 @@ from messenger.cli.receivers import choose_transports
 from messenger.cli.supervised import stand_in_front
 from messenger.cli.terminal import CLEAR_LINE, is_watched
 from messenger.errors import ConfigError
-from messenger.printable import LineFormatter
 from messenger.transports.base import QueueTransport
 from messenger.worker import Worker, WorkerOptions
+from messenger.worker.departure import Departure
 from messenger.worker.limits import Limits
+from messenger.worker.log_lines import LogLines
 from messenger.worker.parts import add_parts
 
 log = logging.getLogger("messenger.consume")
@@ -166,7 +167,8 @@ def consume(
     Without names: from the only transport there is beside failure transports; where there are several, a terminal is
     asked which.
 
-    SIGTERM, SIGINT and SIGQUIT let the current message finish. The worker waits for a server that is away and says so.
+    SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1 and SIGUSR2 let the current message finish. The worker waits for a server
+    that is away and says so.
 
     Exit codes: 0 a signal or stop-workers, and a limit unless --exit-on-limit says another; 1 a message was left
     pending because its store stayed away; 64 wrong usage; 75 --stop-deadline was over; 78 the configuration or the
@@ -181,10 +183,12 @@ def consume(
     has_bar = stop_when_empty and not verbose and is_watched()
     if stop_when_empty and queues:
         raise click.UsageError("--stop-when-empty counts a transport's own queue; it does not go with --queues")
-    _log_to_stderr(verbose, quiet or has_bar, CLEAR_LINE if has_bar else "")
+    level = logging.DEBUG if verbose else logging.WARNING if quiet or has_bar else logging.INFO
+    lines = LogLines(sys.stderr, level, CLEAR_LINE if has_bar else "")
     front = stand_in_front(detach_log)
     if env is not None:
         os.environ["APP_ENV"] = env
+    departure = Departure()
     try:
         application = load(context)
         for note in application.notes:
@@ -195,17 +199,19 @@ def consume(
         _choose_queues(application, names, queues)
         process = os.environ.get("SUPERVISOR_PROCESS_NAME", "")
         worker = Worker(application, names, _options(application, options), pool=_pool(), process=process)
-        add_parts(worker, stop_deadline, front)
+        add_parts(worker, departure, stop_deadline, front)
         if stop_when_empty:
             from messenger.cli.drain import Drain
 
             Drain(worker, [application.transport(name) for name in names], show=has_bar)
-        return worker.run()
+        lines.adopt()
+        worker.beat.steps.append(lines.adopt)
+        return departure.run(worker)
     except (ConfigError, click.UsageError):
         _pause_under_supervisor()
         raise
-    except Exception:
-        log.exception("worker_crashed: the message in hand stays pending and is handed out again")
+    except BaseException:  # KeyboardInterrupt and SystemExit, too, end no worker without a word
+        log.exception("worker_crashed: the message in hand was handed back, or stays pending and is handed out again")
         _pause_under_supervisor()
         return 1
 
@@ -216,14 +222,6 @@ def _options(application: Application, given: dict[str, Any]) -> WorkerOptions:
         raise click.UsageError(f"no bus is called {bus_name!r}; allowed: {', '.join(application.buses)}")
     limits = Limits(**{name: given.pop(name) for name in ("messages", "failures", "memory", "seconds", "min_uptime")})
     return WorkerOptions(limits, **given)
-
-
-def _log_to_stderr(verbose: int, quiet: bool, before: str) -> None:
-    """before: what comes before each line, to take a bar away."""
-    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter(before))
-    logging.basicConfig(level=level, handlers=[handler])
 
 
 def _choose_queues(application: Application, names: tuple[str, ...], queues: tuple[str, ...]) -> None:

@@ -134,8 +134,8 @@ class MessengerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     serializer: Symfony's choice of a serializer.
     enabled: Symfony's key; `true` is the one choice, for this file is only read where messages are handled.
     reset_on_message: Symfony's key; `true` is the one choice, and `messenger consume --no-reset` the other.
-    stop_worker_on_signals: More signals that let a worker finish its message and stop, e.g. `SIGUSR1`, beside
-    SIGTERM, SIGINT, SIGQUIT and SIGHUP, which always do.
+    stop_worker_on_signals: More signals that let a worker finish its message and stop, e.g. `SIGALRM`, beside
+    SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1 and SIGUSR2, which always do.
     signing: The key of [signed messages](signing.md). Not set: none may be signed.
     """
 

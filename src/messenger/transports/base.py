@@ -88,8 +88,10 @@ class Transport(Sender, Protocol):
     def keepalive_interval(self) -> float:
         """How many seconds may pass between two calls of keepalive."""
 
-    def hand_back(self, envelope: AnyEnvelope) -> None:
-        """This worker must leave: somebody else may take the message at once, and this delivery does not count as one.
+    def hand_back(self, envelope: AnyEnvelope, *, begun: bool = False) -> None:
+        """Free the message for another worker at once, because this one must leave.
+
+        begun: whether its handlers were called. Only then does this delivery count as one.
 
         Called from another thread than the rest (R53).
         """

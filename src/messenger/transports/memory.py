@@ -166,13 +166,13 @@ class MemoryTransport:
         """A quarter of the lease."""
         return self._redeliver_timeout / 4
 
-    def hand_back(self, envelope: AnyEnvelope) -> None:
-        """End the lease now, as if the message had not been taken."""
+    def hand_back(self, envelope: AnyEnvelope, *, begun: bool = False) -> None:
+        """End the lease now; unless it was begun as if the message had not been taken."""
         with self._changed:
             entry = self._held(envelope)
             if entry is not None:
                 entry.delivered_at, entry.lease = None, None
-                entry.deliveries -= 1
+                entry.deliveries -= 0 if begun else 1
                 self._changed.notify_all()
 
     def depth(self) -> Depth:

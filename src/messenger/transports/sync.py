@@ -59,7 +59,7 @@ class SyncTransport:
         """Always a TransportError."""
         self._refuse()
 
-    def hand_back(self, envelope: AnyEnvelope) -> None:
+    def hand_back(self, envelope: AnyEnvelope, *, begun: bool = False) -> None:
         """Always a TransportError."""
         self._refuse()
 

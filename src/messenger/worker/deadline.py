@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Callable
 from time import monotonic
 
-from messenger.errors import MessengerError
+import psutil
+
+from messenger.worker.release import release
 from messenger.worker.status import WorkerStatus
 from messenger.worker.stop import StopRequest
 
 log = logging.getLogger(__name__)
 EXIT_DEADLINE = 75
+_LAST_SECONDS = 4.0  # Supervisor is patient for 5 s more than the deadline that the role passes
+_LISTED = 5
 
 
 class StopDeadline:
@@ -32,17 +37,33 @@ class StopDeadline:
         return self._stop.requested_at + self._seconds
 
     def look(self) -> None:
-        """A beat's step: a handler that has not ended by now is not waited for."""
+        """A beat's step: what has not ended by now is not waited for."""
         if monotonic() < self.at():
             return
+        # On a thread of its own: a store that is away, or a log that nobody reads, does not hold up the end.
+        last = threading.Thread(target=self._finish, name="messenger-deadline", daemon=True)
+        last.start()
+        last.join(_LAST_SECONDS)
+        os._exit(EXIT_DEADLINE)
+
+    def _finish(self) -> None:
         held = self._status.held
         names = ", ".join(f"{item.type} {item.id}" for item in held) or "nothing"
-        log.critical("stop_deadline of %g s is over: handing back %s", self._seconds, names)
-        for item in held:
-            try:
-                item.transport.hand_back(item.envelope)
-            except MessengerError as error:
-                log.warning("not_handed_back transport=%s id=%s: %s", item.transport.name, item.id, error)
+        log.critical("stop_deadline of %g s is over: handing back %s%s", self._seconds, names, _still_running())
+        release(self._status, held)
         self._leave()
         logging.shutdown()
-        os._exit(EXIT_DEADLINE)
+
+
+def left_behind() -> str:
+    """The threads and child processes that handlers left running, for a log line; "" when there are none."""
+    ours = (threading.main_thread(), threading.current_thread())
+    threads = [f"thread {each.name}" for each in threading.enumerate() if each not in ours and not each.daemon]
+    children = [f"process {child.pid}" for child in psutil.Process().children()]
+    found = [*threads, *children]
+    return ", ".join(found[:_LISTED]) + (f" and {len(found) - _LISTED} more" if len(found) > _LISTED else "")
+
+
+def _still_running() -> str:
+    found = left_behind()
+    return f"; still running: {found}" if found else ""

@@ -20,7 +20,6 @@ from messenger.worker.registration import STOP_WORKERS, Registration
 from messenger.worker.worker import Worker
 
 log = logging.getLogger(__name__)
-LEAVE = signal.SIGUSR1  # tells the front to leave
 DETACH = signal.SIGUSR2  # tells the worker to stop, and not to be waited for
 _LOG_BYTES = 10 * 1024**2
 _CHUNK_BYTES = 65_536  # what a pipe holds
@@ -31,11 +30,13 @@ class Front:
     """The process in front of this one.
 
     outputs: where what this process and its children write can be read. log: where that goes once the front has left.
+    leaving: a pipe; a byte in it tells the front to leave. No signal does, for each of them can be a stopsignal.
     """
 
     pid: int
     outputs: tuple[int, ...]
     log: Path
+    leaving: int
 
     def is_there(self) -> bool:
         """Whether it lives: the parent of a process changes when the parent has ended."""
@@ -44,7 +45,8 @@ class Front:
     def leave(self) -> None:
         """Have it leave, and so Supervisor start the next worker."""
         if self.is_there():
-            os.kill(self.pid, LEAVE)
+            with suppress(BrokenPipeError):
+                os.write(self.leaving, b"x")
 
 
 class Detaching:

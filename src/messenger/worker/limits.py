@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from messenger.events import EventDispatcher, WorkerMessageFailed, WorkerRunning, WorkerStopped
+from messenger.worker.beat import Step
 from messenger.worker.status import WorkerStatus
 from messenger.worker.stop import StopRequest
 
@@ -32,17 +33,25 @@ class Limits:
     seconds: float | None = None
     min_uptime: float = 0.0
 
-    def listen(self, events: EventDispatcher, status: WorkerStatus, stop: StopRequest) -> None:
-        """Watch a worker and stop it when a limit is reached."""
+    def listen(self, events: EventDispatcher, status: WorkerStatus, stop: StopRequest) -> list[Step]:
+        """Watch a worker and stop it when a limit is reached.
+
+        Returns the steps for its beat: they do the same while it waits for a server.
+        """
+        steps: list[Step] = []
         if self.messages is not None:
             limit = self.messages
             _watch(events, stop, lambda: status.taken >= limit, f"limit of {limit} messages")
         if self.memory is not None:
             memory = self.memory
-            _watch(events, stop, lambda: status.memory_bytes > memory, f"memory limit of {memory} bytes")
+            stop_by_memory = _watch(
+                events, stop, lambda: status.memory_bytes > memory, f"memory limit of {memory} bytes"
+            )
+            steps.append(lambda: _between_messages(status, stop_by_memory))
         if self.seconds is not None:
             seconds = self.seconds
-            _watch(events, stop, lambda: status.uptime >= seconds, f"time limit of {seconds:g} s")
+            stop_by_time = _watch(events, stop, lambda: status.uptime >= seconds, f"time limit of {seconds:g} s")
+            steps.append(lambda: _between_messages(status, stop_by_time))
         if self.failures is not None:
             failures = self.failures
 
@@ -53,6 +62,7 @@ class Limits:
             events.listen(WorkerMessageFailed, on_failure)
         if self.min_uptime:
             events.listen(WorkerStopped, lambda _: _wait_out(self.min_uptime, status, stop))
+        return steps
 
 
 def _wait_out(min_uptime: float, status: WorkerStatus, stop: StopRequest) -> None:
@@ -63,9 +73,16 @@ def _wait_out(min_uptime: float, status: WorkerStatus, stop: StopRequest) -> Non
     stop.requested_at = time.monotonic()
 
 
-def _watch(events: EventDispatcher, stop: StopRequest, reached: Callable[[], bool], reason: str) -> None:
-    def on_running(_: WorkerRunning) -> None:
+def _watch(events: EventDispatcher, stop: StopRequest, reached: Callable[[], bool], reason: str) -> Step:
+    def look() -> None:
         if reached():
             stop.request(reason, is_limit=True)
 
-    events.listen(WorkerRunning, on_running)
+    events.listen(WorkerRunning, lambda _: look())
+    return look
+
+
+def _between_messages(status: WorkerStatus, look: Step) -> None:
+    """A message is finished first; the stop deadline would count from the request."""
+    if status.current is None:
+        look()

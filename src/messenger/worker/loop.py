@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from contextvars import copy_context
@@ -10,7 +9,6 @@ from dataclasses import dataclass
 
 from messenger.application import Application
 from messenger.envelope import AnyEnvelope
-from messenger.errors import MessengerError
 from messenger.worker.backoff import Backoff
 from messenger.worker.options import WorkerOptions
 from messenger.worker.order import make_order
@@ -21,7 +19,6 @@ from messenger.worker.status import Held, WorkerStatus
 from messenger.worker.stop import StopRequest
 from messenger.worker.waiting import wait_for_any
 
-log = logging.getLogger(__name__)
 _PAUSED_SECONDS = 0.5  # between two looks whether a pause is over
 
 
@@ -39,7 +36,6 @@ class Loop:
     def __post_init__(self) -> None:
         self._handovers = self.settlement.handovers
         self._order = make_order(self.options.order, self.sources)
-        self._taken: list[Held] = []
         self._resources = Backoff()
         self._reset = reset_every(self.options.reset_every, self.application.reset)
 
@@ -50,14 +46,6 @@ class Loop:
         all_settled = self._handovers.finish()
         self._reset()
         return all_settled
-
-    def hand_back(self) -> None:
-        """What was taken and not begun is free again at once; the beat has ended, so its connections may be used."""
-        for held in self._taken:
-            try:
-                held.transport.hand_back(held.envelope)
-            except MessengerError as error:
-                log.warning("not_handed_back transport=%s id=%s: %s", held.transport.name, held.id, error)
 
     def turn(self) -> bool:
         """Take and handle messages of the first transport that has some. False when none had."""
@@ -101,9 +89,10 @@ class Loop:
         self.status.enter("idle" if waiting_for is None else "waiting", waiting_for)
 
     def _handle_all(self, taken: Sequence[tuple[Source, AnyEnvelope]]) -> None:
-        self._taken = [self._take_up(source, envelope) for source, envelope in taken]
-        while self._taken and not self.stop.is_requested():
-            held = self._taken.pop(0)
+        self.status.fetched = tuple(self._take_up(source, envelope) for source, envelope in taken)
+        while self.status.fetched and not self.stop.is_requested():
+            held, *rest = self.status.fetched
+            self.status.fetched = tuple(rest)
             self.status.current = held
             self.status.enter("busy")
             copy_context().run(self.settlement.handle, held)

@@ -5,6 +5,7 @@ and that it may be left behind.
 from __future__ import annotations
 
 from messenger.worker.deadline import StopDeadline
+from messenger.worker.departure import Departure
 from messenger.worker.detach import Detaching, Front
 from messenger.worker.memory import Memory
 from messenger.worker.registration import Registration
@@ -12,9 +13,10 @@ from messenger.worker.reply import Replies
 from messenger.worker.worker import Worker
 
 
-def add_parts(worker: Worker, stop_deadline: float | None, front: Front | None) -> None:
-    """Before it runs. Each part hangs on what every worker offers: its events, its beat, its start and its end.
+def add_parts(worker: Worker, departure: Departure, stop_deadline: float | None, front: Front | None) -> None:
+    """Before it runs. Each part hangs on what every worker offers: its events, its beat and its start.
 
+    departure: what goes on from the worker's last message to the end of its process.
     stop_deadline: seconds after a stop request until the messages in hand are handed back; None: never.
     front: the process that Supervisor knows, when the worker may go on without it.
     """
@@ -28,10 +30,12 @@ def add_parts(worker: Worker, stop_deadline: float | None, front: Front | None) 
         registration = Registration(for_beat, worker.status, worker.stop)
         worker.at_start.append(registration.connect)
         worker.beat.steps.append(registration.report)
-        worker.at_end.append(registration.leave)
+        departure.steps.append(registration.report)
+        departure.leave = registration.leave
     if front is not None:
         worker.beat.steps.append(Detaching(front, worker, registration).look)
     if stop_deadline is not None:
-        deadline = StopDeadline(stop_deadline, worker.status, worker.stop, worker.leave)
-        worker.beat.steps.append(deadline.look)
-        worker.beat.deadline = deadline.at
+        deadline = StopDeadline(stop_deadline, worker.status, worker.stop, departure.leave)
+        for steps in (worker.beat.steps, departure.steps):
+            steps.append(deadline.look)
+        worker.beat.deadline = departure.deadline = deadline.at

@@ -34,22 +34,39 @@ class Registration:
         self.detached = False
         self._is_refused = False
         self._baseline: int | None = None
+        self._is_connected = False
         self._failed = deque([0], maxlen=60)  # its count at each beat of the last minute
 
     def connect(self) -> None:
-        """Note the stop counter and register, before the first message. Raises TransportUnavailable."""
+        """Note the stop counter and register, before the first message. Raises TransportUnavailable.
+
+        A Redis that refuses to store the entry, because its memory is full, does not keep the worker from consuming:
+        that is what frees the memory. The beat tries again.
+        """
         orders = self._orders()
         if self._baseline is None:
             self._baseline = orders.generation
         self._status.pause = orders.pause
-        self._report(0)
+        try:
+            self._report(0)
+        except RedisReplyError as error:
+            log.warning("not_registered: %s", error)
+        self._is_connected = True
 
     def report(self) -> None:
         """A beat's step. Raises TransportError."""
+        if not self._is_connected:  # the connection is still the main thread's
+            return
         recent = self._status.failed - self._failed[0]
         self._failed.append(self._status.failed)
-        self._report(recent)
-        orders = self._orders()
+        try:
+            self._report(recent)
+        except RedisReplyError:
+            self._obey(self._orders())  # stop and pause are heeded as well where nothing can be stored
+            raise
+        self._obey(self._orders())
+
+    def _obey(self, orders: Orders) -> None:
         self._status.pause = orders.pause
         if self._baseline is None or orders.generation < self._baseline:  # it falls when Redis was emptied
             self._baseline = orders.generation
@@ -58,6 +75,8 @@ class Registration:
 
     def leave(self) -> None:
         """Take the worker out of the registry."""
+        if not self._is_connected:
+            return
         try:
             self._control.sign_off(self._status.worker_id)
         except MessengerError as error:

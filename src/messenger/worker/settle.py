@@ -47,6 +47,7 @@ class Settlement:
 
     def handle(self, held: Held) -> None:
         """Call the handlers and settle the message, unless a batch handler keeps it for now."""
+        self._tell_of_earlier_deliveries(held)
         self.events.dispatch(WorkerMessageReceived(held.envelope, held.transport.name))
         began = time.monotonic()
 
@@ -57,6 +58,13 @@ class Settlement:
                 self._settle_failure(held, error)
 
         run_handlers(self.application, held.transport, held.envelope, settle, self.bus_name)
+
+    def _tell_of_earlier_deliveries(self, held: Held) -> None:
+        stamp = held.envelope.last(DeliveryStamp)
+        if stamp is not None and stamp.count > 1:
+            why = "the worker that had begun it was cut off, or was not heard of any more"
+            log.warning("message_taken_over transport=%s id=%s: delivery %d: %s", held.transport.name, held.id,
+                        stamp.count, why)  # fmt: skip
 
     def _settle_success(self, held: Held, milliseconds: float) -> None:
         def then(_: None) -> None:
@@ -101,7 +109,8 @@ def run_handlers(
     if isinstance(envelope.message, UndecodableMessage):
         problem = MessageDecodingFailed(envelope.message.reason)
     elif limit and stamp is not None and stamp.count > limit:
-        problem = MessageKillsWorkers(f"handed out {limit} times and never settled: it seems to end its workers")
+        why = "it seems to end its workers, or takes longer than their stop deadline"
+        problem = MessageKillsWorkers(f"handed out {limit} times and never settled: {why}")
     else:
         received = envelope.with_stamps(ReceivedStamp(transport.name), AckStamp(settle))
         try:

@@ -31,7 +31,8 @@ class Held:
 class WorkerStatus:
     """One worker's state. Each field is assigned whole, so the beat always sees a consistent value.
 
-    held: every message in hand. current: the one whose handler runs. pause: no message is taken while it is there.
+    held: every message in hand. fetched: those of them whose handlers were not called yet. current: the one whose
+    handler runs. pause: no message is taken while it is there.
     """
 
     worker_id: str
@@ -44,6 +45,7 @@ class WorkerStatus:
     waiting_for: str | None = None
     pause: Pause | None = None
     held: tuple[Held, ...] = ()
+    fetched: tuple[Held, ...] = ()
     current: Held | None = None
     handled: int = 0
     failed: int = 0

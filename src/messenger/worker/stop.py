@@ -11,7 +11,9 @@ from types import FrameType
 
 from messenger.readable import readable
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+OPTIONAL = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+# Every signal that Supervisor's stopsignal can name, except KILL. SIGHUP also comes when a terminal closes.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, *OPTIONAL)
 
 
 class Flag:
@@ -62,7 +64,10 @@ class StopRequest(Flag):
 
 @contextmanager
 def stop_by_signals(stop: StopRequest, also: Iterable[str | int] = ()) -> Iterator[None]:
-    """Inside, SIGNALS request a stop after the current message (spec section 15).
+    """Request a stop after the current message at each of SIGNALS (spec section 15).
+
+    One of OPTIONAL is left as it is where it would not end the process: nohup(1) has SIGHUP ignored, and an application
+    may have a handler of its own.
 
     also: names or numbers of more signals that do.
     """
@@ -71,8 +76,9 @@ def stop_by_signals(stop: StopRequest, also: Iterable[str | int] = ()) -> Iterat
         stop.signals += 1
         stop.request(signal.Signals(number).name)
 
+    ours = [number for number in SIGNALS if number not in OPTIONAL or signal.getsignal(number) == signal.SIG_DFL]
     more = [signal.Signals[name] if isinstance(name, str) else signal.Signals(name) for name in also]
-    previous = {number: signal.signal(number, on_signal) for number in {*SIGNALS, *more}}
+    previous = {number: signal.signal(number, on_signal) for number in {*ours, *more}}
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ from messenger.worker.beat import Beat, Step
 from messenger.worker.leases import Leases
 from messenger.worker.loop import Loop
 from messenger.worker.options import WorkerOptions
+from messenger.worker.release import release
 from messenger.worker.settle import Settlement
 from messenger.worker.source import Source
 from messenger.worker.status import WorkerStatus
@@ -27,7 +28,6 @@ class Worker:
 
     events: listeners for this worker may be added before `run`; those of the application are called too.
     at_start: called before the first message, again and again while one raises TransportError.
-    at_end: called in the end, however it comes.
     """
 
     def __init__(
@@ -44,7 +44,6 @@ class Worker:
         self.events = EventDispatcher(application.events)
         self.stop = StopRequest()
         self.at_start: list[Step] = []
-        self.at_end: list[Step] = []
         application.check_handlers()
         sources = [self._make_source(name) for name in names]
         for failure_transport in {application.failure_transports[name] for name in names} - {None}:
@@ -58,7 +57,7 @@ class Worker:
         # It beats four times in the shortest lease, and every second for what else hangs on it.
         interval = min([1.0, keepalive, *(source.transport.keepalive_interval for source in sources)])
         self.beat = Beat([Leases(self.status, keepalive).renew, self._tell_what_is_held], interval, self.stop)
-        options.limits.listen(self.events, self.status, self.stop)
+        self.beat.steps += options.limits.listen(self.events, self.status, self.stop)
         self._setups = [source.transport.setup for source in sources]
 
     def _make_source(self, name: str) -> Source:
@@ -79,22 +78,22 @@ class Worker:
         A message that was begun is finished and settled first.
         """
         with stop_by_signals(self.stop, self.application.config.stop_worker_on_signals):
+            self.beat.start()
             try:
                 self._connect(self.at_start)
-                self.beat.start()
                 self._connect(self._setups)
                 self._consume()
                 return self._finish()
             finally:
                 self.beat.end()
-                self.leave()
-                self._loop.hand_back()
+                self._release()
                 self.application.close()
 
-    def leave(self) -> None:
-        """Do what is to be done in the end."""
-        for step in self.at_end:
-            step()
+    def _release(self) -> None:
+        """Free what was not begun, and what an exception has cut off. The beat has ended: its connections are free."""
+        current = self.status.current
+        cut_off = [current] if current is not None and current in self.status.held else []
+        release(self.status, (*self.status.fetched, *cut_off))
 
     def _consume(self) -> None:
         self.status.enter("idle")

@@ -77,9 +77,7 @@ def be_the_command(arguments: list[str], directory: str, environment: dict[str, 
         code = ending.code
     except BaseException:
         traceback.print_exc()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+    sys.exit(code if isinstance(code, int) else 0 if code is None else 1)  # as a command ends: atexit and all
 
 
 if __name__ == "__main__":

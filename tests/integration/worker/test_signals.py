@@ -7,9 +7,9 @@ from typing import cast
 
 import pytest
 
-from tests.integration.worker.project import Project
+from tests.integration.worker.project import TASKS, Project
 
-STOPPING = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]
+STOPPING = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
 
 
 @pytest.mark.parametrize("number", STOPPING)
@@ -46,6 +46,19 @@ def test_a_signal_of_the_configuration_lets_the_message_finish(project: Project,
     assert worker.code() == 0
     assert project.events() == ["start a", "done a"]
     assert f"reason='{number.name}' handled=1" in worker.log
+
+
+@pytest.mark.parametrize("disposition", ["SIG_IGN", "lambda *_: event('seen', 'HUP')"])
+def test_a_sighup_that_is_ignored_or_the_applications_own_stops_nothing(project: Project, disposition: str) -> None:
+    project.write("tasks.py", f"{TASKS}\n\nfrom signal import *\nsignal(SIGHUP, {disposition})\n")
+    worker = project.worker()
+    worker.signal(signal.SIGHUP)
+    project.send("a")
+    project.wait_for_event("done a")
+    worker.signal(signal.SIGTERM)
+    assert worker.code() == 0
+    assert "reason='SIGTERM'" in worker.log
+    assert ("seen HUP" in project.events()) == (disposition != "SIG_IGN")
 
 
 def test_a_worker_that_leaves_takes_its_consumer_and_its_registration_with_it(project: Project) -> None:

@@ -17,7 +17,9 @@ def test_its_message_is_handed_back_and_handled_by_another_at_once(project: Proj
     project.go("a")
     worker = project.worker("async", "--limit", "1")  # its lease of 60 s is not waited for
     assert worker.code() == 0
-    assert "delivery=" not in worker.log, "what was handed back was not a delivery"
+    assert "message_cut_off transport=async" in stuck.log
+    assert "message_taken_over" in worker.log
+    assert " delivery=2" in worker.log, "it was begun and cut off: that counts, and is said"
     assert project.events() == ["start a", "start a", "done a"]
     assert project.left() == (0, 0, 0)
 
@@ -60,5 +62,8 @@ def test_what_was_fetched_and_not_begun_is_free_again(project: Project) -> None:
     assert project.events() == ["start a", "done a"]
     for name in ("b", "c"):
         project.go(name)
-    assert project.worker("async", "--limit", "2").code() == 0
+    assert "message_cut_off" not in worker.log
+    other = project.worker("async", "--limit", "2")
+    assert other.code() == 0
     assert project.events("done") == ["done a", "done b", "done c"]
+    assert "deliver" not in other.log, "what was never begun is no delivery, and nothing is said of it"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from messenger.cli import main
 from messenger.cli.consume import consume
+from messenger.worker.log_lines import WorkerLogger
 
 YAML = """
 messenger:
@@ -24,6 +27,18 @@ def refused(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> t
     captured = capsys.readouterr()
     assert captured.out == ""
     return caught.value.code, captured.err
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """A worker's process has the loggers of this package for itself; this one has not."""
+    last_resort, level = logging.lastResort, logging.getLogger().level
+    yield
+    logging.lastResort = last_resort
+    logging.getLogger().setLevel(level)
+    for logger in list(logging.Logger.manager.loggerDict.values()):
+        if type(logger) is WorkerLogger:
+            object.__setattr__(logger, "__class__", logging.Logger)
 
 
 @pytest.fixture

@@ -153,6 +153,7 @@ def _delayed(queue: str) -> Iterator[Needed]:
 def _consumer_lock(lock: str) -> Iterator[Needed]:
     yield _on(lock, "SET", "", "NX", "XX")
     yield _on(lock, "GET")
+    yield _on(lock, "PTTL")
     yield _on(lock, "PEXPIRE", _BAD)
     yield _on(lock, "DEL")
 

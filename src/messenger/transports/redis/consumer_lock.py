@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from messenger.errors import TransportUnavailable
-from messenger.transports.redis.link import RedisLink
+from messenger.transports.redis.link import RedisLink, RedisReplyError
 from messenger.transports.redis.options import RedisOptions
 
 
@@ -20,13 +20,25 @@ class ConsumerLock:
         self._renew_at = float("-inf")
 
     def hold(self, link: RedisLink) -> None:
-        """Take the lock or renew it. Raises TransportUnavailable while another process has it."""
+        """Take the lock or renew it. Raises TransportUnavailable while another process has it.
+
+        Above maxmemory no lock can be taken; then a worker whose name nobody has goes on, and asks again.
+        """
         if self._options.consumer is None or time.monotonic() < self._renew_at:
             return
-        taken = link.call("SET", self._key, self._owner, "NX", "PX", self._milliseconds)
+        refused: RedisReplyError | None = None
+        try:
+            taken = link.call("SET", self._key, self._owner, "NX", "PX", self._milliseconds)
+        except RedisReplyError as error:
+            if error.code != "OOM":
+                raise
+            taken, refused = None, error
         if taken is None:
             holder = (link.call("GET", self._key) or b"").decode()
+            if refused is not None and not holder:
+                return
             if holder != self._owner:
+                self._shorten(link)
                 raise TransportUnavailable(
                     f"{self._options.address}: the consumer name {self._options.consumer!r} of stream "
                     f"{self._options.stream!r} is in use by worker {holder or '?'}; leave the third part of the DSN's "
@@ -34,6 +46,11 @@ class ConsumerLock:
                 )
             link.call("PEXPIRE", self._key, self._milliseconds)
         self._renew_at = time.monotonic() + self._milliseconds / 4000
+
+    def _shorten(self, link: RedisLink) -> None:
+        """A clock that was set back makes a key live longer: its holder may be gone. A living one renews it."""
+        if link.call("PTTL", self._key) > self._milliseconds:
+            link.call("PEXPIRE", self._key, self._milliseconds)
 
     def release(self, link: RedisLink) -> None:
         """Give the name back."""

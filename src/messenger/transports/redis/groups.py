@@ -107,6 +107,23 @@ class Groups:
                 "or handle the message with --now, or remove it"
             )
 
+    def can_do_without_memory(self) -> bool:
+        """Above maxmemory Redis refuses to create a group, also one that is there. Return whether it is there now.
+
+        A missing one is created by a script that may run without memory, as Redis 7 allows: its messages are what fills
+        the memory, and only a group can handle them.
+        """
+        names = [group["name"] for group in read_groups(self._link, self._options.stream)]
+        if self._options.group.encode() in names:
+            return True
+        create = Script("create_group", without_memory=True)
+        try:
+            create.run(self._link, (self._options.stream,), (self._options.group,))
+        except RedisReplyError as error:
+            log.debug("group_not_created transport=%s: %s", self._name, error)
+            return False
+        return True
+
     def look(self) -> None:
         """Look how many groups there are, and delete what all of them have handled without anybody deleting it.
 

@@ -68,6 +68,8 @@ class Reader:
     def read(self, limit: int) -> list[AnyEnvelope]:
         """Up to `limit` new messages; one round trip: move what is due, then read."""
         moved, reply = self._move_due.ask(self.link, *self._moving, self._read_command(limit))
+        if not reply and isinstance(moved, RedisReplyError) and moved.code == "OOM":
+            moved = self._move_without_memory()
         for refusal in (reply, moved if not reply else None):  # what was handed out is ours, whatever was not moved
             if isinstance(refusal, TransportError):
                 raise refusal
@@ -75,7 +77,12 @@ class Reader:
 
     def begin_wait(self, seconds: float, limit: int) -> Waiting:
         """Move what is due, then ask for the next messages and do not wait for the reply (XREADGROUP … BLOCK)."""
-        next_due = self._move_due.run(self.link, *self._moving)
+        try:
+            next_due = self._move_due.run(self.link, *self._moving)
+        except RedisReplyError as error:
+            if error.code != "OOM":
+                raise
+            next_due = self._move_without_memory()
         if next_due >= 0:
             seconds = min(seconds, next_due / 1000)
         interval = self.options.claim_interval / 1000
@@ -93,6 +100,11 @@ class Reader:
                 raise
             return []  # the read that follows makes the group again
         return self._from_reply(reply)
+
+    def _move_without_memory(self) -> int:
+        """Above maxmemory: what is moved is handled and deleted, and that frees the memory."""
+        next_due: int = Script("move_due", without_memory=True).run(self.link, *self._moving)
+        return next_due
 
     def _read_command(self, limit: int, *block: str | int) -> tuple[str | int, ...]:
         who = (self.options.group, self.consumer)
@@ -141,9 +153,6 @@ class Reader:
         pending = ("XPENDING", self.options.stream, self.options.group)
         counts = self.link.pipeline([(*pending, entry[0], entry[0], 1) for entry in entries])
         found = [(entry, count[0][3] if count else 2) for entry, count in zip(entries, counts, strict=True)]
-        for (entry_id, _), deliveries in found:
-            what = f"delivery {deliveries}: the worker that had it handed it back, or was not heard of any more"
-            log.warning("message_taken_over transport=%s id=%s: %s", self.name, entry_id.decode(), what)
         return self._received(found)
 
     def _reap(self) -> None:

@@ -10,17 +10,22 @@ from typing import Any
 from messenger.errors import TransportError
 from messenger.transports.redis.link import Argument, RedisLink, RedisReplyError
 
+_WITHOUT_MEMORY = "#!lua flags=allow-oom\n"
+
 
 class Script:
     """One Lua file; sent by its hash, and whole where the server does not have it yet.
 
     package: the one that the files lie in; by default this one.
     prelude: a file with functions that this one uses.
+    without_memory: it may store above maxmemory. Redis older than 7 refuses such a script.
     """
 
-    def __init__(self, name: str, package: str = __package__, *, prelude: str | None = None) -> None:
+    def __init__(
+        self, name: str, package: str = __package__, *, prelude: str | None = None, without_memory: bool = False
+    ) -> None:
         files = [resources.files(package).joinpath(f"{each}.lua") for each in (prelude, name) if each]
-        self._text = "".join(file.read_text() for file in files)
+        self._text = _WITHOUT_MEMORY * without_memory + "".join(file.read_text() for file in files)
         self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     def ask(

@@ -71,7 +71,7 @@ class RedisTransport:
         try:
             self._link.call("XGROUP", "CREATE", self._stream, self.options.group, "0", "MKSTREAM")
         except RedisReplyError as error:
-            if error.code != "BUSYGROUP":
+            if error.code != "BUSYGROUP" and not (error.code == "OOM" and self._groups.can_do_without_memory()):
                 raise
         self._groups.look()
         self._is_set_up = True
@@ -188,9 +188,10 @@ class RedisTransport:
         if not self._renew_lease.run(self._beat_link, self._keys[:1], arguments):
             log.debug("not_renewed transport=%s id=%s", self.name, _id(envelope))
 
-    def hand_back(self, envelope: AnyEnvelope) -> None:
+    def hand_back(self, envelope: AnyEnvelope, *, begun: bool = False) -> None:
         """XCLAIM … IDLE … RETRYCOUNT: the next look of any worker for abandoned messages finds it."""
-        arguments = (self.options.group, _id(envelope), self._consumer, self.options.redeliver_timeout * 1000)
+        idle = self.options.redeliver_timeout * 1000
+        arguments = (self.options.group, _id(envelope), self._consumer, idle, int(begun))
         if not self._hand_back.run(self._beat_link, self._keys[:1], arguments):
             log.warning("lease_lost transport=%s id=%s: gone or taken over, not handed back", self.name, _id(envelope))
 

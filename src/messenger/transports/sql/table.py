@@ -193,10 +193,11 @@ class Statements:
         ours = self._row(row_id, lease_owner)
         return self._table.update().where(*ours).values(delivered_at=utc_after(0.0))
 
-    def hand_back(self, row_id: int, lease_owner: str) -> Update:
-        """Free a message as if it had not been taken."""
-        before = {"delivered_at": None, "lease_owner": None, "delivery_count": self._c.delivery_count - 1}
-        return self._table.update().where(*self._row(row_id, lease_owner)).values(**before)
+    def hand_back(self, row_id: int, lease_owner: str, *, counts: bool) -> Update:
+        """Free a message; unless this delivery `counts`, as if it had not been taken."""
+        deliveries = self._c.delivery_count - (0 if counts else 1)
+        freed = {"delivered_at": None, "lease_owner": None, "delivery_count": deliveries}
+        return self._table.update().where(*self._row(row_id, lease_owner)).values(**freed)
 
     def delete(self, row_id: int, lease_owner: str | None = None) -> Delete:
         """Remove a message; with `lease_owner` only while that one holds it."""

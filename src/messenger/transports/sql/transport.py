@@ -138,10 +138,10 @@ class SqlTransport:
         if lease is not None and not self._changed(self._sql.renew(self._id(envelope), lease)):
             log.warning("lease_lost transport=%s id=%d: gone or taken over", self.name, self._id(envelope))
 
-    def hand_back(self, envelope: AnyEnvelope) -> None:
+    def hand_back(self, envelope: AnyEnvelope, *, begun: bool = False) -> None:
         """End the lease now; on a connection of its own, as keepalive does."""
         lease = _lease(envelope)
-        if lease is not None and not self._changed(self._sql.hand_back(self._id(envelope), lease)):
+        if lease is not None and not self._changed(self._sql.hand_back(self._id(envelope), lease, counts=begun)):
             log.warning("lease_lost transport=%s id=%d: gone or taken over", self.name, self._id(envelope))
 
     @property

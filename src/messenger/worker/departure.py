@@ -1,0 +1,66 @@
+"""The end of a worker's process: from its last message until the process is gone."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from messenger.worker.beat import Beat, Step
+from messenger.worker.deadline import left_behind
+from messenger.worker.stop import StopRequest
+from messenger.worker.worker import Worker
+
+log = logging.getLogger(__name__)
+_REPORT_SECONDS = 1.0
+
+
+class Departure:
+    """Keeps a worker registered, and its stop deadline in force, until the interpreter has ended everything else.
+
+    Python waits for threads, then calls what was registered with atexit, the newest first. This is made before the
+    application is loaded, so it comes last: it takes the worker out of the registry and ends the process.
+
+    steps: taken each second from the worker's last message until the end.
+    leave: takes the worker out of the registry.
+    deadline: monotonic seconds at which the steps are taken in any case.
+    """
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.leave: Callable[[], None] = lambda: None
+        self.deadline: Callable[[], float] = lambda: float("inf")
+        self._code = 1
+        self._beat: Beat | None = None
+        atexit.register(self._end)
+
+    def run(self, worker: Worker) -> int:
+        """Run the worker and begin its departure. Returns the exit code."""
+        try:
+            self._code = worker.run()
+            return self._code
+        finally:
+            worker.stop.request("the worker has ended")  # from here the deadline counts when nothing asked for a stop
+            self._begin(worker.stop)
+
+    def _begin(self, stop: StopRequest) -> None:
+        self._beat = Beat(self.steps, _REPORT_SECONDS, stop)
+        self._beat.deadline = self.deadline
+        self._beat.start()
+        found = left_behind()
+        if found:
+            log.warning("worker_waits for what its handlers left running: %s", found)
+
+    def _end(self) -> None:
+        if self._beat is None:
+            return
+        self._beat.end()
+        self.leave()
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # closed, or nobody reads it
+                stream.flush()
+        os._exit(self._code)

@@ -1,0 +1,72 @@
+"""The worker's own log lines: they come out, each once, whatever the application does to the logging module."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import TextIO
+
+from messenger.printable import LineFormatter
+
+NAME = "messenger"
+
+
+class WorkerLogger(logging.Logger):
+    """A logger of this package within a worker.
+
+    `disable_existing_loggers` of dictConfig, logging.disable() and levels that others set have no effect on it. Its
+    lines go to the handlers that the application gave the logger `messenger` or one below it, else to the worker's own;
+    never to those of the root logger as well.
+
+    output: the worker's own handler.
+    """
+
+    output: logging.Handler
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's name
+        """See logging.Logger."""
+        return level >= self.output.level
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """See logging.Logger."""
+        if self.filter(record):
+            self.callHandlers(record)
+
+    def callHandlers(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """See logging.Logger."""
+        for handler in list(self._given()) or [self.output]:
+            if record.levelno >= handler.level:
+                handler.handle(record)
+
+    def _given(self) -> Iterator[logging.Handler]:
+        logger: logging.Logger | None = self
+        while logger is not None and logger.name.split(".")[0] == NAME:
+            yield from logger.handlers
+            logger = logger.parent
+
+
+class LogLines:
+    """Writes log lines of a worker's process.
+
+    The application's own lines take the way that the application sets up. One that sets up nothing finds them written
+    as the worker's are.
+
+    stream, level: of the worker's lines. before: what comes before each line.
+    """
+
+    def __init__(self, stream: TextIO, level: int, before: str) -> None:
+        self._handler = logging.StreamHandler(stream)
+        self._handler.setLevel(level)
+        self._handler.setFormatter(LineFormatter(before))
+        logging.lastResort = self._handler  # what is used while the root logger has no handler
+        logging.getLogger().setLevel(level)
+        self.adopt()
+
+    def adopt(self) -> None:
+        """Make this package's loggers the worker's, also those of modules that were imported since."""
+        for name in (NAME, *list(logging.Logger.manager.loggerDict)):
+            logger = logging.getLogger(name) if name.split(".")[0] == NAME else None
+            if type(logger) is logging.Logger:
+                logger.__class__ = WorkerLogger
+            if isinstance(logger, WorkerLogger):
+                logger.output = self._handler
