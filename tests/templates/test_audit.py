@@ -14,7 +14,7 @@ from tests.templates.test_releases import make_release, releases
 
 MODULE = ROLES / "messenger_app/library/messenger_app_audit.py"
 audit = load(MODULE)
-revision = load(ROLES / "messenger_app/files/fetch_source.py").revision_of
+revision = load(ROLES / "messenger_app/files/git_source.py").revision_of
 
 NAMES = ("who", "what", "release", "from", "outcome", "reason")
 EVENT: dict[str, Any] = dict(zip(NAMES, ("ann@desk", "deploy", "r2", "r1", "ok", ""), strict=True))

@@ -1,8 +1,7 @@
-"""Which releases go, and what a fingerprint covers."""
+"""Which releases go."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,6 @@ APP = ROLES / "messenger_app"
 
 
 releases = load(APP / "library/messenger_app_releases.py")
-fingerprint = load(APP / "files/fingerprint.py").fingerprint
 STATES = st.sampled_from(["building", "ready", "good", "bad"])
 
 
@@ -91,31 +89,3 @@ def test_a_worker_whose_handler_went_elsewhere_still_runs_in_its_release(tmp_pat
     finally:
         process.communicate()
     assert found["pids"] == [process.pid]
-
-
-def make_application(root: Path) -> Path:
-    (root / "src").mkdir(parents=True)
-    (root / "src/handlers.py").write_text("one\n")
-    (root / "messenger.yaml").write_text("two\n")
-    return root
-
-
-def test_fingerprint_covers_content_and_names(tmp_path: Path) -> None:
-    application = make_application(tmp_path / "app")
-    first = fingerprint([application])
-    assert len(first) == 8
-    (application / "src/handlers.py").write_text("one!\n")
-    changed = fingerprint([application])
-    (application / "src/handlers.py").write_text("one\n")
-    (application / "src/handlers.py").rename(application / "src/other.py")
-    assert len({first, changed, fingerprint([application])}) == 3
-
-
-def test_fingerprint_leaves_out_what_is_not_shipped(tmp_path: Path) -> None:
-    application = make_application(tmp_path / "app")
-    first = fingerprint([application])
-    for name in (".env", ".git/HEAD", "var/messenger.db", "src/__pycache__/handlers.pyc", "dist/x.whl"):
-        (application / name).parent.mkdir(exist_ok=True)
-        (application / name).write_text("x")
-    os.utime(application / "messenger.yaml", (0, 0))
-    assert fingerprint([application]) == first

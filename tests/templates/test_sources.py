@@ -1,20 +1,14 @@
-"""What messenger_app_source may be: each kind is fetched and built with the real git and pip."""
+"""What messenger_app_source may be: each kind is fetched and built with the real pip."""
 
 from __future__ import annotations
 
-import json
-import re
-import subprocess
-import sys
-import tarfile
+import hashlib
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.templates.applications import (
     build,
-    commit,
     git,
     make_application,
     make_config,
@@ -24,30 +18,14 @@ from tests.templates.applications import (
     pinned,
     web_server,
 )
-from tests.templates.modules import answer_of
-from tests.templates.render import ROLES, ROOT, evaluate
+from tests.templates.render import evaluate
+from tests.templates.sources import build_release, content_of, fetch, host, ship
 
-FILES = ROLES / "messenger_app/files"
 LOGIN = "reader:s3cret-w0rd"
 
 
-def run(script: str, **asked: Any) -> subprocess.CompletedProcess[str]:
-    """One of the role's scripts, as the role runs it."""
-    command = [sys.executable, "-B", str(FILES / script)]
-    return subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True)
-
-
-def fetch(cache: Path, source: str | Path, config_dir: str | Path = "", index_url: str = "") -> dict[str, str]:
-    asked = {"source": source, "config_dir": config_dir, "index_url": index_url, "cache": cache, "kit": ROOT}
-    ran = run("fetch_source.py", **{name: str(value) for name, value in asked.items()})
-    assert ran.returncode == 0, ran.stderr
-    assert "s3cret" not in ran.stdout + ran.stderr
-    answer: dict[str, str] = json.loads(ran.stdout)
-    return answer
-
-
-def which(origin: dict[str, str]) -> str:
-    return (Path(origin["path"]) / "src/shop/__init__.py").read_text().strip()
+def hashed(file: Path) -> str:
+    return f"--hash=sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
 
 
 @pytest.mark.parametrize(
@@ -62,67 +40,25 @@ def which(origin: dict[str, str]) -> str:
         ("/tmp/shop-1.2.3.tar.gz", "shop"),
         ("Shop==1.2", "shop"),
         ("shop[fast]==1.2", "shop"),
+        (f"shop==1.2 --hash=sha256:{64 * '0'}", "shop"),
     ],
 )
 def test_the_application_is_called_what_its_source_is_called(source: str, name: str) -> None:
     assert evaluate("{{ messenger_app_name }}", "messenger_app", messenger_app_source=source) == name
 
 
-def test_a_directory_says_which_revision_it_is(tmp_path: Path) -> None:
+def test_a_directory_says_which_revision_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     application = make_application(tmp_path / "plain")
-    found = fetch(tmp_path, application)
-    assert re.fullmatch("[0-9a-f]{8}", found.pop("fingerprint"))
-    assert found == {
+    assert fetch(tmp_path, application) == {
         "path": str(application), "config_dir": str(application), "shown": str(application), "revision": ""
     }  # fmt: skip
     repository = make_repository(tmp_path / "shop")
     head = git(repository, "rev-parse", "--short=12", "HEAD")
     assert fetch(tmp_path, repository)["revision"] == head
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    assert fetch(tmp_path, repository)["revision"] == head
     (repository / "new.txt").write_text("x")
     assert fetch(tmp_path, repository)["revision"] == f"{head}-dirty"
-
-
-def test_a_git_revision(tmp_path: Path) -> None:
-    repository = make_repository(tmp_path / "shop")
-    url = f"git+file://{repository}"
-    second = git(repository, "rev-parse", "HEAD")
-    git(repository, "tag", "v2")
-    origin = fetch(tmp_path / "cache", url)
-    assert (which(origin), origin["revision"]) == ("WHICH = 2", second[:12])
-    third = commit(repository, 3)
-    for revision, number in (("", 3), ("@main", 3), ("@v2", 2), (f"@{second}", 2), (f"@{third}", 3)):
-        origin = fetch(tmp_path / "cache", url + revision)
-        assert which(origin) == f"WHICH = {number}"
-    # What a branch meant once, and what was left in the checkout, do not matter.
-    git(repository, "checkout", "--quiet", "-b", "feature/x")
-    commit(repository, 4)
-    (Path(origin["path"]) / "left.txt").write_text("x")
-    origin = fetch(tmp_path / "cache", f"{url}@feature/x")
-    assert which(origin) == "WHICH = 4"
-    assert not (Path(origin["path"]) / "left.txt").exists()
-    assert "no branch, tag or commit v9" in fetch(tmp_path / "cache", f"{url}@v9")["problem"]
-
-
-def test_an_application_deeper_in_a_repository(tmp_path: Path) -> None:
-    repository = tmp_path / "all"
-    make_application(repository / "worker")
-    git(repository, "init", "--quiet")
-    git(repository, "add", "--all")
-    git(repository, "commit", "--quiet", "--message", "first")
-    assert which(fetch(tmp_path / "cache", f"git+file://{repository}#subdirectory=worker")) == "WHICH = 1"
-    assert "has no requirements.lock" in fetch(tmp_path / "cache", f"git+file://{repository}")["problem"]
-
-
-def test_the_login_of_a_repository_gets_in_and_not_out(tmp_path: Path) -> None:
-    repository = make_repository(tmp_path / "shop")
-    git(repository, "update-server-info")
-    with web_server(tmp_path, LOGIN) as address:
-        origin = fetch(tmp_path / "cache", f"git+http://{LOGIN}@{address}/shop/.git")
-        assert which(origin) == "WHICH = 2"
-        assert origin["shown"] == f"http://{address}/shop/.git@HEAD"
-        assert "s3cret" not in (Path(origin["path"]) / ".git/config").read_text()
-        wrong = fetch(tmp_path / "other", f"git+http://reader:s3cret@{address}/shop/.git")
-        assert "problem" in wrong
 
 
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
@@ -130,8 +66,9 @@ def test_a_file_needs_its_settings_beside_it(tmp_path: Path, kind: str) -> None:
     file = build(make_application(tmp_path / "app"), tmp_path / "dist", kind)
     assert "needs messenger_app_config_dir" in fetch(tmp_path, file)["problem"]
     config = make_config(tmp_path / "config", "# nothing\n")
-    origin = fetch(tmp_path, file, config)
-    assert release_of(tmp_path, origin) == {"wheels/shop-1.0-py3-none-any.whl", "requirements.lock", "messenger.yaml"}
+    built = build_release(tmp_path, fetch(tmp_path, file, config))
+    names = {name for name in content_of(built["archive"]) if "messenger_kit" not in name}
+    assert names == {"wheels/shop-1.0-py3-none-any.whl", "requirements.lock", "messenger.yaml", "sbom.cdx.json"}
 
 
 def test_a_release_of_an_index_with_a_login(tmp_path: Path) -> None:
@@ -147,6 +84,51 @@ def test_a_release_of_an_index_with_a_login(tmp_path: Path) -> None:
         assert "problem" in refused
 
 
+def test_a_version_has_the_hash_that_was_named(tmp_path: Path) -> None:
+    wheel = build(make_application(tmp_path / "app"), tmp_path / "dist", "wheel")
+    index = f"file://{make_index(tmp_path / 'simple', wheel)}"
+    config = make_config(tmp_path / "config")
+    origin = fetch(tmp_path / "cache", f"shop==1.0 {hashed(wheel)}", config, index)
+    assert Path(origin["path"]).read_bytes() == wheel.read_bytes()
+    other = f"--hash=sha256:{64 * '0'}"
+    assert "path" in fetch(tmp_path / "cache", f"shop==1.0 {other} {hashed(wheel)}", config, index)
+    assert "HASHES" in fetch(tmp_path / "cache", f"shop==1.0 {other}", config, index)["problem"]
+    assert "a hash that is none" in fetch(tmp_path / "cache", "shop==1.0 --hash=sha256:12", config, index)["problem"]
+
+
+def test_the_sdist_of_a_version_needs_its_name_and_its_hash(tmp_path: Path) -> None:
+    """Nothing of it runs before: pip itself would run the build of what it downloads."""
+    application = make_application(tmp_path / "app")
+    ran = tmp_path / "ran"
+    (application / "hatch_build.py").write_text(HOOK.format(ran=ran))
+    with (application / "pyproject.toml").open("a") as project:
+        project.write("[tool.hatch.build.targets.wheel.hooks.custom]\n")
+    source = build(application, tmp_path / "dist", "sdist")
+    index = f"file://{make_index(tmp_path / 'simple', source)}"
+    config = make_config(tmp_path / "config")
+    problem = fetch(tmp_path / "cache", f"shop==1.0 {hashed(source)}", config, index)["problem"]
+    assert "messenger_app_source_distributions: [shop]" in problem
+    allowed = {"source_distributions": ["Shop"]}
+    assert "needs a hash" in fetch(tmp_path / "cache", "shop==1.0", config, index, **allowed)["problem"]
+    other = f"shop==1.0 --hash=sha256:{64 * '0'}"
+    assert "another hash" in fetch(tmp_path / "cache", other, config, index, **allowed)["problem"]
+    origin = fetch(tmp_path / "cache", f"shop==1.0 {hashed(source)}", config, index, **allowed)
+    assert Path(origin["path"]).read_bytes() == source.read_bytes()
+    assert not ran.exists()
+    assert "wheels/shop-1.0-py3-none-any.whl" in content_of(build_release(tmp_path, origin)["archive"])
+    assert ran.exists()
+
+
+HOOK = """\
+from pathlib import Path
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+class Hook(BuildHookInterface):
+    def initialize(self, version, build_data):
+        Path("{ran}").touch()
+"""
+
+
 def test_what_is_no_application_says_what_one_is(tmp_path: Path) -> None:
     for source, said in (
         (tmp_path / "nothing", "There is no"),
@@ -156,45 +138,32 @@ def test_what_is_no_application_says_what_one_is(tmp_path: Path) -> None:
         assert said in fetch(tmp_path / "cache", source)["problem"]
 
 
-def release_of(tmp_path: Path, origin: dict[str, str]) -> set[str]:
-    """Names in the archive that is built of ORIGIN, without the kit's wheel."""
-    ran = run("build_wheels.py", **origin, kit=str(ROOT), work=str(tmp_path / "work"), isolation=False)
-    assert ran.returncode == 0, ran.stderr
-    with tarfile.open(tmp_path / "work/release.tar") as tar:
-        return {name for name in tar.getnames() if "messenger_kit" not in name}
-
-
-def host(**other: Any) -> dict[str, Any]:
-    """What the module messenger_app_look says of this machine."""
-    asked = {
-        "asked_at": 1,
-        "root": "/",
-        "user": "daemon",
-        "builder": "bin",
-        "package": "dpkg",
-        "python": sys.executable,
-    }
-    return answer_of(FILES.parent / "library/messenger_app_look.py", asked) | other
-
-
-def ship(tmp_path: Path, lock: str, index: Path, target: dict[str, Any]) -> set[str] | str:
-    """The wheels that are shipped, or why not."""
-    config = make_config(tmp_path / "config", lock)
-    archive = tmp_path / "shipped.tar"
-    archive.unlink(missing_ok=True)
-    asked = {"lock": str(config / "requirements.lock"), "archive": str(archive), "index_url": f"file://{index}"}
-    ran = run("fetch_dependencies.py", **asked, host=target)
-    if ran.returncode != 0:
-        return ran.stderr
-    with tarfile.open(archive) as tar:
-        return set(tar.getnames())
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("dep==1.0", "needs --hash"),
+        ("dep>=1.0 --hash=sha256:00", "no single version"),
+        ("dep==1.* --hash=sha256:00", "no single version"),
+        ("-e .", "no package of one version"),
+        ("--no-binary dep", "no package of one version"),
+        ("-r other.txt", "no package of one version"),
+        (f"dep @ https://reader:s3cret@example.org/dep-1.0.tar.gz --hash=sha256:{64 * '0'}", "a URL that is no wheel"),
+        (f"dep @ git+https://example.org/dep-1.0.whl --hash=sha256:{64 * '0'}", "a URL that is no wheel"),
+        (f"dep==1.0 --hash=sha256:{64 * '0'} --config-settings=x=y", "no other option"),
+    ],
+)
+def test_a_lock_file_that_leaves_something_open_is_refused(tmp_path: Path, line: str, said: str) -> None:
+    application = make_application(tmp_path / "app")
+    make_config(application, f"# comment\n--index-url https://example.org/simple\n{line}\n")
+    problem = fetch(tmp_path / "cache", application)["problem"]
+    assert problem.startswith("requirements.lock: ")
+    assert said in problem
 
 
 def test_dependencies_are_fetched_for_the_host_and_by_their_hashes(tmp_path: Path) -> None:
     pure = make_wheel(tmp_path, "pure", "")
     newer = make_wheel(tmp_path, "newer", "", tag="cp313-abi3-manylinux_2_17_x86_64")
-    source = build(make_application(tmp_path / "app"), tmp_path / "dist", "sdist")
-    index = make_index(tmp_path / "simple", pure, newer, source)
+    index = make_index(tmp_path / "simple", pure, newer)
     here = host()
     later = {**here["markers"], "python_version": "3.13", "python_full_version": "3.13.1", "platform_machine": "x86_64"}
     there = host(soabi="cpython-313-x86_64-linux-gnu", python="3.13", libc="glibc 2.41", markers=later)
@@ -202,8 +171,21 @@ def test_dependencies_are_fetched_for_the_host_and_by_their_hashes(tmp_path: Pat
     here["markers"]["python_version"] = "3.11"
     assert ship(tmp_path, lock, index, here) == {pure.name}
     assert ship(tmp_path, lock, index, there) == {pure.name, newer.name}
-    # Only a machine like the hosts can build what is there as source.
-    assert ship(tmp_path, pinned(source), index, here) == {"shop-1.0-py3-none-any.whl"}
-    assert "cannot build one" in ship(tmp_path, pinned(source), index, there)
     tampered = make_wheel(tmp_path / "tampered", "pure", "evil = 1\n")
     assert "do not match" in str(ship(tmp_path, pinned(tampered), index, here)).lower()
+
+
+def test_a_dependency_s_sdist_is_built_when_its_name_is_allowed(tmp_path: Path) -> None:
+    pure = make_wheel(tmp_path, "pure", "")
+    source = build(make_application(tmp_path / "app"), tmp_path / "dist", "sdist")
+    index = make_index(tmp_path / "simple", pure, source)
+    here = host()
+    there = host(soabi="cpython-399-x86_64-linux-gnu", python="3.99", libc="glibc 2.41", markers=here["markers"])
+    lock = pinned(pure) + pinned(source)
+    assert "messenger_app_source_distributions: [shop]" in ship(tmp_path, lock, index, here)
+    shipped = {pure.name, "shop-1.0-py3-none-any.whl"}
+    assert ship(tmp_path, lock, index, here, source_distributions=["shop"]) == shipped
+    # What is not compiled also runs on a host of another kind.
+    assert ship(tmp_path, lock, index, there, source_distributions=["SHOP"]) == shipped
+    # A wheel is taken where there is one.
+    assert ship(tmp_path, lock, index, here, source_distributions=["shop", "pure"]) == shipped

@@ -1,8 +1,12 @@
-"""Build what a release is made of on the controller, and put it into one file. Reads one JSON document.
+"""Build what a release is made of on the controller, and put it into one file. Reads one JSON document and prints
+another.
 
-in: kit, path, config_dir, work, isolation
-Writes WORK/release.tar with wheels/ (messenger-kit and the application), requirements.lock and messenger.yaml. The
-wheel of messenger-kit is built again only when the kit changed.
+in:  kit, path, config_dir, work, cache, build_lock, index_url
+out: fingerprint, archive, config_dir; or problem
+
+ARCHIVE is WORK/FINGERPRINT/release.tar, with wheels/ (messenger-kit and the application), requirements.lock,
+messenger.yaml and sbom.cdx.json. The fingerprint is of the first three: whatever of the source does not reach a host
+does not count, and everything that does counts. CONFIG_DIR holds the files that are in the archive.
 """
 
 from __future__ import annotations
@@ -10,57 +14,25 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from commands import Problem, scrub
 from fingerprint import fingerprint
+from lock_file import read_lock
+from sbom import application_sbom
+from wheel_builder import WheelBuilder
 
 CONFIG = ("requirements.lock", "messenger.yaml")
-
-
-def build(source: Path, target: Path, isolation: bool) -> None:
-    """Build the wheel of the directory SOURCE into TARGET."""
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(target), str(source)]
-    ran = subprocess.run(
-        command + ([] if isolation else ["--no-isolation"]),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"NO_COLOR": "1"},
-    )
-    if ran.returncode != 0:
-        lines = [line for line in ran.stdout.splitlines() if line.strip()]
-        sys.exit(f"{source} could not be built: {lines[-1] if lines else 'no reason given'}")
-
-
-def build_application(path: Path, wheels: Path, isolation: bool) -> None:
-    """The wheel of a directory or an sdist; a wheel is taken as it is."""
-    if path.is_dir():
-        build(path, wheels, isolation)
-    elif path.suffix == ".whl":
-        shutil.copy(path, wheels)
-    else:
-        with tempfile.TemporaryDirectory() as directory:
-            with tarfile.open(path) as tar:
-                tar.extractall(directory, filter="data")
-            build(next(Path(directory).iterdir()), wheels, isolation)
-
-
-def kit_wheel(kit: Path, cache: Path) -> Path:
-    """The wheel of messenger-kit as it is now."""
-    directory = cache / f"kit-{fingerprint([kit / 'src', kit / 'pyproject.toml'])}"
-    if not list(directory.glob("*.whl")):
-        for old in cache.glob("kit-*"):
-            shutil.rmtree(old, ignore_errors=True)
-        build(kit, directory, isolation=False)
-    return next(directory.glob("*.whl"))
+SBOM = "sbom.cdx.json"
+KEPT = 3
 
 
 def bare(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """MEMBER without what is this machine's, so that the same files make the same archive."""
+    """Return MEMBER without what is this machine's, so that the same files make the same archive."""
     member.uid = member.gid = member.mtime = 0
     member.uname = member.gname = ""
     member.mode = 0o644
@@ -69,23 +41,66 @@ def bare(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 def pack(archive: Path, files: dict[str, Path]) -> None:
     """Write ARCHIVE with FILES under their names, whole or not at all."""
-    unfinished = archive.with_name(f"{archive.name}.unfinished")
-    with tarfile.open(unfinished, "w") as tar:
-        for name, file in files.items():
-            tar.add(file, name, filter=bare)
-    unfinished.replace(archive)
+    with tempfile.TemporaryDirectory(dir=archive.parent) as directory:
+        unfinished = Path(directory, archive.name)
+        with tarfile.open(unfinished, "w", dereference=True) as tar:
+            for name, file in sorted(files.items()):
+                tar.add(file, name, filter=bare)
+        unfinished.replace(archive)
+
+
+def build(asked: dict[str, Any], work: Path) -> dict[str, str]:
+    """Build the wheels, and put the release together below WORK.
+
+    Returns:
+        Its fingerprint, its archive, and the directory with its configuration files.
+
+    Raises:
+        Problem: A wheel cannot be built.
+    """
+    with tempfile.TemporaryDirectory(dir=work) as directory:
+        fresh = Path(directory)
+        kit = WheelBuilder("", Path(asked["cache"]), "").build(Path(asked["kit"]).resolve(), fresh / "kit")
+        path = Path(asked["path"])
+        if path.suffix == ".whl":
+            wheel = fresh / path.name
+            wheel.write_bytes(path.read_bytes())
+        else:
+            builder = WheelBuilder(asked["build_lock"], Path(asked["cache"]), asked["index_url"])
+            wheel = builder.build(path, fresh / "application")
+        for name in CONFIG:
+            (fresh / name).write_bytes(Path(asked["config_dir"], name).read_bytes())
+        files = {f"wheels/{each.name}": each for each in (kit, wheel)} | {name: fresh / name for name in CONFIG}
+        shipped = fingerprint(files.items())
+        packages, _ = read_lock(fresh / "requirements.lock")
+        (fresh / SBOM).write_text(application_sbom(wheel, kit, packages))
+        final = work / shipped
+        final.mkdir(mode=0o700, exist_ok=True)
+        for name in CONFIG:
+            (fresh / name).replace(final / name)
+        pack(final / "release.tar", files | {name: final / name for name in CONFIG} | {SBOM: fresh / SBOM})
+    return {"fingerprint": shipped, "archive": str(final / "release.tar"), "config_dir": str(final)}
+
+
+def forget_old(work: Path, latest: Path) -> None:
+    """Remove all but the latest releases in WORK."""
+    os.utime(latest)
+    others = [entry for entry in work.iterdir() if entry.is_dir() and entry != latest]
+    for old in sorted(others, key=lambda entry: entry.stat().st_mtime, reverse=True)[KEPT - 1 :]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def main() -> None:
+    """Answer what was asked."""
     asked = json.load(sys.stdin)
-    work, path, config = Path(asked["work"]), Path(asked["path"]), Path(asked["config_dir"])
-    wheels = work / "wheels"
-    shutil.rmtree(wheels, ignore_errors=True)
-    wheels.mkdir(mode=0o700, parents=True)
-    shutil.copy(kit_wheel(Path(asked["kit"]).resolve(), work), wheels)
-    build_application(path, wheels, asked["isolation"])
-    packed = {f"wheels/{file.name}": file for file in sorted(wheels.glob("*.whl"))}
-    pack(work / "release.tar", packed | {name: config / name for name in CONFIG})
+    work = Path(asked["work"])
+    try:
+        work.mkdir(mode=0o700, parents=True, exist_ok=True)
+        answer = build(asked, work)
+        forget_old(work, Path(answer["config_dir"]))
+    except (Problem, OSError) as problem:
+        answer = {"problem": scrub(" ".join(str(problem).split()))}
+    print(json.dumps(answer))
 
 
 if __name__ == "__main__":

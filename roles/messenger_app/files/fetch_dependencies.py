@@ -1,8 +1,8 @@
 """Fetch a wheel of everything in a lock file, for the Python and platform of a host. Reads one JSON document.
 
-in: lock, archive, index_url, host (what the module messenger_app_look says)
-Writes ARCHIVE, a tar file of wheels, unless it is there. Hashes are compared with the lock file here. Where the
-controller has the same Python and platform, a package without a wheel is built; elsewhere it is refused.
+in: lock, archive, index_url, host (what the module messenger_app_look says), source_distributions, build_lock, cache
+Writes ARCHIVE, a tar file of wheels, unless it is there. Hashes are compared with the lock file here. A package
+without a wheel is built here from its source distribution if its name is in source_distributions, and else refused.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import fcntl
 import json
 import os
 import re
-import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -19,27 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from build_wheels import pack
-from packaging.requirements import InvalidRequirement, Requirement
+from commands import Problem, scrub
+from index_source import download_wheel, hint
+from lock_file import Locked, read_lock
+from package_index import fetch_sdist
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from wheel_builder import WheelBuilder
 
 OLDEST_GLIBC = 5  # manylinux1
-
-
-def wanted(lock: str, markers: dict[str, str]) -> list[str]:
-    """The lines of LOCK that hold for MARKERS. pip would judge them by the Python that it runs with."""
-    found = []
-    for line in re.sub(r"\\\n", " ", lock).splitlines():
-        entry = re.sub(r"(^|\s)#.*", "", line).strip()
-        if not entry:
-            continue
-        text, *hashes = re.split(r"\s+(?=--hash)", entry)
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
-            sys.exit(f"requirements.lock: {text!r} is no pinned package; it cannot be shipped")
-        if requirement.marker is None or requirement.marker.evaluate(markers):
-            requirement.marker = None
-            found.append(" ".join([str(requirement), *hashes]))
-    return found
 
 
 def alike(host: dict[str, Any]) -> bool:
@@ -54,59 +40,88 @@ def glibc(said: str) -> int:
     return int(match[1]) if match else 0
 
 
-def command(host: dict[str, Any]) -> list[str]:
-    """How pip gets wheels for HOST."""
+def platform_of(host: dict[str, Any]) -> list[str]:
+    """Return pip's options for the Python and platform of HOST; none where they are this machine's."""
     if alike(host):
-        return ["wheel", "--wheel-dir"]
+        return []
     version = host["python"].replace(".", "")
     machine = host["markers"]["platform_machine"]
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(glibc(host["libc"]), OLDEST_GLIBC - 1, -1)]
-    words = ["download", "--only-binary", ":all:", "--implementation", "cp", "--python-version", version]
-    words += ["--abi", f"cp{version}"]
+    words = ["--implementation", "cp", "--python-version", version, "--abi", f"cp{version}"]
     for platform in [*platforms, f"manylinux2014_{machine}", f"linux_{machine}"]:
         words += ["--platform", platform]
-    return [*words, "--dest"]
+    return words
 
 
-def fetch(asked: dict[str, Any], archive: Path) -> None:
-    """Write ARCHIVE."""
-    with tempfile.TemporaryDirectory() as directory:
-        lock = Path(directory, "requirements.lock")
-        lock.write_text("\n".join(wanted(Path(asked["lock"]).read_text(), asked["host"]["markers"])) + "\n")
-        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
-        ran = subprocess.run(
-            [*pip, *command(asked["host"]), directory, "--no-deps", "--require-hashes", "--requirement", lock],
-            env=os.environ | ({"PIP_INDEX_URL": asked["index_url"]} if asked["index_url"] else {}),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+class Fetcher:
+    """Gets the wheels of a lock file for one kind of host."""
+
+    def __init__(self, asked: dict[str, Any], target: Path) -> None:
+        self.host = asked["host"]
+        self.index_url = asked["index_url"]
+        self.allowed = {canonicalize_name(name) for name in asked["source_distributions"]}
+        self.builder = WheelBuilder(asked["build_lock"], Path(asked["cache"]), asked["index_url"])
+        self.target = target
+
+    def fetch(self, packages: list[Locked], options: list[str]) -> None:
+        """Put the wheels of PACKAGES into the target. Markers hold for the host, not for the Python that runs this."""
+        markers = self.host["markers"]
+        needed = [
+            each for each in packages if each.requirement.marker is None or each.requirement.marker.evaluate(markers)
+        ]
+        wheels = [each for each in needed if each.name not in self.allowed]
+        try:
+            self.download(wheels, options)
+        except Problem as problem:
+            missing = re.search(r"No matching distribution found for ([A-Za-z0-9._-]+)", str(problem))
+            raise Problem(f"{problem}{hint(str(problem), missing[1]) if missing else ''}{self.unlike()}") from None
+        for package in needed:
+            if package.name in self.allowed:
+                try:
+                    self.download([package], options)
+                except Problem:
+                    self.build(package)
+
+    def download(self, packages: list[Locked], options: list[str]) -> None:
+        """Have pip fetch wheels."""
+        if packages:
+            lines = [*options, *(each.line for each in packages)]
+            download_wheel(lines, True, self.index_url, self.target, platform_of(self.host))
+
+    def build(self, package: Locked) -> None:
+        """Build the wheel of PACKAGE from its source distribution."""
+        with tempfile.TemporaryDirectory() as directory:
+            source = fetch_sdist(package.name, package.version, package.hashes, self.index_url, Path(directory))
+            wheel = self.builder.build(source, Path(directory, "wheel"))
+            tags = parse_wheel_filename(wheel.name)[3]
+            if not alike(self.host) and not any((tag.abi, tag.platform) == ("none", "any") for tag in tags):
+                raise Problem(f"{package.name} {package.version} has compiled parts{self.unlike()}")
+            (self.target / wheel.name).write_bytes(wheel.read_bytes())
+
+    def unlike(self) -> str:
+        """Return why there may be no wheel, where the controller and the host are not alike."""
+        if alike(self.host):
+            return ""
+        return (
+            f" (no wheel for Python {self.host['python']} on {self.host['libc']}, and a controller of another kind"
+            " cannot build one: run Ansible on a machine like the hosts, or let them fetch it)"
         )
-        if ran.returncode != 0:
-            errors = [line for line in ran.stdout.splitlines() if line.startswith("ERROR")] or ["pip failed"]
-            text = f"requirements.lock cannot be shipped: {errors[-1]}{hint(asked['host'])}"
-            sys.exit(re.sub(r"://[^/\s@]*@", "://***@", text))
-        pack(archive, {file.name: file for file in sorted(Path(directory).glob("*.whl"))})
-
-
-def hint(host: dict[str, Any]) -> str:
-    """Why there may be no wheel, where the controller and the host are not alike."""
-    if alike(host):
-        return ""
-    return (
-        f" (no wheel for Python {host['python']} on {host['libc']}, and a controller of another kind cannot build one:"
-        " run Ansible on a machine like the hosts, or let them fetch it)"
-    )
 
 
 def main() -> None:
+    """Write the archive."""
     asked = json.load(sys.stdin)
     archive = Path(asked["archive"])
     archive.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Several hosts ask at once for the same.
-    with (archive.parent / "lock").open("w") as alone:
-        fcntl.flock(alone, fcntl.LOCK_EX)
-        if not archive.exists():
-            fetch(asked, archive)
+    try:
+        # Several hosts ask at once for the same.
+        with (archive.parent / "lock").open("w") as lock, tempfile.TemporaryDirectory() as directory:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not archive.exists():
+                Fetcher(asked, Path(directory)).fetch(*read_lock(Path(asked["lock"])))
+                pack(archive, {file.name: file for file in Path(directory).glob("*.whl")})
+    except (Problem, OSError) as problem:
+        sys.exit(scrub(" ".join(f"requirements.lock cannot be shipped: {problem}".split())))
 
 
 if __name__ == "__main__":

@@ -1,39 +1,34 @@
-"""Eight hex digits that stand for the content of files and directories.
-
-What never reaches a host is left out: hidden files, caches, build output, and `var`, where an application that is
-tried out on the developer's machine keeps its state.
-"""
+"""Digest of what a release ships: the content of its wheels and the files beside them, and nothing else."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-LEFT_OUT = {"__pycache__", "build", "dist", "var", "node_modules"}
 
+def members(file: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield names and contents of what FILE ships; a wheel ships its members, except the list of them (RECORD).
 
-def shipped(root: Path) -> Iterator[Path]:
-    """The files below ROOT that count, in a fixed order."""
-    if root.is_file():
-        yield root
+    Order, times and compression of a wheel are left out, so that two builds of one source are the same.
+    """
+    if file.suffix != ".whl":
+        yield "", file.read_bytes()
         return
-    for entry in sorted(root.iterdir()):
-        if entry.name.startswith(".") or entry.name in LEFT_OUT or entry.suffix in {".pyc", ".egg-info"}:
-            continue
-        if entry.is_dir():
-            yield from shipped(entry)
-        elif entry.is_file():
-            yield entry
+    with zipfile.ZipFile(file) as wheel:
+        for info in sorted(wheel.infolist(), key=lambda info: info.filename):
+            if not info.is_dir() and not re.fullmatch(r"[^/]+\.dist-info/RECORD", info.filename):
+                runs = "x" if info.external_attr >> 16 & 0o111 else "-"
+                yield f"{runs} {info.filename}", wheel.read(info)
 
 
-def fingerprint(roots: list[Path]) -> str:
-    """Digest of names and content, so that a renamed file counts as a change too."""
+def fingerprint(files: Iterable[tuple[str, Path]]) -> str:
+    """Return 64 hex digits (SHA-256) for FILES: the name that each has in the release, and where it is."""
     digest = hashlib.sha256()
-    for root in roots:
-        for file in shipped(root):
-            name = file.relative_to(root).as_posix().encode()
-            content = file.read_bytes()
-            digest.update(b"%d %s %d\n" % (len(name), name, len(content)))
-            digest.update(content)
-    return digest.hexdigest()[:8]
+    for name, file in sorted(files):
+        for member, content in members(file):
+            head = f"{name}\0{member}".encode()
+            digest.update(b"%d %d\n%s%s" % (len(head), len(content), head, content))
+    return digest.hexdigest()

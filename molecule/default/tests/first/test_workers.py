@@ -82,7 +82,8 @@ def test_release_says_who_built_it(host: Host, app: App) -> None:
     built = json.loads(host.file(f"{app.root}/current/release.json").content)
     assert built["by"] == app.audit()[0]["who"]
     assert "@" in built["by"]
-    assert app.release.endswith(built["fingerprint"])
+    assert app.release.endswith(f"-{built['fingerprint'][:8]}")
+    assert len(built["fingerprint"]) == 64
 
 
 def test_the_lock_of_the_fleet_was_given_back(host: Host) -> None:
