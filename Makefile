@@ -1,6 +1,6 @@
 # Every command of the project; `make` alone lists them.
 #   PYTHON=python3.12        another interpreter for .venv
-#   ARGS='-e key=value -K'   more arguments for ansible-playbook (deploy, undeploy) or pytest (unit, integration, templates)
+#   ARGS='-e key=value -K'   more arguments for ansible-playbook (deploy, undeploy), pytest (unit, …) or audit
 #   SCENARIO=plain           one scenario only (molecule)
 #   SECONDS=600              how long, in all (fuzz)
 #   HOSTS="1 5"              fleets of so many hosts (bench-deploy)
@@ -8,7 +8,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help deploy undeploy sandbox sandbox-clean test lint types unit fuzz integration templates
-.PHONY: molecule molecule-all soak bench-deploy clean
+.PHONY: molecule molecule-all soak bench-deploy sbom audit clean
 
 PYTHON ?= python3
 export PYTHON
@@ -72,6 +72,12 @@ soak: .dev ## 20 deploys in a row over four hosts under load, one of them bad, o
 bench-deploy: .dev ## measure deploys beside other ways of doing them, on fleets of HOSTS="1 5" containers
 	@molecule/shared/engine.sh
 	@. molecule/shared/env.sh && PYTHONPATH=. python -m benchmarks.deploy $(HOSTS)
+
+sbom: .dev ## list what messenger-kit is made of (CycloneDX) in messenger-kit.cdx.json
+	@scripts/sbom.py
+
+audit: .dev ## compare the lock files with the package index: withdrawn releases, known vulnerabilities
+	@scripts/audit_locks.py $(ARGS)
 
 clean: ## remove .venv, caches, containers and the container image
 	@scripts/clean.sh

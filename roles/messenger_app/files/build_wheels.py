@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from commands import Problem, scrub
+from cyclonedx_json import application_sbom
 from fingerprint import fingerprint
 from lock_file import read_lock
-from sbom import application_sbom
 from wheel_builder import WheelBuilder
 
 CONFIG = ("requirements.lock", "messenger.yaml")
