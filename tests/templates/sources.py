@@ -16,11 +16,10 @@ from tests.templates.render import ROLES, ROOT
 FILES = ROLES / "messenger_app/files"
 
 
-def run(script: str, environment: dict[str, str] | None = None, **asked: Any) -> subprocess.CompletedProcess[str]:
+def run(script: str, **asked: Any) -> subprocess.CompletedProcess[str]:
     """Run SCRIPT; what it is asked may hold paths."""
     command = [sys.executable, "-B", str(FILES / script)]
-    document = json.dumps(asked, default=str)
-    return subprocess.run(command, input=document, env=environment, capture_output=True, text=True)
+    return subprocess.run(command, input=json.dumps(asked, default=str), capture_output=True, text=True)
 
 
 def fetch(

@@ -35,7 +35,7 @@ def known(*advisories: dict[str, object]) -> dict[str, object]:
     return {"info": {}, "urls": [], "vulnerabilities": list(advisories)}
 
 
-WEAK = {
+WEAK: dict[str, object] = {
     "id": "PYSEC-2026-1", "aliases": ["CVE-2026-1"], "summary": "reads \x1b[31mtoo\nmuch", "fixed_in": ["1.1"],
     "withdrawn": None,
 }  # fmt: skip
