@@ -11,8 +11,10 @@ from commands import Problem, scrub
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-# Where pip finds packages; their hashes are compared all the same. Other options could undo --only-binary.
-INDEX_OPTION = re.compile(r"(-i|--index-url|--extra-index-url|-f|--find-links|--trusted-host)([ =]|$)")
+# Where pip finds packages, and what holds anyway; never that something is built. The same as on the hosts.
+OPTION = re.compile(
+    r"(-i|--index-url|--extra-index-url|--trusted-host)[ =]|--(require-hashes|prefer-binary|only-binary[ =]:all:)$"
+)
 HASH = re.compile(r"--hash[= ](sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})")
 
 
@@ -65,7 +67,7 @@ def read_lock(file: Path) -> tuple[list[Locked], list[str]]:
     """Read lock FILE.
 
     Returns:
-        Its packages, and the options that say where pip finds them.
+        Its packages, and its options.
 
     Raises:
         Problem: A line is neither.
@@ -73,7 +75,7 @@ def read_lock(file: Path) -> tuple[list[Locked], list[str]]:
     packages, options = [], []
     for line in re.sub(r"\\\r?\n", " ", file.read_text()).splitlines():
         entry = re.sub(r"(^|\s)#.*", "", line).strip()
-        if INDEX_OPTION.match(entry):
+        if OPTION.match(entry):
             options.append(entry)
         elif entry:
             packages.append(locked(entry, file.name))
