@@ -43,7 +43,7 @@ from messenger.handlers import Batch, handler
 from messenger.messages import message
 from messenger.middleware.base import Middleware, Next
 from messenger.middleware.dispatch_after_current_bus import DispatchAfterCurrentBusStamp
-from messenger.query import ask
+from messenger.query import ask, ask_async
 from messenger.sql_transactions import SqlConnectionStamp
 from messenger.stamps import (
     BusNameStamp,
@@ -117,6 +117,7 @@ __all__ = [
     "WorkerStarted",
     "WorkerStopped",
     "ask",
+    "ask_async",
     "handler",
     "message",
 ]

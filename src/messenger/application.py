@@ -28,8 +28,8 @@ from messenger.events import EventDispatcher
 from messenger.failure import FailureHandling
 from messenger.handler_arguments import HandlerArguments
 from messenger.handlers import HandlerRegistry
-from messenger.importing import import_name, one_line
-from messenger.load_modules import load_modules
+from messenger.importing import import_name
+from messenger.load_modules import load_modules, run_setup
 from messenger.messages import MessageRegistry, message_options
 from messenger.printable import SHORT, printable
 from messenger.retry import RetryStrategy, make_retry_strategy
@@ -116,7 +116,8 @@ class Application:
         }
         self.provide(self)
         self.provide(self.bus)
-        self._run_setup()
+        if self.config.setup is not None:
+            run_setup(self.config.setup, f"{loaded.path}: setup", self, self._bus_factory.loops.complete)
 
     @classmethod
     def load(cls, path: str | Path = "messenger.yaml", environ: Mapping[str, str] | None = None) -> Application:
@@ -144,6 +145,10 @@ class Application:
     def dispatch(self, message: Any, stamps: Iterable[Stamp] = ()) -> AnyEnvelope:
         """Dispatch on the default bus; see MessageBus.dispatch."""
         return self.bus.dispatch(message, stamps)
+
+    async def dispatch_async(self, message: M, stamps: Iterable[Stamp] = ()) -> AnyEnvelope:
+        """Dispatch on the default bus from a coroutine; see MessageBus.dispatch_async."""
+        return await self.bus.dispatch_async(message, stamps)
 
     def dispatch_received(self, envelope: AnyEnvelope, bus_name: str | None = None) -> AnyEnvelope:
         """Handle what a transport gave, on the bus its BusNameStamp names; an unknown name means the default (R81).
@@ -367,22 +372,6 @@ class Application:
         if control is None and any(limiter.service is None for limiter in self.config.rate_limiters.values()):
             self.notes.append("no Redis is named ('control'): rate_limiters count in each worker process for itself")
         return make_rate_limiters(str(self.loaded.path), self.config.rate_limiters, control)
-
-    def _run_setup(self) -> None:
-        """Call the application's own setup function, which provides what its handlers ask for."""
-        name = self.config.setup
-        if name is None:
-            return
-        where = f"{self.loaded.path}: setup"
-        setup = import_name(name, where)
-        if not callable(setup):
-            raise ConfigError(f"{where}: {name!r} is no function; allowed: a function that takes the Application")
-        try:
-            self._bus_factory.loops.complete(setup(self))
-        except ConfigError as error:
-            raise ConfigError(f"{where}: {error}") from error
-        except (Exception, SystemExit) as error:
-            raise ConfigError(f"{where}: {name} failed: {one_line(error)}") from error
 
     def _make_signing(self) -> Signing:
         try:

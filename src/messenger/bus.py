@@ -7,8 +7,10 @@ from contextvars import copy_context
 from inspect import iscoroutine
 from typing import Any, TypeVar, overload
 
+from messenger.async_dispatch import AsyncDispatch
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import MessengerError
+from messenger.event_loops import EventLoops
 from messenger.messages import dotted_name
 from messenger.middleware.base import Middleware, Next
 from messenger.stamps import Stamp
@@ -19,12 +21,19 @@ M = TypeVar("M")
 class MessageBus:
     """Sends messages and has them handled.
 
-    middleware: the chain, outermost first.
+    middleware: the chain, outermost first. async_dispatch: runs the dispatches of async callers.
     """
 
-    def __init__(self, middleware: Sequence[Middleware], *, name: str = "messenger.bus.default") -> None:
+    def __init__(
+        self,
+        middleware: Sequence[Middleware],
+        *,
+        name: str = "messenger.bus.default",
+        async_dispatch: AsyncDispatch | None = None,
+    ) -> None:
         self.name = name
         self._entry = _chain(middleware)
+        self._async_dispatch = async_dispatch or AsyncDispatch(EventLoops())
 
     @overload
     def dispatch(self, message: Envelope[M], stamps: Iterable[Stamp] = ()) -> Envelope[M]: ...
@@ -45,6 +54,19 @@ class MessageBus:
         MessengerError when a middleware returned no envelope.
         """
         return copy_context().run(self._entry, Envelope.wrap(message, stamps))
+
+    @overload
+    async def dispatch_async(self, message: Envelope[M], stamps: Iterable[Stamp] = ()) -> Envelope[M]: ...
+
+    @overload
+    async def dispatch_async(self, message: M, stamps: Iterable[Stamp] = ()) -> Envelope[M]: ...
+
+    async def dispatch_async(self, message: Any, stamps: Iterable[Stamp] = ()) -> AnyEnvelope:
+        """Dispatch as `dispatch` does, from a coroutine: its event loop goes on meanwhile; async handlers run on it.
+
+        The rest runs in a thread. When this is cancelled, as by `asyncio.timeout`, the message may still be sent.
+        """
+        return await self._async_dispatch.run(lambda: self._entry(Envelope.wrap(message, stamps)))
 
 
 def _chain(middleware: Sequence[Middleware]) -> Next:

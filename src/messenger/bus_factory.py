@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from messenger import middleware
+from messenger.async_dispatch import AsyncDispatch
 from messenger.batch import Batches
 from messenger.bus import MessageBus
 from messenger.config.model import BusConfig, DefaultMiddlewareConfig
@@ -46,6 +47,7 @@ class BusFactory:
         self._ids = middleware.AddMessageIds()
         self._after_current = middleware.DispatchAfterCurrentBus()
         self.loops = EventLoops()
+        self._async_dispatch = AsyncDispatch(self.loops)
         self._caller = HandlerCaller(self.loops, self.handler_timeout)
         self.batches = Batches(self._caller, self.arguments)
 
@@ -65,9 +67,12 @@ class BusFactory:
         ids: list[Middleware] = [self._ids, middleware.FollowMessageIds(self._ids)]
         if not checks.enabled:
             has_built_in = any(isinstance(step, middleware.SendMessage | middleware.HandleMessage) for step in named)
-            return MessageBus([*ids, *named] if has_built_in else named, name=name)
+            return self._bus([*ids, *named] if has_built_in else named, name)
         *first, send, handle = (make([]) for make in chain.values())
-        return MessageBus([*first[:1], ids[0], first[1], ids[1], *first[2:], *named, send, handle], name=name)
+        return self._bus([*first[:1], ids[0], first[1], ids[1], *first[2:], *named, send, handle], name)
+
+    def _bus(self, steps: Sequence[Middleware], name: str) -> MessageBus:
+        return MessageBus(steps, name=name, async_dispatch=self._async_dispatch)
 
     def _named_step(
         self, item: str | dict[str, Any], where: str, chain: Mapping[str, MakeStep], checks: DefaultMiddlewareConfig
@@ -97,6 +102,7 @@ class BusFactory:
     def close(self) -> None:
         """Close the event loops of async handlers, and each middleware that has a `close`."""
         self.loops.close()
+        self._async_dispatch.close()
         for step in self._named:
             close = getattr(step, "close", None)
             if callable(close):

@@ -10,15 +10,17 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Awaitable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextvars import copy_context
+from functools import partial
 from types import AsyncGeneratorType, GeneratorType
-from typing import Any
+from typing import Any, TypeVar
 
 from messenger.errors import MessengerError, UnrecoverableError
 from messenger.handler_timeout import TimeIsUp
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 # Objects whose code has not begun to run, and would never run.
 _GENERATORS = (GeneratorType, AsyncGeneratorType, contextlib.ContextDecorator, contextlib.AsyncContextDecorator)
 _NOT_BEGUN = (*_GENERATORS, map, filter)
@@ -109,7 +111,9 @@ class EventLoops:
             return asyncio.run_coroutine_threadsafe(work, loop).result()
         if loop is not None:
             return loop.run_until_complete(work)
-        return self._run_here(work) if running is None else _run_in_thread(work)
+        if running is None:
+            return self._run_here(work)
+        return in_thread(partial(copy_context().run, asyncio.run, _with_its_tasks(work))).result()
 
     def _run_here(self, work: Coroutine[Any, Any, object]) -> object:
         self._forget_inherited()
@@ -129,18 +133,19 @@ class EventLoops:
             self._runners, self._pid = [], os.getpid()
 
 
-def _run_in_thread(work: Coroutine[Any, Any, object]) -> object:
-    """The result of a coroutine that runs on a loop and in a thread of its own, in a copy of the context."""
-    done: concurrent.futures.Future[object] = concurrent.futures.Future()
+def in_thread(call: Callable[[], T]) -> concurrent.futures.Future[T]:
+    """Call it in a thread of its own. Returns the future of what it returns."""
+    done: concurrent.futures.Future[T] = concurrent.futures.Future()
+    done.set_running_or_notify_cancel()  # it cannot be cancelled any more
 
     def run() -> None:
         try:
-            done.set_result(asyncio.run(_with_its_tasks(work)))
+            done.set_result(call())
         except BaseException as error:
             done.set_exception(error)
 
-    threading.Thread(target=copy_context().run, args=(run,), name="messenger-async", daemon=True).start()
-    return done.result()
+    threading.Thread(target=run, name="messenger-async", daemon=True).start()
+    return done
 
 
 async def _with_its_tasks(work: Coroutine[Any, Any, object]) -> object:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 from messenger.config import LoadedConfig
 from messenger.errors import ConfigError, HandlerDefinitionError
 from messenger.handlers import HandlerRegistry, collect_handlers
-from messenger.importing import one_line
+from messenger.importing import import_name, one_line
 from messenger.messages import MessageRegistry, is_message_class
 
 
@@ -55,3 +56,26 @@ def _load_routed_class(key: str, path: Path, messages: MessageRegistry) -> list[
     if is_message_class(value):
         messages.add(value)
     return []
+
+
+def run_setup(name: str, where: str, application: object, complete: Callable[[object], object]) -> None:
+    """Call the application's own setup function, which provides what its handlers ask for.
+
+    Args:
+        name: the function's dotted name.
+        where: file and key, for errors.
+        application: what the function is given.
+        complete: waits for what it returned, should it be async.
+
+    Raises:
+        ConfigError: one line, whatever it raised.
+    """
+    setup = import_name(name, where)
+    if not callable(setup):
+        raise ConfigError(f"{where}: {name!r} is no function; allowed: a function that takes the Application")
+    try:
+        complete(setup(application))
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{where}: {name} failed: {one_line(error)}") from error

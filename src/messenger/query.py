@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from messenger.bus import MessageBus
+from messenger.envelope import AnyEnvelope
 from messenger.errors import NotOneResult
 from messenger.messages import wire_name
 from messenger.stamps import HandledStamp, SentStamp, Stamp
@@ -16,10 +17,19 @@ def ask(bus: MessageBus, message: object, stamps: Iterable[Stamp] = ()) -> Any:
 
     stamps: as for MessageBus.dispatch.
 
-    Raises NotOneResult when no handler or several ran, and what MessageBus.dispatch raises: HandlerFailed,
-    NoHandlerForMessage.
+    Raises NoHandlerForMessage when the message has no handler; NotOneResult when several ran, and when none did because
+    the message was sent or its bus allows messages without handlers; what else MessageBus.dispatch raises, such as
+    HandlerFailed.
     """
-    envelope = bus.dispatch(message, stamps)
+    return _result(bus, bus.dispatch(message, stamps))
+
+
+async def ask_async(bus: MessageBus, message: object, stamps: Iterable[Stamp] = ()) -> Any:
+    """Ask as `ask` does, from a coroutine: its event loop goes on meanwhile, and async handlers run on it."""
+    return _result(bus, await bus.dispatch_async(message, stamps))
+
+
+def _result(bus: MessageBus, envelope: AnyEnvelope) -> Any:
     handled = envelope.all(HandledStamp)
     if len(handled) == 1:
         return handled[0].result

@@ -34,5 +34,36 @@ def test_without_redis_the_client_is_told_to_try_again(guide: Callable[[str], Gu
     assert project.python("-c", PLACE_AN_ORDER) == "503 {'detail': 'try again later'} 5\n"
 
 
+SEVERAL = """
+import signal, sys, threading, os, time
+from fastapi.testclient import TestClient
+from shop.web import web
+
+@web.get("/health")
+async def health() -> str:
+    return "up"
+
+with TestClient(web) as client:
+    client.post("/orders/1?email=ada@example.com")
+    os.kill(int(sys.argv[1]), signal.SIGSTOP)
+    codes = []
+    threads = [threading.Thread(target=lambda: codes.append(client.post("/orders/2?email=a@b.c").status_code))
+               for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    print([client.get("/health").json() for _ in range(3)], codes)
+    for thread in threads:
+        thread.join()
+    os.kill(int(sys.argv[1]), signal.SIGCONT)
+    print(sorted(set(codes)), len(codes))
+"""
+
+
+def test_a_frozen_redis_holds_up_no_other_request(guide: Callable[[str], Guide]) -> None:
+    project = guide("docs/guides/fastapi.md")
+    said = project.python("-c", SEVERAL, str(project.server.pid))
+    assert said == "['up', 'up', 'up'] []\n[503] 50\n"
+
+
 def test_its_own_test_passes(guide: Callable[[str], Guide]) -> None:
     assert "1 passed" in guide("docs/guides/fastapi.md").pytest()
