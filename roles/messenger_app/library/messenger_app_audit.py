@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.messenger_audit import FIELDS, add
+from ansible.module_utils.messenger_audit import FIELDS, add, clean
 
 DOCUMENTATION = r"""
 module: messenger_app_audit
@@ -51,7 +51,7 @@ def read(file: Path, last: int) -> list[dict[str, Any]]:
         except ValueError:
             continue
         if isinstance(event, dict):
-            events.insert(0, {"time": "", **dict.fromkeys(FIELDS, ""), **event})
+            events.insert(0, {name: clean(str(event.get(name, ""))) for name in ("time", *FIELDS)})
         if len(events) == last:
             break
     return events

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.messenger_text import printable
 
 DOCUMENTATION = r"""
 module: messenger_app_lock
@@ -57,7 +58,9 @@ def when(seconds: float) -> str:
 def sentence(lock: dict[str, Any]) -> str:
     """Who holds LOCK, since when, why, and until when."""
     why = f", because: {lock['reason']}" if lock["reason"] else ""
-    return f"{lock['owner']} holds it since {when(lock['since'])} for {lock['what']}{why}, until {when(lock['until'])}"
+    return printable(
+        f"{lock['owner']} holds it since {when(lock['since'])} for {lock['what']}{why}, until {when(lock['until'])}"
+    )
 
 
 def read(file: Path) -> dict[str, Any] | None:

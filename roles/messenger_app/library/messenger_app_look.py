@@ -130,19 +130,19 @@ def seen(path: str) -> dict[str, Any] | None:
 
 
 def exposed(paths: Iterable[str]) -> list[str]:
-    """The directories on the way to PATHS in which others than root could put something else into the place of one."""
-    found = []
-    for path in paths:
-        ways = {Path(os.path.abspath(path)), Path(os.path.realpath(path))}
-        for directory in sorted({parent for way in ways for parent in way.parents}):
-            try:
-                there = directory.stat()
-            except OSError:
-                continue
-            others = there.st_mode & 0o022 and not there.st_mode & stat.S_ISVTX
-            if there.st_uid != os.geteuid() or others:
-                found.append(str(directory))
-    return sorted(set(found))
+    """What others than root may change of PATHS and of the directories on the way to them, links followed."""
+    ways = {Path(way(path)) for path in paths for way in (os.path.abspath, os.path.realpath)}
+    return sorted(str(path) for path in {each for way in ways for each in (way, *way.parents)} if changeable(path))
+
+
+def changeable(path: Path) -> bool:
+    """Whether others than root may change PATH. In a sticky directory nobody replaces what root has put there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
+    return found.st_uid not in (0, os.geteuid()) or bool(found.st_mode & 0o022 and not sticky)
 
 
 def interpreter(python: str) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
         "refused": refused(asked["addresses"]),
         "group": group(asked["user"]),
         "builder": group(asked["builder"]) is not None,
-        "exposed": exposed([asked["root"], asked["python"], *asked["writable"]]),
+        "exposed": exposed([asked["root"], asked["python"], *map(os.path.dirname, asked["writable"])]),
         "package": installed(asked["package"]),
         "seen": [row for row in map(seen, asked["paths"]) if row],
         "releases": {

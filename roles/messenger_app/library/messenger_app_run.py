@@ -7,7 +7,7 @@ import json
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.messenger_process import User, run_as
-from ansible.module_utils.messenger_text import printable
+from ansible.module_utils.messenger_text import printable_block
 
 DOCUMENTATION = r"""
 module: messenger_app_run
@@ -38,7 +38,7 @@ def shown(text: str) -> str:
     try:
         return json.dumps(json.loads(text))
     except ValueError:
-        return "\n".join(printable(line) for line in text.splitlines())
+        return printable_block(text.rstrip("\n"))
 
 
 def main() -> None:

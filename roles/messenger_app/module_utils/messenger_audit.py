@@ -10,13 +10,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.messenger_text import printable
+
 LONGEST = 1000
 FIELDS = ("who", "what", "release", "from", "outcome", "reason")
 
 
 def clean(value: str) -> str:
-    """VALUE in one line, not longer than anyone reads, and without the login of a URL."""
-    return re.sub(r"://\S*@", "://***@", " ".join(value.split()))[:LONGEST]
+    """VALUE in one printable line, not longer than anyone reads, and without the login of a URL."""
+    return printable(re.sub(r"://\S*@", "://***@", " ".join(value.split())), LONGEST)
 
 
 def add(file: Path, event: dict[str, Any]) -> None:
