@@ -20,6 +20,12 @@ _TEMPLATES = {
     "__redis_tls_file": "server.pem",
     "__redis_tls_ca_file": "authority.pem",
 }
+_FILES = (
+    (("-auth.conf",), "auth.conf"),
+    (("-users.acl", "-application.acl"), "users.acl"),
+    ((".conf",), "kit.conf"),
+)
+_NEEDS = {"-application.acl": "redis_users"}  # tasks/users.yml
 
 
 def role_module(name: str) -> ModuleType:
@@ -44,10 +50,11 @@ class KitRedis(RedisServer):
         """Write the files again, with other variables besides those from before."""
         self.variables |= variables
         paths = {name: str(self.directory / file) for name, file in _TEMPLATES.items()}
-        for template, file in (("auth.conf", "auth.conf"), ("users.acl", "users.acl"), ("conf", "kit.conf")):
-            separator = "." if template == "conf" else "-"
-            source = ROLES / f"redis/templates/messenger-kit{separator}{template}.j2"
-            (self.directory / file).write_text(render(source, "redis", **self.variables, **paths))
+        for templates, file in _FILES:
+            wanted = [each for each in templates if each not in _NEEDS or self.variables.get(_NEEDS[each])]
+            sources = [ROLES / f"redis/templates/messenger-kit{template}.j2" for template in wanted]
+            rendered = [render(source, "redis", **self.variables, **paths) for source in sources]
+            (self.directory / file).write_text("".join(rendered))
         with self.config.open("a") as config:
             config.write(f"\ndir {self.directory}\n")
 

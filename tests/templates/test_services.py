@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from supervisor.options import ServerOptions
 
+from tests.templates.modules import answer_of
 from tests.templates.render import ROLES, evaluate, render
 
 PASSWORD = "correct-horse-battery!"
@@ -97,22 +98,63 @@ def test_no_password_on_loopback(tmp_path: Path) -> None:
     assert not file.exists()
 
 
-def test_supervisord_settings_win_over_the_package_s(tmp_path: Path) -> None:
-    included = tmp_path / "00-supervisord.conf"
-    included.write_text(render(ROLES / "supervisor/templates/supervisord.conf.j2", "supervisor"))
-    main = tmp_path / "supervisord.conf"
+def socket_options(tmp_path: Path, section: str, included: str = "") -> tuple[int, dict[str, Any]]:
+    """The mode of the socket that supervisord makes with the role's file beside an operator's, and all settings."""
+    main, own = tmp_path / "supervisord.conf", tmp_path / "conf.d/00-supervisord.conf"
+    own.parent.mkdir()
+    (tmp_path / "conf.d/operator.conf").write_text(included)
     main.write_text(
-        f"[unix_http_server]\nfile={tmp_path}/s.sock\nchmod=0777\n"
-        f"[supervisord]\nlogfile={tmp_path}/s.log\n[include]\nfiles={included}\n"
+        f"[unix_http_server]\nfile={tmp_path}/s.sock\n{section}\n"
+        f"[supervisord]\nlogfile={tmp_path}/s.log\n[include]\nfiles=conf.d/*.conf\n"
     )
+    module = ROLES / "supervisor/library/supervisor_socket_info.py"
+    found = answer_of(module, {"config": str(main), "own": str(own)})
+    variables = {"__supervisor_register_socket": found}
+    own.write_text(render(ROLES / "supervisor/templates/supervisord.conf.j2", "supervisor", **variables))
     options = ServerOptions()
     options.realize(args=["-c", str(main), "-n"])
-    assert [server["chmod"] for server in options.server_configs] == [0o700]
     assert options.logfile_maxbytes == 50 * 2**20
+    (server,) = options.server_configs
+    assert answer_of(module, {"config": str(main), "own": str(own)}) == found, "its own file does not count"
+    return server["chmod"], server
+
+
+@pytest.mark.parametrize(
+    ("section", "mode"),
+    [
+        ("", 0o700),
+        ("chmod=0700", 0o700),
+        ("chmod=0770 ; operators\nchown=root:daemon", 0o770),
+        ("chmod=0777", 0o770),
+        ("chmod=0722\nchown=root:daemon", 0o720),
+        ("chmod=0777\nusername=operator\npassword=correct-horse", 0o777),
+        ("chmod=0777\nusername=operator\npassword=", 0o770),
+    ],
+)
+def test_who_may_use_supervisord_s_socket_stays_unless_everybody_may(tmp_path: Path, section: str, mode: int) -> None:
+    found, server = socket_options(tmp_path, section)
+    assert found == mode
+    assert (server["chown"] != (-1, -1)) == ("chown" in section)
+
+
+def test_an_operator_s_included_file_counts_too(tmp_path: Path) -> None:
+    assert socket_options(tmp_path, "chmod=0700", "[unix_http_server]\nchmod=0760\n")[0] == 0o760
 
 
 def test_systemd_waits_longer_than_the_workers_may_take() -> None:
     text = render(ROLES / "supervisor/templates/systemd.conf.j2", "supervisor", supervisor_stop_timeout="120")
     assert "TimeoutStopSec=150" in text.splitlines()
     assert "KillMode=control-group" in text.splitlines()
-    assert "ExecStop=-/usr/bin/supervisorctl stop all" in text.splitlines()
+    ctl = "/usr/bin/supervisorctl -c /etc/supervisor/supervisord.conf"
+    assert f"ExecStop=-{ctl} stop all" in text.splitlines()
+
+
+def test_systemd_waits_for_the_slowest_of_all_applications_on_the_host() -> None:
+    others = [{"application": "shop", "stop_timeout": 300}, {"application": "mail", "stop_timeout": 20}]
+    text = render(
+        ROLES / "supervisor/templates/systemd.conf.j2",
+        "supervisor",
+        supervisor_stop_timeout=60,
+        __supervisor_others=others,
+    )
+    assert "TimeoutStopSec=330" in text.splitlines()

@@ -21,7 +21,8 @@ short_description: Has Supervisor run the programs of its configuration
 description:
   - Has Supervisor read its configuration. Programs of ours that changed or are not wanted any more are stopped, all at
     once, each within its C(stopwaitsecs); those that changed or are new are put into force; what does not run is
-    started. Every other program is left alone, and so is one of ours of which every process was stopped by hand.
+    started. Every other program is left alone, and so is each process of ours that was stopped by hand: where the
+    program changed it is stopped again, and a program of which every process was stopped is not touched.
   - Needs nothing but Python on the host. C(supervisorctl update) stops one program after the other, and says nothing of
     what it had to kill.
 options:
@@ -66,7 +67,10 @@ stopped:
   type: list
 kept: {description: "Processes that went on: C(process), C(pid).", returned: success, type: list}
 started: {description: "Processes that were started: C(process), C(pid).", returned: success, type: list}
-left: {description: Programs that were stopped by hand and stay so., returned: success, type: list}
+left:
+  description: Processes that were stopped by hand and stay so, as C(supervisorctl) takes them.
+  returned: success
+  type: list
 processes: {description: How many processes the wanted programs have without those., returned: success, type: int}
 """
 
@@ -74,6 +78,7 @@ STOPPED, BACKOFF, EXITED, FATAL = 0, 30, 100, 200
 AT_REST = (STOPPED, EXITED, FATAL)
 CANT_REREAD, NOT_RUNNING, ALREADY_STARTED = 92, 70, 60
 POLL_SECONDS = 0.1
+AUTOSTART_SECONDS = 5.0
 CAUGHT = re.compile(r"^SigCgt:\s*([0-9a-f]+)$", re.MULTILINE)
 
 
@@ -140,26 +145,35 @@ def stop(server: Any, groups: Sequence[str], detach: bool = False) -> list[Proce
     return sorted(ended, key=lambda process: str(process["process"]))
 
 
-def start(server: Any, groups: set[str]) -> None:
-    """Start what does not run. Supervisor starts by itself what it has just been given."""
+def start(server: Any, groups: set[str], left: set[str]) -> None:
+    """Start what does not run, except LEFT. Supervisor starts by itself what it has just been given."""
     for name, info in processes_of(server, groups).items():
-        if info["state"] in AT_REST:
+        if info["state"] in AT_REST and name not in left:
             unless(ALREADY_STARTED, server.startProcess, name, False)
 
 
 def stopped_by_hand(before: dict[str, Process], note: Path) -> set[str]:
-    """The programs that nobody of us stopped, and of which nothing runs."""
-    working = {info["group"] for info in before.values() if info["state"] != STOPPED}
+    """The processes that are stopped, and not because of a run that was cut off."""
     ours = note.read_text().split() if note.exists() else []
-    return {info["group"] for info in before.values()} - working - set(ours)
+    return {name for name, info in before.items() if info["state"] == STOPPED and info["group"] not in ours}
+
+
+def stop_again(server: Any, groups: Sequence[str], left: set[str]) -> None:
+    """Stop those of LEFT in GROUPS, which Supervisor has just been given and starts by itself."""
+    deadline = time.monotonic() + AUTOSTART_SECONDS
+    for name in sorted(left & processes_of(server, groups).keys()):
+        while server.getProcessInfo(name)["state"] == STOPPED and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        unless(NOT_RUNNING, server.stopProcess, name)
 
 
 def supervise(server: Any, wanted: set[str], owned: set[str], note: Path, detach: bool = False) -> dict[str, Any]:
     """Bring what runs to what the configuration says."""
     before = processes_of(server, wanted | owned)
     left = stopped_by_hand(before, note)
+    at_work = {info["group"] for name, info in before.items() if name not in left}
     added, changed, removed = read_configuration(server, wanted, owned)
-    changed = [group for group in changed if group not in left]
+    changed = [group for group in changed if group in at_work]
     if changed:
         note.write_text("\n".join(changed) + "\n")
     stopped = stop(server, [*removed, *changed], detach)
@@ -167,15 +181,17 @@ def supervise(server: Any, wanted: set[str], owned: set[str], note: Path, detach
         server.removeProcessGroup(group)
     for group in [*changed, *added]:
         server.addProcessGroup(group)
-    start(server, wanted - left)
+    stop_again(server, changed, left)
+    start(server, wanted, left)
     note.unlink(missing_ok=True)
-    after = processes_of(server, wanted - left)
+    there = processes_of(server, wanted)
+    after = {name: info for name, info in there.items() if name not in left}
     old = {info["pid"] for info in before.values() if info["pid"]}
     told = [{"process": info["name"], "pid": info["pid"]} for _, info in sorted(after.items())]
     started = [process for process in told if process["pid"] not in {0, *old}]
     kept = [process for process in told if process["pid"] in old]
     changes = {"added": added, "updated": changed, "removed": removed, "stopped": stopped, "started": started}
-    rest = {"kept": kept, "left": sorted(left & wanted), "processes": len(after)}
+    rest = {"kept": kept, "left": sorted(left & there.keys()), "processes": len(after)}
     return {"changed": any(changes.values()), **changes, **rest}
 
 
@@ -203,7 +219,7 @@ def main() -> None:
     except xmlrpc.client.Fault as fault:
         module.fail_json(msg=f"Supervisor refused: {fault.faultString}; its log is /var/log/supervisor/supervisord.log")
     except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
-        module.fail_json(msg=f"supervisord cannot be reached: {error}; `supervisorctl status` on the host says more")
+        module.fail_json(msg=f"supervisord cannot be reached: {error}; its service is `supervisor`")
     module.exit_json(**result)
 
 

@@ -24,6 +24,8 @@ def settings(file: Path, found: dict[str, list[str]] | None = None) -> dict[str,
         if name.lower() == "include":
             for included in sorted(Path("/").glob(values[0].lstrip("/"))):
                 settings(included, found)
+        elif name.lower() == "rename-command":
+            found[f"rename-command {values[0].lower()}"] = values[1:]
         else:
             found[name.lower()] = values
     return found
@@ -46,6 +48,7 @@ class Server:
             # Without --cacert redis-cli trusts the system's authorities; it never compares names.
             authority = known.get("tls-ca-cert-file", [""])[0]
             self._options = ["--tls", *(["--cacert", authority] if authority else [])]
+        self._known = known
         self._environment = dict(os.environ)
         password = known.get("requirepass", [""])[0]
         if password:
@@ -56,17 +59,33 @@ class Server:
 
         Raises RedisError. What is in `more` never shows in the process list.
         """
-        result = subprocess.run(
-            ["redis-cli", "-e", "-h", self.host, "-p", self.port, *self._options, "--raw", *argv],
-            env=self._environment,
-            input=more,
-            stdin=subprocess.DEVNULL if more is None else None,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        argv = [*map(self._name, argv[:1]), *argv[1:]]
+        if more is not None:
+            more = "".join(" ".join([self._name(line.split(" ", 1)[0]), *line.split(" ", 1)[1:]]) + "\n"
+                           for line in more.splitlines())  # fmt: skip
+        try:
+            result = subprocess.run(
+                ["redis-cli", "-e", "-h", self.host, "-p", self.port, *self._options, "--raw", *argv],
+                env=self._environment,
+                input=more,
+                stdin=subprocess.DEVNULL if more is None else None,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise RedisError(f"Redis at {self.host}:{self.port} on this host gives no answer within 60 s") from None
         if result.returncode:
             said = (result.stderr or result.stdout).strip()
             raise RedisError(f"Redis at {self.host}:{self.port} on this host: {said}")
         return result.stdout.splitlines()
+
+    def _name(self, command: str) -> str:
+        """What the server calls a command. Raises RedisError for one that its configuration takes away."""
+        name = self._known.get(f"rename-command {command.lower()}", [command])[0]
+        if not name:
+            raise RedisError(
+                f"its configuration takes the command {command} away (rename-command), which the kit needs"
+            )
+        return name

@@ -95,8 +95,25 @@ def test_what_was_stopped_by_hand_stays_so(project: Project, pool: Pool, supervi
     supervisord.ctl("stop", f"{program}:*")
     pool.write(layout, 2)
     result = supervise(supervisord, {program}, {program})
-    assert (result["left"], result["processes"], result["changed"]) == ([program], 0, False)
+    left = {"numprocs": "pool:pool_00", "slots": "pool-00:pool-00"}[layout]
+    assert (result["left"], result["processes"], result["changed"]) == ([left], 0, False)
     assert pids(supervisord) == []
     (supervisord.directory / "stopping").write_text(f"{program}\n")  # a run that was cut off had stopped it
     result = supervise(supervisord, {program}, {program})
     assert (result["left"], len(result["started"])) == ([], result["processes"])
+
+
+def test_one_process_of_several_that_was_stopped_by_hand_stays_so(
+    project: Project, pool: Pool, supervisord: Supervisord
+) -> None:
+    pool.change("numprocs", 2)
+    project.wait_for_workers(2, "idle")
+    supervisord.ctl("stop", "pool:pool_01")
+    (running,) = pids(supervisord)
+    result = supervise(supervisord, {"pool"}, {"pool"})
+    assert (result["left"], result["processes"], result["changed"]) == (["pool:pool_01"], 1, False)
+    assert pids(supervisord) == [running]
+    pool.write("numprocs", 3)  # the program changes, so that Supervisor starts all its processes
+    result = supervise(supervisord, {"pool"}, {"pool"})
+    assert (result["left"], names(result["started"])) == (["pool:pool_01"], ["pool_00", "pool_02"])
+    assert re.findall(r"pool_(\d+) +STOPPED", supervisord.ctl("status")) == ["01"]
