@@ -22,6 +22,7 @@ _ADVICE = (
      "this port speaks no TLS: write redis:// instead of rediss://, or its TLS port"),
     (("connection closed by server", "connection reset"),
      "if this port speaks TLS, write rediss:// instead of redis://; else look at the server's log"),
+    (("ssl[",), "put that file there, readable for the user of the workers, or correct its name in the DSN"),
     (("connection refused",), "start Redis there, or correct host and port in the DSN"),
     (("no such file",), "start Redis there, or correct the socket's path in the DSN"),
     (("permission denied",), "add this user to the group of the socket"),

@@ -7,6 +7,7 @@ same, are for administrators only, and the user of an application is none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from messenger.checks.finding import Finding, Place
@@ -15,7 +16,7 @@ from messenger.transports.redis.link import RedisLink, RedisReplyError
 from messenger.transports.redis.options import RedisOptions
 
 _ONLY_OUTSIDE = ("multi",)
-
+_OF_APPLICATION = re.compile(r":(stop|paused|workers|worker|reply|rate|deduplicate)(:.*)?$")
 
 Features = Mapping[str, Sequence[Needed]]
 """What each feature that not every application uses needs besides."""
@@ -30,13 +31,19 @@ def check_rights(
     (on_multi,) = link.exchange([("MULTI",)])
     link.close()  # ends what MULTI began
     if _is_denied(on_multi):
-        yield place.fail(f"user {user!r} may not run multi, so nothing else was tried", f"ACL SETUSER {user} +multi")
+        yield place.fail(
+            f"user {user!r} may not run multi, so nothing else was tried",
+            f"redis_users of the inventory: user {user} with rights: application, then site.yml; on a Redis that "
+            f"the kit did not set up: ACL SETUSER {user} +multi",
+        )
         return
     commands, keys = _denied(link, [each for each in needed if each.name not in _ONLY_OUTSIDE])
     if commands or keys:
         found = [f"run {', '.join(commands)}"] * bool(commands) + [f"use {_and(keys)}"] * bool(keys)
         yield place.fail(
-            f"user {user!r} may not {' and not '.join(found)}", f"ACL SETUSER {user} {_rules(commands, keys)}"
+            f"user {user!r} may not {' and not '.join(found)}",
+            f"redis_users of the inventory: user {user} with {_entry(options, commands, keys)}, then site.yml; on a "
+            f"Redis that the kit did not set up: ACL SETUSER {user} {_rules(commands, keys)}",
         )
     else:
         yield place.ok(f"user {user!r} may run every command it needs")
@@ -49,6 +56,14 @@ def check_rights(
 
 def _rules(commands: Sequence[str], keys: Sequence[str]) -> str:
     return " ".join([*(f"+{command}" for command in commands), *(f"~{key}" for key in keys)])
+
+
+def _entry(options: RedisOptions, commands: Sequence[str], keys: Sequence[str]) -> str:
+    """What the user's entry in redis_users lacks; the kit takes back what was done to its users by hand."""
+    of_stream = [key for key in keys if key == options.stream or key.startswith(f"{options.stream}__")]
+    applications = dict.fromkeys(_OF_APPLICATION.sub("", key) for key in keys if key not in of_stream)
+    lacks = ["rights: application"] * bool(commands) + [f"application: {name}" for name in applications]
+    return ", ".join(lacks + [f"{options.stream} in its streams"] * bool(of_stream))
 
 
 def _denied(link: RedisLink, needed: Sequence[Needed]) -> tuple[list[str], list[str]]:

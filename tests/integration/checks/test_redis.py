@@ -76,6 +76,7 @@ def said(finding: Finding) -> tuple[str, str, str | None]:
         (f"redis://{ENCODED}@127.0.0.1:TPORT", "write rediss:// instead of redis://"),
         (f"rediss://{ENCODED}@127.0.0.1:TPORT", "name the authority of the server's certificate: ssl[cafile]=FILE"),
         (f"rediss://{ENCODED}@localhost:TPORT?ssl[cafile]=CA", "it must have the host of the DSN"),
+        (f"rediss://{ENCODED}@localhost:TPORT?ssl[cafile]=/no/ca.pem", "put that file there, readable for the user"),
         (f"redis://{ENCODED}@127.0.0.1:FREE", "start Redis there, or correct host and port"),
         (f"redis://{ENCODED}@/no/such.sock", "correct the socket's path"),
         (f"redis://{ENCODED}@no-such-host.invalid", "correct the host in the DSN, or its DNS entry"),
@@ -94,6 +95,14 @@ def test_what_to_change_in_a_dsn(locked: LockedRedis, dsn: str, advice: str) -> 
 def test_tls_that_works(locked: LockedRedis) -> None:
     found = look(locked.filled(f"rediss://{ENCODED}@127.0.0.1:TPORT?ssl[cafile]=CA"))
     assert found["redis-reach"].found == "answers (with TLS, as user 'default' with a password)"
+
+
+@pytest.mark.parametrize("option", ["cafile", "local_cert", "local_pk"])
+def test_a_file_of_the_dsn_that_is_not_there_is_named(locked: LockedRedis, option: str) -> None:
+    files = {"cafile": "CA", "local_cert": "CA", "local_pk": "CA"} | {option: "/no/such.pem"}
+    query = "&".join(f"ssl[{name}]={file}" for name, file in files.items())
+    found = look(locked.filled(f"rediss://{ENCODED}@127.0.0.1:TPORT?{query}"))
+    assert f"ssl[{option}]=/no/such.pem: No such file or directory" in found["redis-reach"].found
 
 
 def test_sentinels(redis_server: RedisServer) -> None:

@@ -123,14 +123,25 @@ def test_a_missing_right_is_named(project: Project, lacking: str) -> None:
     found = findings(project, "fail", code=1, MESSENGER_TRANSPORT_DSN=dsn)
     assert {finding["check"] for finding in found} == {"redis-rights"}
     assert all(lacking in finding["found"] for finding in found)
-    assert all(finding["change"] == f"ACL SETUSER app +{lacking}" for finding in found)
+    assert all(finding["change"].endswith(f": ACL SETUSER app +{lacking}") for finding in found)
 
 
 def test_a_missing_key_is_named(project: Project) -> None:
     dsn = user_with(project.server, all_rights(project.server), "async*", "test:*")
     (finding,) = findings(project, "fail", code=1, MESSENGER_TRANSPORT_DSN=dsn)
     assert "may not use the keys high, high__queue" in finding["found"]
-    assert finding["change"] == "ACL SETUSER app ~high ~high__queue"
+    assert finding["change"] == (
+        "redis_users of the inventory: user app with high in its streams, then site.yml; on a Redis that the kit did "
+        "not set up: ACL SETUSER app ~high ~high__queue"
+    )
+
+
+def test_the_user_of_another_application_is_told_from_its_inventory(project: Project) -> None:
+    dsn = user_with(project.server, all_rights(project.server), "async*", "high*", "other:*")
+    (finding,) = findings(project, "fail", code=1, MESSENGER_TRANSPORT_DSN=dsn)
+    assert finding["change"].startswith(
+        "redis_users of the inventory: user app with application: test, then site.yml; on a Redis that the kit did not "
+    )
 
 
 def test_what_a_rate_limiter_needs_is_named(project: Project) -> None:
@@ -142,7 +153,7 @@ def test_what_a_rate_limiter_needs_is_named(project: Project) -> None:
     )
     dsn = user_with(project.server, all_rights(project.server), *KEYS)
     (finding,) = findings(project, "fail", code=1, MESSENGER_TRANSPORT_DSN=dsn)
-    assert finding["change"] == "ACL SETUSER app +hmget +pexpire ~test:rate:gateway*"
+    assert finding["change"].endswith(": ACL SETUSER app +hmget +pexpire ~test:rate:gateway*")
     dsn = user_with(project.server, all_rights(project.server) | {"hmget", "pexpire"}, "*")
     assert findings(project, "fail", MESSENGER_TRANSPORT_DSN=dsn) == []
 

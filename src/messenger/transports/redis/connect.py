@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import redis
@@ -36,6 +37,20 @@ def open_connection(options: RedisOptions, place: Place | None) -> Any:
         connection = kind(host=host, port=port, socket_keepalive=True, **options.ssl, **arguments)
     connection.connect()
     return connection
+
+
+def unusable_file(tls: Mapping[str, Any]) -> str:
+    """Which file of the DSN's TLS options cannot be read, and why; empty when all can.
+
+    redis-py says only "No such file or directory".
+    """
+    for option, name in (("cafile", "ssl_ca_certs"), ("local_cert", "ssl_certfile"), ("local_pk", "ssl_keyfile")):
+        if file := tls.get(name):
+            try:
+                open(file, "rb").close()
+            except OSError as error:
+                return f"ssl[{option}]={file}: {error.strerror}"
+    return ""
 
 
 def _find(options: RedisOptions) -> Place:

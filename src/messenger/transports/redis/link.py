@@ -15,7 +15,7 @@ import redis
 from redis.connection import DefaultParser
 
 from messenger.errors import TransportError, TransportUnavailable
-from messenger.transports.redis.connect import open_connection
+from messenger.transports.redis.connect import open_connection, unusable_file
 from messenger.transports.redis.options import Place, RedisOptions
 
 Argument = str | bytes | int | float
@@ -191,7 +191,7 @@ class RedisLink:
     def _lost(self, error: Exception) -> TransportUnavailable:
         self.close()
         self._closed_at = time.monotonic()
-        return TransportUnavailable(f"{self._options.address}: {_plain(error)}")
+        return TransportUnavailable(f"{self._options.address}: {unusable_file(self._options.ssl) or _plain(error)}")
 
     def _translate(self, error: redis.ResponseError) -> TransportError:
         code = _CODES.get(type(error)) or str(error).split(" ", 1)[0]
