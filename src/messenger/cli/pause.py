@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -28,10 +29,13 @@ def scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command(short_help="Workers take no more messages.")
 @scope_options
 @click.option("--reason", default="", help="What `messenger workers` says of it.")
+@click.option("--by", help="Who pauses them, as user@host. Default: who called sudo, else this user, on this host.")
 @click.option("--wait", type=click.FloatRange(min=0), default=0.0, help="Wait up to this many seconds until none is at work.")  # fmt: skip # noqa: E501
 @format_option
 @click.pass_context
-def pause(context: click.Context, host: str | None, pool: str | None, reason: str, wait: float, output: str) -> int:
+def pause(
+    context: click.Context, host: str | None, pool: str | None, reason: str, by: str | None, wait: float, output: str
+) -> int:
     """Have the workers finish their message and take no other; those that start later take none either.
 
     The processes stay, and messages wait. A worker sees it within a second, or when its wait for a message ends.
@@ -44,7 +48,7 @@ def pause(context: click.Context, host: str | None, pool: str | None, reason: st
         messenger pause --pool heavy
     """
     control = need_control(load(context))
-    control.pause(Scope(host, pool=pool), f"{getpass.getuser()}@{socket.gethostname()}", reason)
+    control.pause(Scope(host, pool=pool), by or _operator(), reason)
     working = _wait(control, host, pool, wait)
     say_problems(control)
     if output == "json":
@@ -81,6 +85,11 @@ def resume(context: click.Context, host: str | None, pool: str | None, output: s
         for field, why in left.items():
             say(f"still paused: {field} ({why})")
     return 0
+
+
+def _operator() -> str:
+    """The person, also behind sudo; the application's user would be nobody's name."""
+    return f"{os.environ.get('SUDO_USER') or getpass.getuser()}@{socket.gethostname()}"
 
 
 def _workers(control: Control, host: str | None, pool: str | None) -> list[WorkerInfo]:

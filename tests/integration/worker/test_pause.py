@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from tests.integration.worker.project import Project
 
 
@@ -21,6 +23,19 @@ def test_a_worker_finishes_its_message_and_takes_no_other_until_it_is_resumed(pr
     assert project.run("resume").stdout == "resumed\n"
     project.wait_for_event("done b")
     assert worker.process.poll() is None, "the process stays"
+
+
+def test_who_paused_is_the_person(project: Project) -> None:
+    project.worker()
+    for arguments, environment, by in [
+        (["--by", "ann@laptop"], {}, "ann@laptop"),
+        ([], {"SUDO_USER": "bob"}, f"bob@{socket.gethostname()}"),
+    ]:
+        project.run("pause", *arguments, **environment)
+        (paused,) = project.wait_for_workers(1, "paused")
+        assert paused.waiting_for == f"paused by {by}"
+        project.run("resume")
+        project.wait_for_workers(1, "idle")
 
 
 def test_who_starts_meanwhile_is_paused_too(project: Project) -> None:
