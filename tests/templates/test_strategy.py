@@ -34,6 +34,7 @@ def test_hosts_that_run_ahead_of_each_other_are_refused(tmp_path: Path, playbook
 
 def test_every_playbook_begins_with_that_check() -> None:
     playbooks = {file for file in (ROOT / "playbooks").glob("*.yml") if file.stem not in ("facts", "batches")}
-    first = {file.stem: yaml.safe_load(file.read_text())[0].get("ansible.builtin.import_playbook") for file in playbooks}
+    plays = {file.stem: yaml.safe_load(file.read_text())[0] for file in playbooks}
+    first = {name: play.get("ansible.builtin.import_playbook") for name, play in plays.items()}
     assert first == dict.fromkeys(first, "facts.yml")
     assert len(first) > 15
