@@ -27,11 +27,9 @@ def test_a_worker_finishes_its_message_and_takes_no_other_until_it_is_resumed(pr
 
 def test_who_paused_is_the_person(project: Project) -> None:
     project.worker()
-    for arguments, environment, by in [
-        (["--by", "ann@laptop"], {}, "ann@laptop"),
-        ([], {"SUDO_USER": "bob"}, f"bob@{socket.gethostname()}"),
-    ]:
-        project.run("pause", *arguments, **environment)
+    behind_sudo = f"bob@{socket.gethostname()}"
+    for arguments, caller, by in [(["--by", "ann@laptop"], "eve", "ann@laptop"), ([], "bob", behind_sudo)]:
+        project.run("pause", *arguments, SUDO_USER=caller)
         (paused,) = project.wait_for_workers(1, "paused")
         assert paused.waiting_for == f"paused by {by}"
         project.run("resume")
