@@ -1,0 +1,359 @@
+"""Guards of the roles messenger_app and messenger_worker: what must not be done, shown, or left readable."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.templates.applications import make_application
+from tests.templates.render import ROLES, ROOT, evaluate, trusted
+from tests.templates.test_refusal import tasks
+
+OLD, NEW = "old-secret-5f1c", "new-secret-9a3d"
+# As root, Ansible may give files to root; elsewhere in a namespace of one's own.
+AS_ROOT = [] if os.geteuid() == 0 else ["unshare", "--map-root-user"]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An application's directory with an environment in force, and one that worked."""
+    config = tmp_path / "srv/shared/config"
+    config.mkdir(parents=True)
+    (tmp_path / "srv/releases/20260101T000000Z-a").mkdir(parents=True)
+    for name in ("messenger.env", "messenger.env.good"):
+        (config / name).write_text(f"DSN='redis://:{OLD}@h'\n")
+        (config / name).chmod(0o600)
+    return tmp_path / "srv"
+
+
+def run(root: Path, *task_files: str, **variables: Any) -> tuple[int, str]:
+    """Run task files of role messenger_app on this machine, as talkative as may be; exit code and all it says."""
+    given = {
+        "messenger_app_root": str(root),
+        "messenger_app_name": "shop",
+        "messenger_app_env": {"DSN": f"redis://:{NEW}@h"},
+        "messenger_app_env_changed": True,
+        "messenger_app_release": "20260101T000000Z-a",
+        "messenger_app_back_to": "20260101T000000Z-a",
+        "messenger_app_user": "root",
+        "ansible_python_interpreter": sys.executable,
+        "__messenger_app_group": "0",
+        **variables,
+    }
+    steps = [{"ansible.builtin.include_role": {"name": "messenger_app", "tasks_from": file}} for file in task_files]
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": given, "tasks": steps}
+    file = root.parent / "play.yml"
+    file.write_text(yaml.safe_dump([play]))
+    ran = subprocess.run(
+        [*AS_ROOT, Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", "--diff", "-vvv", file],
+        env=os.environ
+        | {"ANSIBLE_ROLES_PATH": str(ROLES), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ran.returncode, ran.stdout + ran.stderr
+
+
+def test_an_environment_is_never_shown_and_only_its_group_reads_it(root: Path) -> None:
+    config = root / "shared/config"
+    code, said = run(root, "environment.yml")
+    assert code == 0, said
+    assert NEW in (config / "messenger.env.next").read_text()
+    assert (config / "messenger.env.next").stat().st_mode & 0o777 == 0o640
+    more_code, more = run(root, "switch_environment.yml")
+    assert more_code == 0, more
+    assert NEW in (config / "messenger.env").read_text()
+    assert (config / "messenger.env").stat().st_mode & 0o777 == 0o640
+    assert not (config / "messenger.env.next").exists()
+    back_code, back = run(root, "back.yml")
+    assert back_code == 0, back
+    assert OLD in (config / "messenger.env").read_text()
+    assert (config / "messenger.env").stat().st_mode & 0o777 == 0o640
+    for text in (said, more, back):
+        assert OLD not in text
+        assert NEW not in text
+
+
+def test_no_secret_of_a_messenger_yaml_is_shown(root: Path) -> None:
+    """Also when it cannot be read: an error would quote it."""
+    source = make_application(root.parent / "shop")
+    yaml_file = source / "messenger.yaml"
+    for text in (f"messenger:\n  a: 'redis://:{OLD}@h/s'\n", f"messenger: [redis://:{OLD}@h\n"):
+        yaml_file.write_text(text)
+        _, said = run(root, "key_names.yml", messenger_app_source=str(source))
+        assert "Read messenger.yaml" in said
+        assert OLD not in said
+        assert NEW not in said
+
+
+def test_no_login_of_a_source_or_an_index_is_shown(root: Path) -> None:
+    code, said = run(root, "source.yml", messenger_app_source=f"git+https://me:{OLD}@127.0.0.1:1/shop.git@v1")
+    assert code == 2
+    assert "Check that it is complete" in said
+    assert OLD not in said
+    source = make_application(root.parent / "shop")
+    (source / "requirements.lock").write_text("nothing==1.0 --hash=sha256:" + "0" * 64 + "\n")
+    host = {"python": "3.11", "soabi": "cpython-311-x86_64-linux-gnu", "libc": "glibc 2.36", "markers": {}}
+    code, said = run(
+        root,
+        "source.yml",
+        "dependencies.yml",
+        messenger_app_source=str(source),
+        messenger_app_index_url=f"https://me:{OLD}@127.0.0.1:1/simple",
+        __messenger_app_register_look=host,
+    )
+    assert code == 2
+    assert "Have a wheel of everything" in said
+    assert OLD not in said
+
+
+HOST = {"inventory_hostname": "host1", "ansible_play_hosts": ["host1"], "ansible_play_batch": ["host1"]}
+RELEASES = {"current": "20260102-b", "releases": [{"id": "20260102-b", "state": "good"}]}
+FAIL = [{"level": "fail", "where": "w", "found": "f", "change": "c"}]
+WARN = [FAIL[0] | {"level": "warn"}]
+LOCK = "__messenger_app_register_lock"
+DEPTHS = {"a": {"ready": 0, "in_flight": 0, "delayed": 0}}
+
+
+def stats(failed: int = 0, unreachable: dict[str, str] | None = None, **depth: int) -> dict[str, Any]:
+    """What `messenger stats` answers."""
+    answer = {"transports": {"a": DEPTHS["a"] | depth}, "failed": {"f": failed}, "unreachable": unreachable or {}}
+    return {"__messenger_worker_register_stats": {"rc": 0, "stdout": json.dumps(answer)}}
+
+
+def shared(**seen: Any) -> dict[str, Any]:
+    return {
+        "__messenger_worker_silent": False,
+        "__messenger_worker_not_there": [],
+        "__messenger_worker_twice": [],
+        **seen,
+    }
+
+
+FAILED = {
+    "messenger_worker_failed_action": "remove",
+    "messenger_worker_failed_ids": ["1"],
+    "messenger_worker_failed_all": False,
+    "messenger_worker_failed_transport": "",
+}
+RUNNING = {
+    "messenger_worker_may_stop": False,
+    "__messenger_worker_register_status": {"stdout_lines": ["pool:pool_00   RUNNING   pid 1"]},
+    "__messenger_worker_register_programs": {"stdout_lines": ["pool"]},
+    "__messenger_worker_register_orphans": {"stdout": "[]"},
+}
+# Of each refusal: what passes, and what must not.
+REFUSALS: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
+    "messenger_app/choose: Check that it is newer than the live one": (
+        {"messenger_app_release": "20260103-c", "__messenger_app_register_releases": RELEASES},
+        [{"messenger_app_release": "20260101-a"}],
+    ),
+    "messenger_app/dependencies: Check that there is one": (
+        {"__messenger_app_register_dependencies": {"rc": 0}},
+        [{"__messenger_app_register_dependencies": {"rc": 1}}],
+    ),
+    "messenger_app/inputs: Check that tags leave nothing out": (
+        {"ansible_run_tags": ["all"], "ansible_skip_tags": []},
+        [{"ansible_run_tags": ["x"]}, {"ansible_skip_tags": ["messenger_app_build"]}],
+    ),
+    "messenger_app/inputs: Check that they can be worked with": (
+        {"__messenger_app_input_findings": []},
+        [{"__messenger_app_input_findings": FAIL}],
+    ),
+    "messenger_app/inputs: Check that it is root": (
+        {"__messenger_app_register_root": {"stdout": "0"}},
+        [{"__messenger_app_register_root": {"stdout": "1000"}}, {"__messenger_app_register_root": {"msg": "no"}}],
+    ),
+    "messenger_app/lock: Check that it is ours": (
+        {"hostvars": {"host1": {LOCK: {"token": "t"}}}},
+        [{"hostvars": {"host1": {LOCK: {"msg": "held"}}}}],
+    ),
+    "messenger_app/preflight_host: Check that nothing stands in the way": (
+        {"__messenger_app_findings": WARN},
+        [{"__messenger_app_findings": WARN + FAIL}],
+    ),
+    "messenger_app/preflight_source: Check that the authority of Redis's certificate is there": (
+        {"messenger_app_redis_ca_file": __file__},
+        [{"messenger_app_redis_ca_file": "/nowhere"}],
+    ),
+    "messenger_app/prune_now: Check how many are to stay": (
+        {"messenger_app_keep_releases": "1"},
+        [{"messenger_app_keep_releases": "0"}],
+    ),
+    "messenger_app/rollback: Check that there is one": (
+        {"__messenger_app_run_id": "20260101-a"},
+        [{"__messenger_app_run_id": ""}],
+    ),
+    "messenger_app/show: Check that all hosts run the same release": (
+        {"hostvars": {"host1": {"__messenger_app_register_releases": RELEASES}}},
+        [
+            {
+                "ansible_play_hosts": ["host1", "host2"],
+                "hostvars": {
+                    "host1": {"__messenger_app_register_releases": RELEASES},
+                    "host2": {"__messenger_app_register_releases": {"current": ""}},
+                },
+            }
+        ],
+    ),
+    "messenger_app/source: Check that it is complete": (
+        {"__messenger_app_register_source": {"stdout": '{"path": "/x"}'}},
+        [{"__messenger_app_register_source": {"stdout": '{"problem": "x"}'}}, {"__messenger_app_register_source": {}}],
+    ),
+    "messenger_worker/alone: Check that they have": (
+        {"__messenger_worker_register_alone": {"stdout": "[]"}},
+        [{"__messenger_worker_register_alone": {"stdout": "[12]"}}],
+    ),
+    "messenger_worker/doctor_report: Check that nothing is wrong": (
+        {"__messenger_worker_diagnosis": WARN},
+        [{"__messenger_worker_diagnosis": FAIL}],
+    ),
+    "messenger_worker/failed: Check what is asked for": (
+        FAILED,
+        [
+            {"messenger_worker_failed_action": "purge"},
+            {"messenger_worker_failed_ids": []},
+            {"messenger_worker_failed_all": True},
+            {"messenger_worker_failed_ids": ["--force"]},
+            {"messenger_worker_failed_transport": "-x"},
+        ],
+    ),
+    "messenger_worker/failed: Check that it can be done": (
+        FAILED | shared(),
+        [
+            shared(__messenger_worker_silent=True),
+            shared(__messenger_worker_not_there=["1"]),
+            shared(__messenger_worker_twice=["1"]),
+        ],
+    ),
+    "messenger_worker/failed: Check that all of it was": (
+        {"__messenger_worker_register_acted": {}},
+        [{"__messenger_worker_register_acted": {"rc": 1}}],
+    ),
+    "messenger_worker/halt: Refuse while workers run": (
+        RUNNING | {"messenger_worker_may_stop": True},
+        [
+            RUNNING,
+            RUNNING
+            | {"__messenger_worker_register_status": {}, "__messenger_worker_register_orphans": {"stdout": "[7]"}},
+        ],
+    ),
+    "messenger_worker/live: Check that a release is live": (
+        {"__messenger_app_register_releases": RELEASES},
+        [{"__messenger_app_register_releases": {"current": ""}}],
+    ),
+    "messenger_worker/logs: Check what is asked for": (
+        {"messenger_worker_logs_pool": "a-b", "messenger_worker_logs_lines": "5"},
+        [{"messenger_worker_logs_pool": "../x"}, {"messenger_worker_logs_lines": 0}],
+    ),
+    "messenger_worker/logs: Check that there are any": (
+        {"hostvars": {"host1": {"__messenger_worker_register_logs": {"logs": ["x"]}}}},
+        [{"hostvars": {"host1": {"__messenger_worker_register_logs": {"logs": []}}}}],
+    ),
+    "messenger_worker/pools: Check that the pools can run": (
+        {"__messenger_worker_pool_findings": []},
+        [{"__messenger_worker_pool_findings": FAIL}],
+    ),
+    "messenger_worker/preflight: Check that workers can run here": (
+        {"__messenger_worker_findings": []},
+        [{"__messenger_worker_findings": FAIL}],
+    ),
+    "messenger_worker/report: Check that nothing is degraded": (
+        {"__messenger_worker_problems": []},
+        [{"__messenger_worker_problems": ["x"]}],
+    ),
+    "messenger_worker/scale_check: Check what is asked for": (
+        {
+            "hostvars": {"host1": {"messenger_worker_pools": [{"name": "a"}]}},
+            "messenger_worker_scale_pool": "a",
+            "messenger_worker_scale_processes": "2",
+        },
+        [{"messenger_worker_scale_pool": "b"}, {"messenger_worker_scale_processes": "0"}],
+    ),
+    "messenger_worker/smoke: Check that it was handled": (
+        {"__messenger_worker_register_smoke": {"rc": 0, "stdout": '{"status": "handled"}'}},
+        [
+            {"__messenger_worker_register_smoke": {"rc": 1, "stdout": '{"status": "handled"}'}},
+            {"__messenger_worker_register_smoke": {"rc": 0, "stdout": '{"status": "sent"}'}},
+        ],
+    ),
+    "messenger_worker/waiting: Refuse to delete messages": (
+        stats(),
+        [
+            {"__messenger_worker_register_stats": {"rc": 78}},
+            *(stats(ready=1), stats(in_flight=1), stats(delayed=1), stats(failed=1), stats(unreachable={"a": "x"})),
+        ],
+    ),
+}
+
+
+def asserts() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every refusal of the two roles, by role, task file and name."""
+    for role in ("messenger_app", "messenger_worker"):
+        for file in sorted((ROLES / role / "tasks").glob("*.yml")):
+            for task in tasks(yaml.safe_load(file.read_text())):
+                if "ansible.builtin.assert" in task:
+                    yield f"{role}/{file.stem}: {task['name']}", task
+
+
+def passes(name: str, task: dict[str, Any], given: dict[str, Any]) -> bool:
+    conditions = task["ansible.builtin.assert"]["that"]
+    variables = {**HOST, "messenger_worker_pools": [], **given, **trusted(task.get("vars", {}))}
+    role = name.split("/")[0]
+    roles = (role, *{"messenger_app", "messenger_worker"} - {role})
+    return all(
+        evaluate("{{ " + each + " }}", *roles, **variables)
+        for each in ([conditions] if isinstance(conditions, str) else conditions)
+    )
+
+
+def test_every_refusal_is_tried() -> None:
+    assert [name for name, _ in asserts()] == sorted(REFUSALS, key=[name for name, _ in asserts()].index)
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_refusal_refuses(name: str) -> None:
+    task = dict(asserts())[name]
+    good, bad = REFUSALS[name]
+    assert passes(name, task, good)
+    for each in bad:
+        assert not passes(name, task, good | each), each
+
+
+def test_failed_messages_are_removed_only_when_that_was_confirmed() -> None:
+    found = {
+        task["name"]: task for task in tasks(yaml.safe_load((ROLES / "messenger_worker/tasks/failed.yml").read_text()))
+    }
+    names = list(found)
+    asked, done = names.index("Ask for a confirmation"), names.index("Retry or remove them")
+    assert asked < done
+    for confirm, refused in ((False, True), ("false", True), (True, False), ("yes", False)):
+        given = FAILED | {"messenger_worker_failed_confirm": confirm}
+        when = found["Ask for a confirmation"]["when"]
+        assert evaluate("{{ " + when + " }}", "messenger_worker", **given) is refused
+
+
+def modes() -> Iterator[tuple[str, str]]:
+    """Where the kit's tasks write, and with which mode."""
+    files = [*ROLES.glob("*/tasks/*.yml"), *(ROOT / "playbooks").rglob("*.yml")]
+    for file in files:
+        for task in tasks(yaml.safe_load(file.read_text())):
+            for module, arguments in task.items():
+                if module.startswith("ansible.builtin.") and isinstance(arguments, dict) and "mode" in arguments:
+                    yield f"{file.relative_to(ROOT)}: {task['name']}", str(arguments["mode"])
+
+
+def test_nothing_is_written_that_others_may_change() -> None:
+    found = dict(modes())
+    assert len(found) > 20
+    fixed = {name: mode for name, mode in found.items() if "{{" not in mode and mode != "preserve"}
+    assert [name for name, mode in fixed.items() if int(mode, 8) & 0o022] == []
