@@ -84,12 +84,13 @@ def test_an_environment_is_never_shown_and_only_its_group_reads_it(root: Path) -
 
 
 def test_no_secret_of_a_messenger_yaml_is_shown(root: Path) -> None:
-    """Also when it cannot be read: an error would quote it."""
+    """Also when it cannot be read, or has a password with a slash, which looks like the name of a stream."""
     source = make_application(root.parent / "shop")
     yaml_file = source / "messenger.yaml"
     for text in (f"messenger:\n  a: 'redis://:{OLD}@h/s'\n", f"messenger: [redis://:{OLD}@h\n"):
         yaml_file.write_text(text)
-        _, said = run(root, "key_names.yml", messenger_app_source=str(source))
+        env = {"DSN": f"redis://:x/{NEW}@h"}
+        _, said = run(root, "key_names.yml", messenger_app_source=str(source), messenger_app_env=env)
         assert "Read messenger.yaml" in said
         assert OLD not in said
         assert NEW not in said
@@ -114,6 +115,17 @@ def test_no_login_of_a_source_or_an_index_is_shown(root: Path) -> None:
     assert code == 2
     assert "Have a wheel of everything" in said
     assert OLD not in said
+
+
+def test_no_task_shows_a_difference_of_an_environment() -> None:
+    """Also where the module of today shows none."""
+    found = []
+    for file in (ROLES / "messenger_app/tasks").glob("*.yml"):
+        for task in tasks(yaml.safe_load(file.read_text())):
+            for module in ("ansible.builtin.copy", "ansible.builtin.template"):
+                if "_env_file" in str(task.get(module, "")):
+                    found.append((file.name, task.get("diff")))
+    assert sorted(found) == [("back.yml", False), ("environment.yml", False), ("switch_environment.yml", False)]
 
 
 HOST = {"inventory_hostname": "host1", "ansible_play_hosts": ["host1"], "ansible_play_batch": ["host1"]}
