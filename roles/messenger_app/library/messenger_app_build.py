@@ -14,6 +14,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ SECONDS = 1800  # of one run of pip, which may fetch large wheels
 PIP = (
     "import runpy, sys; sys.executable = sys.argv.pop(1); runpy.run_module('pip', run_name='__main__', alter_sys=True)"
 )
-INSTALL = ("install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-user", "--ignore-installed",
+# --target= and --root= take back what the host's pip.conf may say.
+INSTALL = ("install", "--target=", "--root=", "--quiet", "--disable-pip-version-check", "--no-input", "--no-user", "--ignore-installed",
            "--compile", "--no-warn-script-location", "--only-binary", ":all:")  # fmt: skip
 # What requirements.lock may say besides packages: where they are, never that one is built.
 LOCK_OPTIONS = (
@@ -177,6 +179,7 @@ class Build:
         unpack(self.asked[name], directory, self.builder.gid)
         return directory
 
+    @cached_property
     def pip(self) -> Path:
         """The Python of an environment with the pip that came with it, and nothing else: made once, then compared."""
         directory, python = self.root / "pip", self.asked["python"]
@@ -201,7 +204,7 @@ class Build:
         proxies = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
         ran = run_as(
             self.builder,
-            [self.pip(), "-I", "-c", PIP, interpreter, *INSTALL, "--prefix", work / "made", *what],
+            [self.pip, "-I", "-c", PIP, interpreter, *INSTALL, "--prefix", work / "made", *what],
             work,
             environment=proxies | {"HOME": str(work), "TMPDIR": str(work)},
             seconds=SECONDS,
@@ -259,7 +262,7 @@ class Build:
         """Whether all that the release needs is there: asked once for releases whose metadata is the same."""
         if text(self.environment / ".checked") != asked_for:
             # It starts the release's interpreter, and so code of packages.
-            command = [self.pip(), "-I", "-m", "pip", "--disable-pip-version-check", "--no-cache-dir"]
+            command = [self.pip, "-I", "-m", "pip", "--disable-pip-version-check", "--no-cache-dir"]
             ran = run_as(self.user, [*command, "--python", self.release / "venv/bin/python", "check"], self.release)
             if ran.code != 0 or ran.stopped:
                 raise Broken(ran.last_words)
