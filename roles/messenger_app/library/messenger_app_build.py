@@ -70,9 +70,9 @@ SECONDS = 1800  # of one run of pip, which may fetch large wheels
 PIP = (
     "import runpy, sys; sys.executable = sys.argv.pop(1); runpy.run_module('pip', run_name='__main__', alter_sys=True)"
 )
-# --target= and --root= take back what the host's pip.conf may say.
-INSTALL = ("install", "--target=", "--root=", "--quiet", "--disable-pip-version-check", "--no-input", "--no-user", "--ignore-installed",
-           "--compile", "--no-warn-script-location", "--only-binary", ":all:")  # fmt: skip
+# Also what takes back what the host's pip.conf may say.
+INSTALL = ("install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-user", "--target=",
+           "--ignore-installed", "--compile", "--no-warn-script-location", "--only-binary", ":all:")  # fmt: skip
 # What requirements.lock may say besides packages: where they are, never that one is built.
 LOCK_OPTIONS = (
     r"(-i|--index-url|--extra-index-url|--trusted-host)[ =]|--(require-hashes|prefer-binary|only-binary[ =]:all:)$"
@@ -238,6 +238,8 @@ class Build:
         """The release, up to its mark."""
         venv = self.release / "venv"
         packages = self.packages(scratch, venv / "bin/python", "--no-deps", "--no-index", *wheels)
+        if not packages.exists():
+            raise Broken("pip put the application elsewhere: look for root or dry-run in /etc/pip.conf of the host")
         make_empty(self.release)
         for file in parts.iterdir():
             if file.name != "wheels":
