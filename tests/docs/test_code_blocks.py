@@ -41,7 +41,7 @@ def test_python_parses_and_imports_what_there_is(block: Block) -> None:
 @in_language("yaml")
 def test_yaml_loads(block: Block, tmp_path: Path) -> None:
     document = yaml.safe_load(block.text)
-    if {"framework", "messenger"} & set(document):
+    if isinstance(document, dict) and {"framework", "messenger"} & set(document):
         path = tmp_path / "messenger.yaml"
         path.write_text(_with_transports(block.text), encoding="utf-8")
         load_config(path, dict.fromkeys(re.findall(r"%env\((\w+)\)%", block.text), "redis://localhost/x"))

@@ -49,6 +49,9 @@ def make_release(root: Path, release_id: str, *marks: str) -> Path:
     (release / "venv/bin").mkdir(parents=True)
     (release / "venv/lib" / python.name).mkdir(parents=True)
     (release / "venv/bin/python").symlink_to(python)
+    (release / "environment").symlink_to("../../environments/one")
+    (root / "environments/one").mkdir(parents=True, exist_ok=True)
+    (root / "environments/one/.ready").touch()
     for mark in marks:
         (release / f".{mark}").write_text("0123abcd\n")
     return release

@@ -27,15 +27,16 @@ def release(tmp_path: Path) -> Path:
     (made / "venv/lib/other.py").write_text("print(2)\n")
     (made / "venv/bin/run").write_text("#!/bin/sh\n")
     (made / "venv/bin/run").chmod(0o700)
-    (made / "environment").symlink_to("../../environments/one")
     module.seal(made, os.getgid())
     module.set_mark(made, "ready", "0123")
+    module.seal(tmp_path / "environments/one", os.getgid())
     return made
 
 
 def verify(release: Path) -> list[str]:
     answer = answer_of(VERIFY, {"root": str(release.parents[1])}, check_mode=True)
-    assert (answer["changed"], answer["verified"]) == (False, 1)
+    assert (answer["changed"], answer["verified"]) == (False, 2)
+    assert all(each["path"] == str(release) for each in answer["different"])
     return [line for each in answer["different"] for line in each["differences"]]
 
 
@@ -152,8 +153,6 @@ def test_a_directory_of_somebody_else_has_no_marks(release: Path) -> None:
     (found,) = releases.releases(release.parents[1])
     assert (found["state"], found["fingerprint"]) == ("building", "")
     environment = release.parents[1] / "environments/one"
-    environment.mkdir(parents=True)
-    module.set_mark(environment, "ready", "")
     assert releases.whole_environments(release.parents[1]) == ["one"]
     os.chown(environment, USERS["shop"].uid, -1)
     assert releases.whole_environments(release.parents[1]) == []

@@ -93,7 +93,7 @@ def fits(release: Path) -> bool:
     return (
         python.exists()
         and (release / "venv" / "lib" / python.resolve().name).is_dir()
-        and (not environment.is_symlink() or marked(environment.resolve(), "ready"))
+        and marked(environment.resolve(), "ready")
     )
 
 
