@@ -15,7 +15,7 @@ export PYTHON
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 PLAYBOOK = ANSIBLE_CONFIG=ansible.cfg ansible-playbook
-SCENARIOS = default plain rollback
+SCENARIOS = default plain rollback intruder
 ALL_SCENARIOS = $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 SCENARIO ?= $(SCENARIOS)
 SECONDS ?= 600

@@ -87,8 +87,23 @@ def test_a_store_that_is_too_large_is_refused_before_it_is_read(host_root: Path,
 
 
 def test_a_damaged_store_is_said(host_root: Path, var: Path, tmp_path: Path) -> None:
-    (var / "failed.sqlite").write_bytes(b"SQLite format 3\0" + b"x" * 5000)
+    make_store(var / "failed.sqlite", journal="DELETE")
+    with (var / "failed.sqlite").open("r+b") as file:
+        file.seek(100)
+        file.write(b"x" * 5000)
     assert copy(host_root, tmp_path)["msg"].startswith("failed.sqlite: ")
+
+
+def test_what_only_begins_like_a_store_is_named_and_holds_nothing_up(
+    host_root: Path, var: Path, tmp_path: Path
+) -> None:
+    with (var / "giant.sqlite").open("wb") as giant:
+        giant.write(b"SQLite format 3\0and no more")
+        giant.truncate(2**42)
+    give(var / "giant.sqlite")
+    make_store(var / "failed.sqlite")
+    found = copy(host_root, tmp_path)
+    assert ([row["store"] for row in found["copied"]], found["odd"]) == (["failed.sqlite"], ["giant.sqlite"])
 
 
 def test_odd_names_are_named_and_left_out(host_root: Path, var: Path, tmp_path: Path) -> None:

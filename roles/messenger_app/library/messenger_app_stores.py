@@ -42,8 +42,7 @@ author: messenger-kit
 
 RETURN = r"""
 copied: {description: "C(store) and C(sha256) of each copy.", returned: with C(copies), type: list}
-odd: {description: Stores whose names are no file names for a backup; they are not copied., returned: with C(copies),
-      type: list}
+odd: {description: Stores that are not copied for their names or their headers., returned: with C(copies), type: list}
 """
 
 SECONDS = 600

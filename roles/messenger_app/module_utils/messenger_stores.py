@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-HEADER = b"SQLite format 3\0"
+MAGIC, HEADER_BYTES = b"SQLite format 3\0", 100
+PAGE_BYTES = {1, *(2**power for power in range(9, 16))}  # 1 is 65536
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 SIDE_FILES = ("", "-wal", "-shm", "-journal")
 MOST_STORES = 100
@@ -43,27 +44,36 @@ def opened(directory: str) -> Iterator[int]:
 
 
 def size_of_store(directory: int, name: str) -> int | None:
-    """Bytes of the store NAME, which is a plain file with SQLite's header; None for anything else."""
+    """Bytes of the plain file NAME that begins like a store; 0 where its header is broken, None for any other file."""
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
     except OSError:
         return None
     with open(descriptor, "rb") as file:
         found = os.fstat(descriptor)
-        return found.st_size if stat.S_ISREG(found.st_mode) and file.read(len(HEADER)) == HEADER else None
+        header = file.read(HEADER_BYTES) if stat.S_ISREG(found.st_mode) else b""
+    if not header.startswith(MAGIC):
+        return None
+    return found.st_size if is_sound(header) else 0
+
+
+def is_sound(header: bytes) -> bool:
+    """Whether a header has a size of pages that there is, and the constants that SQLite requires."""
+    page = int.from_bytes(header[16:18], "big")
+    return len(header) == HEADER_BYTES and page in PAGE_BYTES and header[21:24] == b"\x40\x20\x20"
 
 
 def listed(path: str) -> dict[str, Any]:
-    """The stores, with their sizes; and the names of those that cannot be copied under their name."""
+    """The stores, with their sizes; and the names of those that cannot be copied."""
     stores, odd = {}, []
     with opened(path) as directory, os.scandir(directory) as entries:
         for entry in entries:
             size = size_of_store(directory, entry.name) if entry.is_file(follow_symlinks=False) else None
-            if size is not None and NAME.fullmatch(entry.name):
+            if size and NAME.fullmatch(entry.name):
                 stores[entry.name] = size
-            elif size is not None:
+            elif size is not None and len(odd) < MOST_STORES:
                 odd.append(os.fsencode(entry.name).decode(errors="replace"))
-            if len(stores) + len(odd) > MOST_STORES:
+            if len(stores) > MOST_STORES:
                 raise Problem(f"more than {MOST_STORES} SQLite stores are in {path}")
     return {"stores": stores, "odd": odd}
 
@@ -71,7 +81,7 @@ def listed(path: str) -> dict[str, Any]:
 def copy(path: str, name: str, most: int) -> None:
     """Print a whole copy, also while workers write to the store. What is in its journal is in the copy, too."""
     with opened(path) as directory:
-        if size_of_store(directory, name) is None:
+        if not size_of_store(directory, name):
             raise Problem(f"{name} is no SQLite store any more")
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     with tempfile.TemporaryDirectory(prefix="messenger-kit-", dir="/var/tmp") as scratch:
