@@ -14,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.templates.render import ROOT
+from tests.templates.modules import load
+from tests.templates.render import ROLES, ROOT
+
+package_index = load(ROLES / "messenger_app/files/package_index.py")
 
 HASH = {name: f"{number:064x}" for number, name in enumerate(("good", "bad", "weak", "gone", "swapped"), 1)}
 SIMPLE = "application/vnd.pypi.simple.v1+json"
@@ -83,17 +86,24 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def index(answers: dict[str, dict[str, object]], kind: str = SIMPLE) -> Iterator[str]:
-    """Run an index that knows ANSWERS and wants a login. Yields its URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("It", (Handler,), {"answers": answers, "kind": kind}))
+def running(handler: type[BaseHTTPRequestHandler]) -> Iterator[ThreadingHTTPServer]:
+    """Run a web server."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://ann:s3cret@127.0.0.1:{server.server_address[1]}/simple"
+        yield server
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def index(answers: dict[str, dict[str, object]], kind: str = SIMPLE) -> Iterator[str]:
+    """Run an index that knows ANSWERS and wants a login. Yields its URL."""
+    with running(type("It", (Handler,), {"answers": answers, "kind": kind})) as server:
+        yield f"http://ann:s3cret@127.0.0.1:{server.server_address[1]}/simple"
 
 
 def lock_of(tmp_path: Path, *names: str) -> Path:
@@ -178,6 +188,38 @@ def test_wrong_usage_says_so(tmp_path: Path) -> None:
     lock.write_text("")
     (tmp_path / "broken.json").write_text("[]")
     assert audit(lock, "", "--recorded", str(tmp_path / "broken.json"))[0] == 2
+
+
+def test_the_login_of_an_index_goes_to_no_other_server(tmp_path: Path) -> None:
+    """Neither to the server that a page leads to, nor to the one that an answer redirects to."""
+    told: list[str | None] = []
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            told.append(self.headers["Authorization"])
+            self.send_response(200)
+            self.send_header("Content-Type", SIMPLE)
+            self.end_headers()
+            self.wfile.write(json.dumps(page("good", HASH["good"])).encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    class Redirecting(Other):
+        def do_GET(self) -> None:
+            assert self.headers["Authorization"]
+            self.send_response(302)
+            self.send_header("Location", f"http://127.0.0.1:{other.server_address[1]}{self.path}")
+            self.end_headers()
+
+    with running(Other) as other, running(Redirecting) as first:
+        asked = package_index.Index(f"http://ann:s3cret@127.0.0.1:{first.server_address[1]}/simple")
+        (file,) = asked.files("good")
+        asked.get(file.url)
+        asked.get(f"http://127.0.0.1:{other.server_address[1]}/f/good.whl")
+        assert told == [None, None, None]
+        with pytest.raises(package_index.Unanswered, match="leads to file"):
+            asked.get("file:///etc/hostname")
 
 
 def test_other_indexes_that_pip_knows_are_asked_too(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import zipfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.templates.modules import load
 from tests.templates.render import ROLES
 from tests.templates.sources import build_release, content_of, fetch
 
+commands = load(ROLES / "messenger_app/files/commands.py")
 fingerprint = load(ROLES / "messenger_app/files/fingerprint.py").fingerprint
 
 
@@ -120,3 +122,18 @@ def test_what_is_packed_is_what_was_counted(tmp_path: Path, application: Path) -
     assert Path(built["config_dir"], "requirements.lock").read_text() == "# one\n"
     assert content_of(built["archive"])["requirements.lock"] == b"# one\n"
     assert built["fingerprint"] in built["archive"]
+
+
+def test_what_was_built_long_ago_is_removed_and_what_a_run_may_still_need_is_not(tmp_path: Path) -> None:
+    for name, days in (("latest", 9), ("second", 2), ("third", 3), ("fourth", 4), ("fifth", 5)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - days * 86400,) * 2)
+    for name in ("fresh", "fresher", "freshest"):
+        (tmp_path / name).mkdir()
+    commands.forget_old(list(tmp_path.iterdir()), tmp_path / "latest")
+    assert {entry.name for entry in tmp_path.iterdir()} == {"latest", "fresh", "fresher", "freshest"}
+    for name in ("fresh", "fresher", "freshest"):
+        os.utime(tmp_path / name, (time.time() - 10 * 86400,) * 2)
+    os.utime(tmp_path / "fresh", (0, 0))
+    commands.forget_old(list(tmp_path.iterdir()), tmp_path / "latest")
+    assert {entry.name for entry in tmp_path.iterdir()} == {"latest", "fresher", "freshest"}

@@ -12,15 +12,13 @@ does not count, and everything that does counts. CONFIG_DIR holds the files that
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
 import tarfile
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from commands import Problem, scrub
+from commands import Problem, forget_old, scrub
 from cyclonedx_json import application_sbom
 from fingerprint import fingerprint
 from lock_file import read_lock
@@ -28,7 +26,6 @@ from wheel_builder import WheelBuilder
 
 CONFIG = ("requirements.lock", "messenger.yaml")
 SBOM = "sbom.cdx.json"
-KEPT = 3
 
 
 def bare(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -82,14 +79,6 @@ def build(asked: dict[str, Any], work: Path) -> dict[str, str]:
     return {"fingerprint": shipped, "archive": str(final / "release.tar"), "config_dir": str(final)}
 
 
-def forget_old(work: Path, latest: Path) -> None:
-    """Remove all but the latest releases in WORK."""
-    os.utime(latest)
-    others = [entry for entry in work.iterdir() if entry.is_dir() and entry != latest]
-    for old in sorted(others, key=lambda entry: entry.stat().st_mtime, reverse=True)[KEPT - 1 :]:
-        shutil.rmtree(old, ignore_errors=True)
-
-
 def main() -> None:
     """Answer what was asked."""
     asked = json.load(sys.stdin)
@@ -97,7 +86,7 @@ def main() -> None:
     try:
         work.mkdir(mode=0o700, parents=True, exist_ok=True)
         answer = build(asked, work)
-        forget_old(work, Path(answer["config_dir"]))
+        forget_old([each for each in work.iterdir() if each.is_dir()], Path(answer["config_dir"]))
     except (Problem, OSError) as problem:
         answer = {"problem": scrub(" ".join(str(problem).split()))}
     print(json.dumps(answer))

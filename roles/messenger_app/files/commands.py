@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 # What a build may know of the operator's environment. Everything else stays out: passwords of the vault, ANSIBLE_*,
@@ -13,6 +16,9 @@ PASSED_TO_BUILDS = ("PATH", "TMPDIR", "CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAG
 
 # 2020-02-02, hatchling's own default. The earliest time that a wheel may hold is 1980, in any time zone.
 SOURCE_DATE_EPOCH = "1580601600"
+
+KEPT = 3
+SECONDS_KEPT = 24 * 3600
 
 
 class Problem(Exception):
@@ -44,6 +50,18 @@ def run(*command: str, environment: dict[str, str] | None = None) -> str:
     if ran.returncode != 0:
         raise Problem(f"{' '.join(command[:2])}: {complaint(ran.stderr)}")
     return ran.stdout.strip()
+
+
+def forget_old(directories: Iterable[Path], latest: Path) -> None:
+    """Remove DIRECTORIES that were not used for a day, except LATEST, which is in use now, and two more.
+
+    Another run may still need what it made an hour ago.
+    """
+    os.utime(latest)
+    others = sorted((each for each in directories if each != latest), key=lambda each: each.stat().st_mtime)
+    for old in others[: -KEPT + 1]:
+        if old.stat().st_mtime < time.time() - SECONDS_KEPT:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def run_build(*command: str, home: Path) -> None:

@@ -7,15 +7,13 @@ import fcntl
 import hashlib
 import os
 import re
-import shutil
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from commands import Problem, run, scrub
+from commands import Problem, forget_old, run, scrub
 from git_signatures import check_signature, with_settings
 
-KEPT_CHECKOUTS = 3
 COMMIT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 SCHEMES = ("https", "http", "ssh", "git", "file")
 # Settings of the operator's that run programs for a repository are off: hooks (also those of a template directory), a
@@ -241,17 +239,9 @@ def check_out(source: str, cache: Path, signers: str) -> tuple[Path, str, str]:
             check_signature(mirror.directory, name, commit, signers, mirror.environment)
         checkout = place / commit
         mirror.check_out(commit, checkout)
-        forget_old(place, checkout)
+        forget_old([each for each in place.iterdir() if COMMIT_ID.fullmatch(each.name)], checkout)
     shown = f"{repository.url}@{repository.revision or 'HEAD'}"
     return subdirectory(checkout, repository.subdirectory), shown, commit
-
-
-def forget_old(place: Path, checkout: Path) -> None:
-    """Remove all but the latest checkouts in PLACE; CHECKOUT is the latest."""
-    os.utime(checkout)
-    others = [entry for entry in place.iterdir() if COMMIT_ID.fullmatch(entry.name) and entry != checkout]
-    for old in sorted(others, key=lambda entry: entry.stat().st_mtime, reverse=True)[KEPT_CHECKOUTS - 1 :]:
-        shutil.rmtree(old)
 
 
 def revision_of(directory: Path) -> str:
