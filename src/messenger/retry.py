@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import math
 import random
 from dataclasses import dataclass, field
@@ -12,18 +13,23 @@ from messenger.config.model import RetryStrategyConfig
 from messenger.envelope import AnyEnvelope
 from messenger.errors import ConfigError, RecoverableError, UnrecoverableError, causes
 from messenger.importing import import_name, make
+from messenger.printable import SHORT, printable_line, text_of
 from messenger.stamps import LONGEST_DELAY, RedeliveryStamp
+
+log = logging.getLogger(__name__)
 
 
 class RetryStrategy(Protocol):
-    """Decides for one transport."""
+    """Decides for one transport. One that raises, or returns something else, is replaced by the default strategy for
+    that message, and the log says so (`retry_strategy_failed`).
+    """
 
     def is_retryable(self, envelope: AnyEnvelope, error: Exception) -> bool:
         """Whether to try again; asked only when the error itself does not say."""
         ...
 
     def waiting_time(self, envelope: AnyEnvelope, error: Exception) -> int:
-        """Milliseconds until the next try."""
+        """Milliseconds until the next try, a whole number, 0 or more."""
         ...
 
 
@@ -61,6 +67,57 @@ class MultiplierRetryStrategy:
             return float(LONGEST_DELAY)
 
 
+class CheckedRetryStrategy:
+    """The strategy of an application, and the default one where that gives no usable answer."""
+
+    def __init__(self, strategy: RetryStrategy, name: str) -> None:
+        """Wrap a strategy.
+
+        Args:
+            name: how messenger.yaml calls it, for the log.
+        """
+        self._strategy = strategy
+        self._name = name
+        self._default = MultiplierRetryStrategy()
+
+    def is_retryable(self, envelope: AnyEnvelope, error: Exception) -> bool:
+        """See RetryStrategy."""
+        try:
+            answer = self._strategy.is_retryable(envelope, error)
+        except Exception as failure:
+            self._log(f"is_retryable raised {type(failure).__name__}: {text_of(failure)}")
+            return self._default.is_retryable(envelope, error)
+        if isinstance(answer, bool):
+            return answer
+        self._log(f"is_retryable returned {_described(answer)}; allowed: True or False")
+        return self._default.is_retryable(envelope, error)
+
+    def waiting_time(self, envelope: AnyEnvelope, error: Exception) -> int:
+        """See RetryStrategy."""
+        try:
+            answer = self._strategy.waiting_time(envelope, error)
+        except Exception as failure:
+            self._log(f"waiting_time raised {type(failure).__name__}: {text_of(failure)}")
+            return self._default.waiting_time(envelope, error)
+        if isinstance(answer, int) and not isinstance(answer, bool) and answer >= 0:
+            return answer
+        self._log(f"waiting_time returned {_described(answer)}; allowed: milliseconds, a whole number from 0")
+        return self._default.waiting_time(envelope, error)
+
+    def _log(self, what: str) -> None:
+        log.error("retry_strategy_failed %s: %s: the default strategy decides", self._name, printable_line(what, SHORT))
+
+
+def _described(answer: object) -> str:
+    if inspect.iscoroutine(answer):
+        answer.close()
+        return "a coroutine"
+    try:
+        return repr(answer)
+    except Exception:
+        return f"a {type(answer).__name__}"
+
+
 def make_retry_strategy(config: RetryStrategyConfig, where: str) -> RetryStrategy:
     """The strategy that messenger.yaml describes, or the one of the application that `service` names.
 
@@ -77,7 +134,7 @@ def make_retry_strategy(config: RetryStrategyConfig, where: str) -> RetryStrateg
             f"{where}: {config.service!r} is no retry strategy: it needs is_retryable(envelope, error) and "
             "waiting_time(envelope, error)"
         )
-    return cast(RetryStrategy, strategy)
+    return CheckedRetryStrategy(cast(RetryStrategy, strategy), config.service)
 
 
 def retry_count(envelope: AnyEnvelope) -> int:
@@ -102,7 +159,7 @@ def should_retry(envelope: AnyEnvelope, error: Exception, strategy: RetryStrateg
 def retry_delay(envelope: AnyEnvelope, error: Exception, strategy: RetryStrategy) -> int:
     """Milliseconds until the next try: what the error carries, else what the strategy says."""
     for cause in causes(error):
-        if isinstance(cause, RecoverableError) and cause.retry_delay is not None:
+        if isinstance(cause, RecoverableError) and isinstance(cause.retry_delay, int | float):
             return _bounded(cause.retry_delay)
     return _bounded(strategy.waiting_time(envelope, error))
 

@@ -20,10 +20,12 @@ from messenger import (
     ReceivedStamp,
     SentStamp,
     TransportNamesStamp,
+    TransportUnavailable,
     WorkerMessageFailed,
     WorkerMessageHandled,
     WorkerMessageReceived,
 )
+from messenger.deduplication.message_locks import MessageLocks
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.testing import InMemoryApplication
 from tests.unit.application_project import Project
@@ -31,7 +33,8 @@ from tests.unit.transports.test_imports import modules_after
 
 MODULE = """
 from dataclasses import dataclass
-from messenger import DeduplicateStamp, DispatchAfterCurrentBusStamp, MessageBus, UnrecoverableError, handler
+from messenger import (DeduplicateStamp, DispatchAfterCurrentBusStamp, MessageBus, MessageIdsStamp, UnrecoverableError,
+    handler)
 
 ran = []
 inside = []
@@ -74,6 +77,12 @@ def on_order(message: Order, bus: MessageBus):
     if message.do == "fail":
         raise ValueError("no")
 
+class Anonymous:
+    # takes the ids away, after the lock was taken
+
+    def handle(self, envelope, following):
+        return following(envelope.without_all(MessageIdsStamp))
+
 class Audit:
     def handle(self, envelope, following):
         ran.append("audit")
@@ -82,7 +91,7 @@ class Audit:
 YAML = """
   failure_transport: failed
   default_bus: one
-  buses: {one: {}, two: {middleware: [MODULE.Audit]}}
+  buses: {one: {}, two: {middleware: [MODULE.Audit]}, three: {middleware: [MODULE.Anonymous]}}
   routing: {MODULE.Report: async, MODULE.Order: now}
 """
 TRANSPORTS = "async: {dsn: 'in-memory://', retry_strategy: {delay: 1000}}, now: 'sync://', failed: 'in-memory://'"
@@ -315,3 +324,44 @@ def test_listeners_hear_of_each_message_as_they_do_in_a_worker(bench: Bench) -> 
     ]
     failed = heard[3]
     assert (failed.transport, failed.will_retry, failed.failure_transport) == ("async", False, "failed")
+
+
+# --- whatever the message carries ---------------------------------------------------------------------------------
+
+
+def test_the_lock_is_freed_when_the_ids_were_lost(bench: Bench) -> None:
+    bench.application.buses["three"].dispatch(bench.module.Report(1), [KEY])
+    (sent,) = bench.queue.queued
+    assert sent.last(MessageIdsStamp) is None
+    assert not bench.is_free()
+    bench.messenger.process()
+    assert bench.module.ran == [1]
+    assert bench.is_free()
+
+
+def test_a_stamp_that_is_dispatched_again_gets_an_owner_of_its_own(bench: Bench) -> None:
+    first = bench.dispatch(bench.module.Report(1), [KEY])
+    owned = first.last(DeduplicateStamp)
+    assert owned is not None
+    assert owned.owner == first.last(MessageIdsStamp).message_id  # type: ignore[union-attr]
+    again = bench.dispatch(bench.module.Report(2), [owned])
+    assert again.last(DuplicateOfStamp) == DuplicateOfStamp(str(owned.owner))
+
+
+def test_each_lock_that_is_not_released_is_told(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    class Away:
+        def refuse(self, *arguments: object) -> str:
+            raise TransportUnavailable("it is away")
+
+        take = renew = release = refuse
+
+        def close(self) -> None: ...
+
+    locks = MessageLocks(Away)  # type: ignore[arg-type]
+    for name in ("a", "b"):
+        envelope = Envelope(bench.module.Report(), [KEY, MessageIdsStamp(name)])
+        locks.renew(envelope)
+        locks.renew(envelope)
+        locks.release(envelope)
+    lines = [record.getMessage().split()[0] for record in caplog.records]
+    assert lines == ["lock_not_renewed", "lock_not_released", "lock_not_released"]

@@ -111,6 +111,30 @@ def test_a_stamp_given_at_dispatch_is_kept(project: Project) -> None:
     assert ids(take(application)) == own
 
 
+def test_only_a_correlation_id_is_possible(project: Project) -> None:
+    application = project.load("  routing: {MODULE.Second: async}\n", module=HERE)
+    sent = ids(application.dispatch(project.Second(), [MessageIdsStamp(correlation_id="request-7")]))
+    assert sent == ids(take(application))
+    assert (sent.correlation_id, sent.causation_id) == ("request-7", None)
+    assert uuid.UUID(sent.message_id)
+    assert MessageIdsStamp("a").correlation_id == "a"
+
+
+NO_IDS: list[Any] = ["a b", "é", "", "x" * 201, "line\nend", "a\x00", "\u202e", 7, None, b"a"]
+
+
+@pytest.mark.parametrize("value", NO_IDS, ids=ascii)
+def test_what_could_not_travel_is_refused_at_once(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"the message_id of a MessageIdsStamp is 1 to 200 letters"):
+        MessageIdsStamp(value, "ok")
+    if value:
+        with pytest.raises(ValueError, match=r"the correlation_id of a MessageIdsStamp is"):
+            MessageIdsStamp("ok", value)
+    if value is not None:
+        with pytest.raises(ValueError, match=r"the causation_id of a MessageIdsStamp is"):
+            MessageIdsStamp("ok", "ok", value)
+
+
 HEADERS = {
     "X-Messenger-Message-Id": "m-1",
     "X-Messenger-Correlation-Id": "c-1",

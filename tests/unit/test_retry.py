@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from messenger import Envelope, HandlerFailed, RecoverableError, UnrecoverableError
 from messenger.envelope import AnyEnvelope
-from messenger.retry import MultiplierRetryStrategy, retry_count, retry_delay, should_retry
+from messenger.retry import CheckedRetryStrategy, MultiplierRetryStrategy, retry_count, retry_delay, should_retry
 from messenger.stamps import RedeliveryStamp
+from messenger.testing import InMemoryApplication
+from tests.unit.application_project import MODULE, Project
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,70 @@ def test_the_error_may_decide(error: Exception, times: int, expected: bool) -> N
 )
 def test_the_error_may_carry_the_delay(error: Exception, expected: int) -> None:
     assert retry_delay(tried(1), error, MultiplierRetryStrategy(random=MIDDLE)) == expected
+
+
+class Odd:
+    """A strategy that answers whatever it is told to."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def is_retryable(self, *_: object) -> Any:
+        return self._say()
+
+    def waiting_time(self, *_: object) -> Any:
+        return self._say()
+
+    def _say(self) -> Any:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer() if callable(self.answer) else self.answer
+
+
+async def later() -> int:
+    return 5
+
+
+ODD: list[Any] = [ValueError("no"), None, "soon", 1.5, float("nan"), -1, later, object(), [1000], True]
+
+
+@pytest.mark.parametrize("answer", ODD, ids=lambda answer: ascii(answer)[:30])
+def test_a_strategy_without_an_answer_leaves_it_to_the_default(answer: Any, caplog: pytest.LogCaptureFixture) -> None:
+    strategy = CheckedRetryStrategy(Odd(answer), "shop.Odd")
+    assert 900 <= strategy.waiting_time(tried(0), ERROR) <= 1100
+    assert "retry_strategy_failed shop.Odd: waiting_time r" in caplog.text
+    if answer is not True:
+        assert [strategy.is_retryable(tried(times), ERROR) for times in (2, 3)] == [True, False]
+        assert "retry_strategy_failed shop.Odd: is_retryable r" in caplog.text
+
+
+def test_one_that_answers_is_asked() -> None:
+    strategy = CheckedRetryStrategy(Odd(0), "shop.Odd")
+    assert strategy.waiting_time(tried(0), ERROR) == 0
+    assert not CheckedRetryStrategy(Odd(False), "shop.Odd").is_retryable(tried(0), ERROR)
+
+
+def test_a_service_works_in_messenger_testing(project: Project) -> None:
+    module = (
+        MODULE
+        + """
+class Never:
+    def is_retryable(self, envelope, error): return False
+    def waiting_time(self, envelope, error): return 0
+"""
+    )
+    transports = "async: {dsn: 'in-memory://', retry_strategy: {service: MODULE.Never}}".replace(
+        "MODULE", project.module
+    )
+    project.load(module=module, transports=transports).close()
+    in_memory = InMemoryApplication.load(project.directory / "messenger.yaml", {})
+    assert not in_memory.application.retry_strategies()["async"].is_retryable(tried(0), ERROR)
+
+
+@pytest.mark.parametrize("delay", ["soon", object(), float("nan")], ids=str)
+def test_an_error_with_an_odd_delay_is_retried_all_the_same(delay: Any) -> None:
+    waiting = retry_delay(tried(0), RecoverableError(retry_delay=delay), MultiplierRetryStrategy(random=MIDDLE))
+    assert waiting in (0, 1000)
 
 
 def test_an_errors_docstring_is_its_message_when_none_is_given() -> None:

@@ -13,10 +13,12 @@ import click
 from messenger.application import Application
 from messenger.cli.common import print_json
 from messenger.cli.terminal import Progress, say
+from messenger.deduplication.stamps import DuplicateOfStamp
+from messenger.envelope import AnyEnvelope
 from messenger.errors import MessageDecodingFailed, MessengerError
 from messenger.messages import wire_name
 from messenger.printable import LONGEST_LINE, printable_line
-from messenger.stamps import SentStamp, Stamp
+from messenger.stamps import HandledStamp, SentStamp, Stamp
 from messenger.wire.body import decode_body
 
 
@@ -67,11 +69,13 @@ class Repeated:
 class Outcome:
     """What became of them.
 
-    sent: how many were sent, or handled here. at: the body that was looked at last, which `error` is about.
+    sent: how many were sent, or handled here. duplicates: how many were not, for their key is taken (DeduplicateStamp).
+    at: the body that was looked at last, which `error` is about.
     """
 
     type: str
     sent: int = 0
+    duplicates: int = 0
     transports: list[str] = field(default_factory=list)
     at: str | None = None
     error: str | None = None
@@ -88,14 +92,32 @@ def dispatch_all(application: Application, cls: type, bodies: Bodies, stamps: Se
         with Progress(length, "Sending") as progress:
             for outcome.at, body in bodies:
                 envelope = application.dispatch(_read(cls, body), stamps)
-                outcome.sent += 1
-                outcome.transports = [sent.transport_name for sent in envelope.all(SentStamp)]
+                status, why = what_happened(envelope)
+                if status == "ended":
+                    raise MessengerError(why)
+                if status == "duplicate":
+                    outcome.duplicates += 1
+                else:
+                    outcome.sent += 1
+                    outcome.transports = [sent.transport_name for sent in envelope.all(SentStamp)]
                 progress.step()
     except KeyboardInterrupt:
         outcome.error = "interrupted; this one may have been sent, too"
     except (MessengerError, OSError) as error:
         outcome.error = str(error)
     return outcome
+
+
+def what_happened(envelope: AnyEnvelope) -> tuple[str, str | None]:
+    """Say what a dispatch did: sent, handled, duplicate or ended, and for the last two why nothing was sent."""
+    duplicate = envelope.last(DuplicateOfStamp)
+    if envelope.last(SentStamp) is not None:
+        return "sent", None
+    if duplicate is not None:
+        return "duplicate", f"not sent: message {duplicate.message_id} with the same key is on its way"
+    if envelope.last(HandledStamp) is not None:
+        return "handled", None
+    return "ended", "neither sent nor handled: a middleware of its bus ended it, or there is no handler"
 
 
 def _check(application: Application, cls: type, bodies: Iterable[tuple[str, bytes]], outcome: Outcome) -> int:
@@ -134,5 +156,7 @@ def print_outcome(outcome: Outcome, output: str) -> int:
     elif outcome.sent and not outcome.transports:
         say(f"{outcome.sent} {outcome.type} handled here: it is routed to no transport")
     else:
-        say(f"{outcome.sent} {outcome.type} sent" + f" to {', '.join(outcome.transports)}" * bool(outcome.sent))
+        where = f" to {', '.join(outcome.transports)}" * bool(outcome.sent)
+        duplicates = f"; {outcome.duplicates} not sent, as duplicates" * bool(outcome.duplicates)
+        say(f"{outcome.sent} {outcome.type} sent{where}{duplicates}")
     return 1 if outcome.error is not None else 0

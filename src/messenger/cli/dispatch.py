@@ -9,7 +9,7 @@ import click
 
 from messenger.application import Application
 from messenger.cli import complete
-from messenger.cli.bulk import Lines, Repeated, dispatch_all, print_outcome
+from messenger.cli.bulk import Lines, Repeated, dispatch_all, print_outcome, what_happened
 from messenger.cli.common import format_option, load, need_control, print_json, say_problems
 from messenger.cli.terminal import say
 from messenger.control import Reply
@@ -63,8 +63,9 @@ def dispatch(
     are passed over. All lines of a file are checked first, and nothing is sent when one is wrong. A pipe is sent as it
     comes. The first message that cannot be sent ends it: the error names its line and says how many were sent before.
 
-    Exit codes: 0 sent, or handled when --wait is given; 1 not handled in time, or failed; 64 wrong usage; 78 the
-    configuration or the application cannot be loaded, or has no such message.
+    Exit codes: 0 sent, or handled when --wait is given, or a duplicate of a message on its way; 1 not handled in time,
+    failed, or neither sent nor handled because a middleware ended it; 64 wrong usage; 78 the configuration or the
+    application cannot be loaded, or has no such message.
 
     \b
         messenger dispatch SmsNotification '{"content": "hello"}' --wait 10
@@ -112,7 +113,8 @@ def _dispatch_one(application: Application, message: object, stamps: list[Stamp]
         envelope = application.dispatch(message, stamps)
     except HandlerFailed as error:
         return _result(Envelope(message), "failed", error=str(error))
-    result = _result(envelope, "sent" if envelope.last(SentStamp) else "handled")
+    status, why = what_happened(envelope)
+    result = _result(envelope, status, why)
     if wait and result["status"] == "sent":
         control = need_control(application)
         reply = control.await_reply(token, wait)
@@ -149,13 +151,15 @@ def _outcome(reply: Reply | None, seconds: float) -> dict[str, Any]:
 
 
 def _print(result: dict[str, Any], output: str) -> int:
-    failed = result["status"] in ("failed", "timeout")
+    failed = result["status"] in ("failed", "timeout", "ended")
     if output == "json":
         print_json(result)
     elif failed:
         say(f"{result['type']} {result['id'] or ''} {result['status']}: {result['error']}", err=True)
     elif result["status"] == "sent":
         say(f"{result['type']} sent to {', '.join(result['transports'])} as {result['id']}")
+    elif result["status"] == "duplicate":
+        say(f"{result['type']} {result['error']}")
     elif result["worker"] is None:
         say(f"{result['type']} handled here: it is routed to no transport")
     else:

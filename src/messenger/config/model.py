@@ -25,7 +25,8 @@ class RetryStrategyConfig(Struct, frozen=True, forbid_unknown_fields=True):
     max_delay: Milliseconds that a retry waits at most, whatever `multiplier` says. 0: no cap.
     jitter: The part of the delay that is random: 0.1 is plus or minus 10 %.
     service: A class of the application, by its dotted name, with `is_retryable(envelope, error)` and
-    `waiting_time(envelope, error)`; it decides instead of the keys above, which must then be absent.
+    `waiting_time(envelope, error)`; it decides instead of the keys above, which must then be absent. It returns True or
+    False, and whole milliseconds; where it does not, or raises, the default strategy decides and the log says so.
     """
 
     max_retries: Count = 3

@@ -12,6 +12,7 @@ from messenger.deduplication.stamps import DeduplicateStamp
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessengerError, TransportError, TransportUnavailable
 from messenger.pool import Pool
+from messenger.printable import printable
 from messenger.wire.ids import MessageIdsStamp
 
 log = logging.getLogger(__name__)
@@ -27,10 +28,17 @@ class Lock(NamedTuple):
 
 
 def lock_of(envelope: AnyEnvelope) -> Lock | None:
-    """The lock that belongs to a message; None without a DeduplicateStamp, or without an id that could own it."""
+    """The lock that belongs to a message; None without a DeduplicateStamp, or without an id that could own it.
+
+    Its owner travels in the stamp, so that the lock is found whatever became of the message's ids.
+    """
     stamp = envelope.last(DeduplicateStamp)
+    if stamp is None:
+        return None
     ids = envelope.last(MessageIdsStamp)
-    return Lock(stamp.key, ids.message_id, stamp.ttl) if stamp is not None and ids is not None else None
+    if isinstance(stamp.owner, str):
+        return Lock(stamp.key, stamp.owner, stamp.ttl)
+    return Lock(stamp.key, ids.message_id, stamp.ttl) if ids is not None else None
 
 
 class MessageLocks:
@@ -41,7 +49,7 @@ class MessageLocks:
 
     def __init__(self, open_store: Callable[[], LockStore]) -> None:
         self._stores = Pool(open_store, lambda store: store.close())
-        self._is_quiet = False
+        self._has_warned = False
 
     def take(self, envelope: AnyEnvelope, delay: float = 0.0) -> str | None:
         """Take the lock. None: it is this message's. Else the id of the message that has it.
@@ -98,8 +106,9 @@ class MessageLocks:
         try:
             self._ask(step)
         except MessengerError as error:
-            if not self._is_quiet:
-                log.warning("lock_not_%s key=%r message_id=%s: it expires by itself: %s", what, *lock[:2], error)
-            self._is_quiet = True
+            if what == "released" or not self._has_warned:  # a renewal is tried again and again
+                log.warning("lock_not_%s key=%r message_id=%s: it expires by itself: %s", what, lock.key,
+                            printable(lock.owner), error)  # fmt: skip
+            self._has_warned = True
         else:
-            self._is_quiet = False
+            self._has_warned = False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+import msgspec
+
 from messenger.deduplication.message_locks import MessageLocks
 from messenger.deduplication.stamps import DeduplicateStamp, DuplicateOfStamp
 from messenger.envelope import AnyEnvelope
@@ -12,6 +14,7 @@ from messenger.messages import wire_name
 from messenger.middleware.base import Next
 from messenger.sql_transactions import SqlTransactions, StoredInTransactionStamp
 from messenger.stamps import DelayStamp, ReceivedStamp, SentStamp, SentToFailureTransportStamp
+from messenger.wire.ids import MessageIdsStamp
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,9 @@ class Deduplicate:
 
     def _dispatch(self, envelope: AnyEnvelope, stamp: DeduplicateStamp, following: Next) -> AnyEnvelope:
         delay = envelope.last(DelayStamp)
+        ids = envelope.last(MessageIdsStamp)
+        owned = msgspec.structs.replace(stamp, owner=ids.message_id if ids is not None else msgspec.UNSET)
+        envelope = envelope.without_all(DeduplicateStamp).with_stamps(owned)
         holder = self._locks.take(envelope, max(0, delay.delay) / 1000 if delay is not None else 0.0)
         if holder is not None:
             name = wire_name(type(envelope.message))

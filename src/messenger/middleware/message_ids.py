@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from contextvars import ContextVar
 
 from messenger.envelope import AnyEnvelope
 from messenger.middleware.base import Next
 from messenger.stamps import ReceivedStamp
-from messenger.wire.ids import MessageIdsStamp
+from messenger.wire.ids import MessageIdsStamp, new_id
 
 
 class AddMessageIds:
@@ -27,11 +26,10 @@ class AddMessageIds:
         return following(envelope)
 
     def _new_ids(self) -> MessageIdsStamp:
-        message_id = str(uuid.uuid4())
         current = self.current.get()
         if current is None:
-            return MessageIdsStamp(message_id, message_id)
-        return MessageIdsStamp(message_id, current.correlation_id, current.message_id)
+            return MessageIdsStamp()
+        return MessageIdsStamp(new_id(), current.correlation_id, current.message_id)
 
 
 class FollowMessageIds:

@@ -114,7 +114,9 @@ def _without_transaction(bus: BusConfig) -> BusConfig:
 def _without_server(transport: TransportConfig) -> TransportConfig:
     if transport.dsn.startswith(_SYNC):
         return transport
-    retry = replace(transport.retry_strategy, jitter=0.0)
+    retry = transport.retry_strategy
+    if retry.service is None:
+        retry = replace(retry, jitter=0.0)
     return replace(transport, dsn=_IN_MEMORY, options={}, retry_strategy=retry, outbox=None)
 
 

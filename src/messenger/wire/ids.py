@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import uuid
+
+import msgspec
 
 from messenger.envelope import AnyEnvelope
+from messenger.printable import printable
 from messenger.stamps import Stamp
 
 MESSAGE_HEADER = "X-Messenger-Message-Id"
@@ -13,17 +17,42 @@ CAUSATION_HEADER = "X-Messenger-Causation-Id"
 _ID = re.compile(r"[A-Za-z0-9_.:@/+=-]{1,200}")  # nothing that could forge a log line
 
 
+def new_id() -> str:
+    """Make an id that no other message has."""
+    return str(uuid.uuid4())
+
+
 class MessageIdsStamp(Stamp, frozen=True):
     """Which message this is, and why it exists; travels in the headers X-Messenger-{Message,Correlation,Causation}-Id.
 
-    message_id: stays the same on every transport, through retries and the failure transport.
-    correlation_id: the message_id of the first message of the chain that led here.
+    Each is 1 to 200 letters, digits and ``_.:@/+=-``; other characters cannot travel.
+
+    message_id: stays the same on every transport, through retries and the failure transport. Default: a new one.
+    correlation_id: the message_id of the first message of the chain that led here, or an id from outside, such as a
+    request's. Default: the message_id.
     causation_id: the message_id of the message whose handling dispatched this one; None at the start of a chain.
+
+    Raises ValueError for what is no such id.
     """
 
-    message_id: str
-    correlation_id: str
+    message_id: str = msgspec.field(default_factory=new_id)
+    correlation_id: str = ""
     causation_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.correlation_id:
+            msgspec.structs.force_setattr(self, "correlation_id", self.message_id)
+        elif self.correlation_id is not self.message_id:
+            _check("correlation_id", self.correlation_id)
+        _check("message_id", self.message_id)
+        if self.causation_id is not None:
+            _check("causation_id", self.causation_id)
+
+
+def _check(name: str, value: object) -> None:
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        shown = printable(ascii(value), 100)
+        raise ValueError(f"the {name} of a MessageIdsStamp is 1 to 200 letters, digits and _.:@/+=-, not {shown}")
 
 
 def encode(envelope: AnyEnvelope) -> dict[str, str]:

@@ -173,6 +173,38 @@ def test_an_unrouted_message_is_handled_here(project: Project) -> None:
     assert project.events() == ["start x", "done x"]
 
 
+STEP = """
+from messenger import DuplicateOfStamp
+
+class Step:
+    def handle(self, envelope, following):
+        name = envelope.message.name
+        if name == "nothing":
+            return following(envelope) and None
+        if name == "duplicate":
+            return envelope.with_stamps(DuplicateOfStamp("m-1"))
+        return envelope if name == "ended" else following(envelope)
+"""
+
+
+def test_dispatch_says_that_a_middleware_ended_it_or_returned_nothing(project: Project) -> None:
+    project.write("tasks.py", TASKS + STEP)
+    config = project.directory / "messenger.yaml"
+    config.write_text(config.read_text() + "  buses: {b: {middleware: [tasks.Step]}}\n")
+    ended = project.run("dispatch", "Task", '{"name": "ended"}', code=1)
+    assert "Task  ended: neither sent nor handled: a middleware of its bus ended it" in ended.stderr
+    assert project.json("dispatch", "Task", '{"name": "ended"}', code=1)["status"] == "ended"
+    many = project.run("dispatch", "Task", '{"name": "ended"}', "--count", "3", code=1)
+    assert "message 1 of 3: neither sent nor handled: a middleware of its bus ended it" in many.stderr
+    duplicate = project.run("dispatch", "Task", '{"name": "duplicate"}').stdout
+    assert duplicate == "App\\Message\\Task not sent: message m-1 with the same key is on its way\n"
+    many = project.run("dispatch", "Task", '{"name": "duplicate"}', "--count", "3")
+    assert many.stdout == "0 App\\Message\\Task sent; 3 not sent, as duplicates\n"
+    nothing = project.run("dispatch", "Task", '{"name": "nothing"}', code=1)
+    assert nothing.stderr.startswith("messenger: the middleware tasks.Step returned NoneType instead of an envelope: ")
+    assert nothing.stderr.count("\n") == 1
+
+
 def test_dispatch_to_another_transport(project: Project) -> None:
     assert project.json("dispatch", "Task", "{}", "--transport", "high")["transports"] == ["high"]
     project.run("dispatch", "Task", "{}", "--transport", "nope", code=78)

@@ -51,6 +51,8 @@ def test_our_retry_keeps_it_for_our_workers(php: Php, ours: Ours, redis_server: 
     dispatch(ours, "try me")
     ours.consume(fail=True)
     (envelope,) = ours.waiting()
-    assert envelope.last(DeduplicateStamp) == DeduplicateStamp(KEY, ttl=100.0)
+    stamp = envelope.last(DeduplicateStamp)
+    assert stamp is not None
+    assert (stamp.key, stamp.ttl) == (KEY, 100.0)
     assert ours.consume().contents() == ["try me"]
     assert lock(redis_server) is None
