@@ -8,8 +8,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 lock=$1
 python=${PYTHON:-python3}
 
-if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
-  echo "$python is older than Python 3.11. Name a newer one: make PYTHON=python3.11 ..." >&2
+fits() { # fits PYTHON: does it run, and is it new enough?
+  "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null
+}
+# The first python3 of the PATH may be a shim of pyenv or the like, which runs nothing in this directory.
+if [[ $python == python3 ]] && ! fits "$python"; then python=/usr/bin/python3; fi
+if ! fits "$python"; then
+  echo "$python is no Python 3.11 or newer ($("$python" --version 2>&1 | head -n 1)). Name one: make PYTHON=python3.11 ..." >&2
   exit 1
 fi
 
