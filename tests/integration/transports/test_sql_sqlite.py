@@ -30,7 +30,12 @@ def test_only_the_owner_can_read_the_messages(sqlite: Store) -> None:
     finally:
         os.umask(before)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in sqlite.state_dir.iterdir()}
-    assert modes == {"messenger.db": 0o600, "messenger.db-wal": 0o600, "messenger.db-shm": 0o600}
+    assert modes == {
+        "messenger.db": 0o600,
+        "messenger.db-wal": 0o600,
+        "messenger.db-shm": 0o600,
+        "messenger.db-reserve": 0o600,
+    }
     assert stat.S_IMODE(sqlite.state_dir.stat().st_mode) == 0o700
 
 

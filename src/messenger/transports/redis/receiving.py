@@ -51,6 +51,7 @@ class Reader:
         self._claim_cursor = b"0-0"
         self._move_due = Script("move_due")
         self._reap_consumers = Script("reap_consumers")
+        self._put_clock_right = Script("put_clock_right")
 
     def in_group(self, ask: Callable[[], T]) -> T:
         """What `ask` returns. A group that is gone is made again, for else it would be refused for ever (R13)."""
@@ -133,6 +134,7 @@ class Reader:
             if self._claim_cursor == b"0-0":
                 break
         self._claim_at = now + self.options.claim_interval / 1000
+        self._put_clock_right.run(self.link, self._keys[:1], (self.options.group,))
         self._reap()
         self.groups.look()
         return self._taken_over(found)

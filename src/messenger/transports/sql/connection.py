@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from messenger.errors import TransportError, TransportUnavailable
 
 T = TypeVar("T")
 
-# How long a SQLite statement waits for another process's transaction, and a connect to PostgreSQL for an answer.
-_SQLITE_BUSY_SECONDS = 20.0
-_SQLITE_ASK_AGAIN = 0.005  # seconds
 # The keepalives tell a connection that only listens that its server is gone.
 _POSTGRESQL_ARGUMENTS = {
     "connect_timeout": 10,
@@ -30,7 +26,7 @@ _POSTGRESQL_ARGUMENTS = {
     "application_name": "messenger",
 }
 _ATTEMPTS = 3
-_NO_LIMIT = -1  # each thread that needs a connection gets one; 5 are kept open
+NO_LIMIT = -1  # each thread that needs a connection gets one; 5 are kept open
 # PostgreSQL, Appendix A: serialization_failure and deadlock_detected ask for the transaction to be run again (R70).
 _RUN_AGAIN = frozenset(("40001", "40P01"))
 _MISSING = frozenset(("42P01", "42703"))  # undefined_table, undefined_column
@@ -39,6 +35,10 @@ _SQLITE_MISSING = ("no such table", "no such column", "has no column named")
 
 class SchemaMissing(TransportError):
     """The table, or a column of it, is not there."""
+
+
+class DiskFull(TransportUnavailable):
+    """SQLite found no room for its file, or for the log beside it."""
 
 
 class Database:
@@ -72,7 +72,11 @@ class Database:
         return self._made
 
     def _make_engine(self) -> Engine:
-        return _sqlite_engine(self.url) if self.url.get_backend_name() == "sqlite" else _postgresql_engine(self.url)
+        if self.url.get_backend_name() != "sqlite":
+            return _postgresql_engine(self.url)
+        from messenger.transports.sql.sqlite import sqlite_engine
+
+        return sqlite_engine(self.url)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction; when this returns it is committed.
@@ -80,6 +84,16 @@ class Database:
         `work` may run more than once. Raises SchemaMissing, TransportUnavailable, TransportError.
         """
         return self._run(work, self._engine)
+
+    def settle(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` as `write` does, for a message that is there already: a full disk of SQLite does not hinder it."""
+        try:
+            return self.write(work)
+        except DiskFull:
+            from messenger.transports.sql.sqlite import make_room
+
+            make_room(self._engine, Path(self.url.database or ""))
+            return self.write(work)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """The same for work that only reads; on SQLite it waits for no writer."""
@@ -121,6 +135,8 @@ class Database:
         reason = str(error.orig)
         if _is_missing(error):
             return SchemaMissing(self._sentence(reason))
+        if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            return DiskFull(self._sentence(reason))
         # SQLITE_ERROR (1) is a statement that is wrong; the other codes are locks, disks and permissions.
         wrong = getattr(error.orig, "sqlite_errorcode", None) == 1
         if error.connection_invalidated or (isinstance(error, OperationalError | InterfaceError) and not wrong):
@@ -145,60 +161,4 @@ def _is_missing(error: DBAPIError) -> bool:
 def _postgresql_engine(url: URL) -> Engine:
     arguments = {name: value for name, value in _POSTGRESQL_ARGUMENTS.items() if name not in url.query}
     # hide_parameters: message bodies stay out of error texts. pool_pre_ping: a server that came back is just used.
-    return create_engine(url, connect_args=arguments, hide_parameters=True, pool_pre_ping=True, max_overflow=_NO_LIMIT)
-
-
-def _sqlite_engine(url: URL) -> Engine:
-    # isolation_level None: the driver opens no transactions by itself, _begin does.
-    arguments = {"timeout": _SQLITE_BUSY_SECONDS, "isolation_level": None}
-    engine = create_engine(url, connect_args=arguments, hide_parameters=True, max_overflow=_NO_LIMIT)
-    path = Path(url.database or "")
-
-    @event.listens_for(engine, "do_connect")
-    def _make_private(*_: Any) -> None:
-        create_private_file(path)
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _: Any) -> None:
-        connection.text_factory = lambda value: value.decode("utf-8", "surrogateescape")
-        _switch_to_wal(connection)
-        connection.execute("PRAGMA synchronous = FULL")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # IMMEDIATE waits for the write lock at once; a lock taken later, after reading, fails instead of waiting.
-        mode = "DEFERRED" if connection.get_execution_options().get("read_only") else "IMMEDIATE"
-        connection.exec_driver_sql(f"BEGIN {mode}")
-
-    return engine
-
-
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """SQLite's own wait does not cover this statement: of two processes that open a new file, one would be refused."""
-    deadline = time.monotonic() + _SQLITE_BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            # The low byte is the code, the rest says which kind of it.
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(_SQLITE_ASK_AGAIN)
-
-
-def create_private_file(path: Path) -> None:
-    """Create a file only its owner can read, and its directory, when they are missing. SQLite's own are for everybody.
-
-    Made by root, the file belongs to the owner of its directory: an operator's look shall not lock the workers out.
-    O_EXCL matters: to open and close an existing SQLite file would drop the locks this process has on it.
-    """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-    except FileExistsError:
-        return
-    if os.geteuid() == 0:
-        directory = path.parent.stat()
-        os.fchown(file, directory.st_uid, directory.st_gid)
-    os.close(file)
+    return create_engine(url, connect_args=arguments, hide_parameters=True, pool_pre_ping=True, max_overflow=NO_LIMIT)

@@ -49,6 +49,7 @@ from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql.functions import FunctionElement
 
 OUR_COLUMNS = ("lease_owner", "delivery_count")
+_CLOCKS_DIFFER_SECONDS = 2.0  # PHP writes the times of its own clock, in whole seconds
 _TIMES = ("created_at", "available_at", "delivered_at")
 
 
@@ -187,6 +188,21 @@ class Statements:
         due = select(func.min(self._c.available_at)).where(queue, self._free).scalar_subquery()
         taken = select(func.min(self._c.delivered_at)).where(queue, self._taken).scalar_subquery()
         return select(func.least(-seconds_since(due), self._redeliver_timeout - seconds_since(taken)))
+
+    def from_the_future(self) -> tuple[Update, Update]:
+        """Put right what a clock of the database that was set back left in the future.
+
+        Leases and delays begin now. What is worked on renews its lease: none is taken too early.
+        """
+        delay = seconds_since(self._c.created_at) - seconds_since(self._c.available_at)
+        return (
+            self._table.update()
+            .where(self._queue, self._c.delivered_at > utc_after(_CLOCKS_DIFFER_SECONDS))
+            .values(delivered_at=utc_after(0.0)),
+            self._table.update()
+            .where(self._queue, self._c.created_at > utc_after(_CLOCKS_DIFFER_SECONDS))
+            .values(created_at=utc_after(0.0), available_at=utc_after(delay)),
+        )
 
     def renew(self, row_id: int, lease_owner: str) -> Update:
         """Say that a message is still being worked on."""

@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row
@@ -28,6 +29,7 @@ T = TypeVar("T")
 log = logging.getLogger("messenger.transports.sql")
 
 POLL_SECONDS = 0.2
+_CLOCK_SECONDS = 10.0  # between two looks for times in the future
 _STOP_SECONDS = 0.05
 _ID = re.compile(r"[0-9]{1,18}")
 
@@ -65,6 +67,7 @@ class SqlTransport:
         self._table = messages_table(options.table_name)
         self._joined = JoinedInsert(name, database, self._table, self.setup if options.auto_setup else None)
         self._queues: tuple[str, ...] = ()
+        self._clock_at = float("-inf")
         self._sql = Statements(self._table, options.queue_name, options.redeliver_timeout)
 
     def setup(self) -> None:
@@ -82,6 +85,8 @@ class SqlTransport:
             size = len(body.encode()) + len(headers.encode())
             allows = f"max_message_bytes of the transport {self.name!r}"
             check_size(envelope, size, self.options.max_message_bytes, allows)
+        if self.on_this_host:
+            self._check_room(len(body) + len(headers))
         statement = self._sql.insert(body, headers, _delay_seconds(envelope))
         connection = self._connection_to_join(envelope)
         if connection is not None:
@@ -90,6 +95,11 @@ class SqlTransport:
         else:
             row_id = self._write(lambda connection: connection.execute(statement).scalar_one())
         return envelope.with_stamps(TransportMessageIdStamp(str(row_id)))
+
+    def _check_room(self, size: int) -> None:
+        from messenger.transports.sql.sqlite import check_room
+
+        check_room(Path(self.options.url.database or ""), size)
 
     def _connection_to_join(self, envelope: AnyEnvelope) -> Connection | None:
         given = envelope.last(SqlConnectionStamp)
@@ -191,13 +201,22 @@ class SqlTransport:
         _pause(time.monotonic() + min(seconds, POLL_SECONDS), stop)
 
     def _take(self, limit: int) -> list[AnyEnvelope]:
+        self._put_clock_right()
         lease = f"{self._worker_id}/{secrets.token_hex(8)}"
         statement = self._sql.take(lease, limit, self._queues)
-        rows = self._write(lambda connection: connection.execute(statement).all())
+        rows = self._settle(lambda connection: connection.execute(statement).all())
         return [
             self._envelope(row).with_stamps(DeliveryStamp(row.delivery_count), SqlLeaseStamp(lease))
             for row in sorted(rows, key=lambda row: (row.available_at, row.id))
         ]
+
+    def _put_clock_right(self) -> None:
+        now = time.monotonic()
+        if now < self._clock_at:
+            return
+        for statement in self._sql.from_the_future():
+            self._changed(statement)
+        self._clock_at = now + min(self.options.redeliver_timeout, _CLOCK_SECONDS)
 
     def _envelope(self, row: Row[Any]) -> AnyEnvelope:
         return read_row(self._serializer, row.body, row.headers).with_stamps(TransportMessageIdStamp(str(row.id)))
@@ -210,10 +229,13 @@ class SqlTransport:
 
     def _changed(self, statement: Any) -> bool:
         """Whether the statement found its row."""
-        return self._write(lambda connection: connection.execute(statement).rowcount) > 0
+        return self._settle(lambda connection: connection.execute(statement).rowcount) > 0
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         return self._with_schema(lambda: self._database.write(work))
+
+    def _settle(self, work: Callable[[Connection], T]) -> T:
+        return self._with_schema(lambda: self._database.settle(work))
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         return self._with_schema(lambda: self._database.read(work))
