@@ -15,7 +15,7 @@
     ├── DelayedMessageHandlingFailed  messages that were to follow a handled one failed
     ├── MessageIsDuplicate          a failed message is not retried: another one with its key is on its way
     ├── TransportError
-    │   ├── NotReplicated           stored, but not on as many replicas as asked for
+    │   ├── NotReplicated           stored, perhaps on no replica: a failover may lose it
     │   └── TransportUnavailable    the server cannot be reached: wait and try again
     │       └── TransportFull       it holds as many messages as it may
     ├── RecoverableError            raised by a handler: retry, whatever the retry count
@@ -85,7 +85,10 @@ class TransportError(MessengerError):
 
 
 class NotReplicated(TransportError):
-    """The message is stored, and too few replicas have confirmed that they have it (R21). Do not send it again."""
+    """The message is stored, and too few replicas have confirmed that they have it (R21): a failover may lose it.
+
+    Send it again only if its handlers bear to run twice.
+    """
 
 
 class TransportUnavailable(TransportError):

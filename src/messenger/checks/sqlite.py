@@ -26,6 +26,10 @@ _BESIDE = ("-wal", "-shm", "-journal")
 _MIB = 1024**2
 _LITTLE, _NOTHING = 200 * _MIB, 10 * _MIB
 _NETWORK = frozenset(("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs"))
+_MOVE = (
+    "stop the workers and what dispatches, move the file away together with those beside it that end in -wal and -shm, "
+    "and start them again: the next use makes a new one"
+)
 _MOUNTS = Path("/proc/self/mounts")
 
 
@@ -84,7 +88,7 @@ def _check_file(place: Place, path: Path) -> Iterator[Finding]:
     except OSError:
         return  # absent, or not readable, which was said already
     if begin and not begin.startswith(_MAGIC):
-        yield place.fail("it is no SQLite database", "another file in the connection's URL, or move this one away")
+        yield place.fail("it is no SQLite database", f"another file in the connection's URL; or {_MOVE}")
 
 
 def check_disk(path: Path, mounts: Path = _MOUNTS) -> Iterator[Finding]:
@@ -141,7 +145,7 @@ def _check_table(where: str, path: Path, options: SqlOptions) -> Iterator[Findin
     except DBAPIError as error:
         yield Place("sqlite-file", f"SQLite file {path}").fail(
             f"it cannot be read: {error.orig}",
-            "restore it from a backup, or move it away: the next use makes a new one",
+            f"restore it from a backup, with the workers stopped; or {_MOVE}",
         )
 
 

@@ -34,6 +34,12 @@ def test_the_list_and_one_message(store: Project) -> None:
     assert "hopeless a" in rows[0]
 
 
+def test_one_that_is_not_there_is_an_empty_list_in_json(store: Project) -> None:
+    done = store.run("failed", "show", "77", "--format", "json", code=1)
+    assert json.loads(done.stdout) == {"transport": "failed", "messages": []}
+    assert "no message '77' in 'failed'" in done.stderr
+
+
 def test_max_says_that_there_are_more(store: Project) -> None:
     fail(store, "a", "b")
     done = store.run("failed", "show", "--max", "1")

@@ -79,16 +79,17 @@ def test_without_enough_replicas_it_is_stored_and_the_error_says_so(
     assert number_of(envelope) == 1
     text = str(caught.value)
     assert text.startswith(
-        f"transport 'orders': message {envelope.id} IS stored and will be handled, do not send it again; but 0 of 1 "
-        "replicas have confirmed it in 0.05 s (wait_replicas), so a failover of redis at 127.0.0.1:"
+        f"transport 'orders': message {envelope.id} is stored by redis at 127.0.0.1:{master.port} (db 0), and 0 of 1 "
+        "replicas have confirmed it in 0.05 s (wait_replicas): it is handled unless a failover"
     )
+    assert "Sent again it may be handled twice; not sent again it may be lost." in text
     assert isinstance(caught.value, TransportError)
     assert not isinstance(caught.value, TransportUnavailable), "who waits and sends again would send it twice"
 
 
 def test_more_replicas_than_there_are(opened: Open, master: RedisServer) -> None:
     transport = opened(master.url("/orders?wait_replicas=2&wait_replicas_timeout=0.5"))
-    with pytest.raises(NotReplicated, match=r"but 1 of 2 replicas have confirmed it"):
+    with pytest.raises(NotReplicated, match=r"and 1 of 2 replicas have confirmed it"):
         transport.send(order(1))
 
 
@@ -126,7 +127,7 @@ def test_who_may_not_wait_is_told(opened: Open, master: RedisServer) -> None:
     with master.client() as client:
         client.execute_command("ACL", "SETUSER", "app", "on", ">pw", "~*", "&*", "+@all", "-wait")
     dsn = master.url("/orders?wait_replicas=1").replace("redis://", "redis://app:pw@")
-    with pytest.raises(NotReplicated, match=r"IS stored .* not known \(.*no permissions to run the 'wait' command"):
+    with pytest.raises(NotReplicated, match=r"is stored .* not known \(.*no permissions to run the 'wait' command"):
         opened(dsn).send(order(1))
 
 

@@ -264,4 +264,7 @@ def test_a_message_for_a_group_that_is_gone_is_not_sent(opened: Open, client: re
     client.xgroup_destroy("orders", "one")
     with pytest.raises(TransportError, match=r"one group of stream 'orders' \(orders/one\), and that group is gone"):
         two.send(received)
+    with pytest.raises(TransportError, match="that group is gone"):
+        opened("/orders/one", "another process of the group").send(received)
+    assert [group["name"] for group in client.xinfo_groups("orders")] == [b"two"], "and it is not made again"
     assert client.xlen("orders") == 1

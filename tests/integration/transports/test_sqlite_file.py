@@ -88,19 +88,27 @@ def mount(options: str, directory: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", directory], check=True)
 
 
-def test_a_file_that_can_be_written_again_is(small_disk: Path) -> None:
-    """A connection that is opened while the file can only be read can only read."""
-    store = sqlite_store(small_disk)
-    store.open().send(number_envelope(1))
-    store.close()
-    transport = store.open()
-    mount("remount,ro", small_disk)
-    with pytest.raises(TransportUnavailable):
-        transport.send(number_envelope(2))
-    mount("remount,rw", small_disk)
-    transport.send(number_envelope(3))
-    assert transport.depth().ready == 2
-    store.close()
+def test_a_file_that_can_be_written_again_is(small_disk: Path, tmp_path: Path) -> None:
+    """A connection that is opened while the file can only be read can only read, for as long as it lives."""
+    other = sqlite_store(small_disk)
+    other.open().send(number_envelope(1))
+    view = tmp_path / "view"
+    view.mkdir()
+    subprocess.run(["mount", "--bind", small_disk, view], check=True)
+    try:
+        mount("remount,bind,ro", view)
+        store = sqlite_store(view)
+        transport = store.open()
+        assert transport.depth().ready == 1
+        with pytest.raises(TransportUnavailable, match="readonly"):
+            transport.send(number_envelope(2))
+        mount("remount,bind,rw", view)
+        transport.send(number_envelope(3))
+        assert transport.depth().ready == 2
+        store.close()
+    finally:
+        other.close()
+        subprocess.run(["umount", "--lazy", view], check=True)
 
 
 @pytest.mark.parametrize("by", ["messages", "others"])

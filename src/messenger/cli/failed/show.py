@@ -13,7 +13,6 @@ from messenger.cli.common import format_option, load, print_json, print_table
 from messenger.cli.failed.choice import open_store, selection, selection_options, transport_option
 from messenger.cli.failed.describe import description, print_description, summary
 from messenger.cli.terminal import say
-from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
 from messenger.failed_messages import FailedMessages, Selection, message_type
 
@@ -59,17 +58,15 @@ def show(
     if stats:
         _print_stats(store, Counter(map(message_type, store.select(wanted))), output)
     elif message_id is not None:
-        _print_one(store, description(application, _find(store, message_id), verbose), output)
+        envelope = store.find(message_id)
+        if envelope is None and output == "json":
+            print_json({"transport": store.name, "messages": []})
+        if envelope is None:
+            raise TransportError(f"no message {message_id!r} in {store.name!r}; `messenger failed show` lists them")
+        _print_one(store, description(application, envelope, verbose), output)
     else:
         _print_list(application, store, wanted, maximum, verbose, output)
     application.close()
-
-
-def _find(store: FailedMessages, message_id: str) -> AnyEnvelope:
-    envelope = store.find(message_id)
-    if envelope is None:
-        raise TransportError(f"no message {message_id!r} in {store.name!r}; `messenger failed show` lists them")
-    return envelope
 
 
 def _print_stats(store: FailedMessages, counts: Counter[str], output: str) -> None:

@@ -25,6 +25,7 @@ def wait_for_replicas(name: str, link: RedisLink, options: RedisOptions, message
     except TransportError as error:
         what = f"whether replicas have it is not known ({error})"
     raise NotReplicated(
-        f"transport {name!r}: message {message_id} IS stored and will be handled, do not send it again; but {what} "
-        f"(wait_replicas), so a failover of {options.address} now may lose it: look at INFO replication there"
+        f"transport {name!r}: message {message_id} is stored by {options.address}, and {what} (wait_replicas): it is "
+        "handled unless a failover to another replica loses it. Sent again it may be handled twice; not sent again it "
+        "may be lost. Look at INFO replication there, and whether it is still the master"
     )

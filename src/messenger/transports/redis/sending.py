@@ -29,6 +29,10 @@ class Sending:
         self._dispatching = Dispatching(name, self._link, options)
         self._send_delayed = send_delayed
 
+    def check_target(self, envelope: AnyEnvelope) -> None:
+        """Raise TransportError for a message that is for one group, when that group is gone."""
+        self._groups.check_target(envelope)
+
     def create_group(self) -> None:
         """Create stream and group where they are missing. Raises TransportError."""
         try:
@@ -51,7 +55,6 @@ class Sending:
         Raises:
             TransportError: see Dispatching.send.
         """
-        self._groups.check_target(envelope)
         return self._dispatching.send(envelope, delay, payload, lambda: self._store(delay, payload, uniqid))
 
     def _store(self, delay: int, payload: bytes, uniqid: str) -> str:

@@ -81,6 +81,7 @@ class RedisTransport:
         delay, payload, uniqid = self._stored_form(envelope)
         sending = self._sending.take()
         try:
+            sending.check_target(envelope)  # before its group is created, which may be the one that is gone
             if self.options.auto_setup and not self._is_set_up:
                 sending.create_group()
                 self._is_set_up = True
