@@ -75,6 +75,12 @@ def test_a_good_host_has_none() -> None:
         ({"time": HOST["time"] + 61}, "clock", "it is 60 s off that of the machine that runs Ansible"),
         ({"time": HOST["time"] - 61}, "clock", "it is 60 s off that of the machine that runs Ansible"),
         ({"refused": {"r:6379": "refused"}}, "redis at r:6379", "no connection: refused"),
+        ({"disk_refuses": ["noexec"]}, "disk of /srv", "it is mounted noexec"),
+        (
+            {"hidden": ["/root"]},
+            "/root",
+            "the application's user sms may not enter it, on the way to its release or Python",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(host: dict[str, Any], where: str, found: str) -> None:
@@ -256,3 +262,28 @@ def test_what_the_operator_accepts_is_only_looked_at() -> None:
         __messenger_worker_register_check={"stdout": "", "stderr": "one\nno module sms"},
     )
     assert (silent["level"], silent["found"]) == ("fail", "no module sms")
+
+
+def test_directories_that_the_user_may_not_enter(tmp_path: Path) -> None:
+    """A Python of pyenv below /root, for one; reached by a link that all may follow."""
+    shut, link = tmp_path / "shut", tmp_path / "python3"
+    (shut / "bin").mkdir(parents=True)
+    (shut / "bin/python3").symlink_to(sys.executable)
+    link.symlink_to(shut / "bin/python3")
+    tmp_path.chmod(0o755)
+    for mode, hidden in ((0o711, False), (0o750, True)):
+        shut.chmod(mode)
+        answer = answer_of(LOOK, QUESTION | {"user": "nobody", "python": str(link)})
+        assert (str(shut) in answer["hidden"]) is hidden
+        assert str(tmp_path) not in answer["hidden"]
+    owner = pwd.getpwuid(os.geteuid()).pw_name
+    assert str(shut) not in answer_of(LOOK, QUESTION | {"user": owner, "python": str(link)})["hidden"]
+
+
+@pytest.mark.parametrize("word", ["noexec", "ro"])
+def test_disks_that_no_release_can_live_on(word: str) -> None:
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    place = next((mount[1] for mount in mounts if word in mount[3].split(",")), None)
+    assert place, f"nothing is mounted {word} here"
+    assert word in answer_of(LOOK, QUESTION | {"root": place})["disk_refuses"]
+    assert word not in answer_of(LOOK, QUESTION | {"root": "/"})["disk_refuses"]

@@ -18,10 +18,14 @@ SEEN: dict[str, Any] = {
     "said": "612",
     "link": {"there": True, "target": CONF},
     "stop_seconds": 90,
+    "user_id": 0,
+    "included": True,
 }
 
 
-def worker_findings(**seen: Any) -> list[dict[str, str]]:
+def worker_findings(
+    ansible_facts: dict[str, str] | None = None, messenger_worker_pools: list[Any] | None = None, **seen: Any
+) -> list[dict[str, str]]:
     """What messenger_worker's preflight.yml finds on a host of which this was seen."""
     tasks = yaml.safe_load((ROLES / "messenger_worker/tasks/preflight.yml").read_text())
     (judge,) = [task for task in tasks if task["name"].startswith("Judge ")]
@@ -30,7 +34,8 @@ def worker_findings(**seen: Any) -> list[dict[str, str]]:
         "messenger_worker",
         messenger_app_root="/srv/sms",
         ansible_check_mode=False,
-        ansible_facts={"service_mgr": "systemd"},
+        ansible_facts=ansible_facts or {"service_mgr": "systemd"},
+        messenger_worker_pools=messenger_worker_pools or [{"name": "a", "transports": ["async"]}],
         __messenger_worker_register_seen=SEEN | seen,
         **trusted(judge["vars"]),
     )
@@ -77,6 +82,12 @@ def test_a_supervisor_that_is_well() -> None:
             "another messenger_worker_conf_name",
         ),
         ({"link": {"there": True, "target": ""}}, "but a file", "another messenger_worker_conf_name"),
+        ({"user_id": 33}, "runs as user 33", "no `user` in section [supervisord]"),
+        (
+            {"included": False},
+            "does not include /etc/supervisor/conf.d/messenger-worker.conf",
+            "files = /etc/supervisor",
+        ),
         ({"stop_seconds": 60}, "after 60 seconds, but a worker may take 60", "site.yml sets it right"),
     ],
 )
@@ -85,3 +96,14 @@ def test_a_supervisor_that_would_not_do(seen: dict[str, Any], found: str, change
     assert finding["level"] == "fail"
     assert found in finding["found"]
     assert change in finding["change"]
+
+
+@pytest.mark.parametrize(("service_mgr", "logfile", "refused"), [
+    ("systemd", "/dev/stdout", True),
+    ("systemd", "syslog", False),
+    ("sysvinit", "/dev/stdout", False),
+])  # fmt: skip
+def test_a_log_to_the_standard_output_is_for_containers(service_mgr: str, logfile: str, refused: bool) -> None:
+    pools = [{"name": "a", "transports": ["async"], "redirect_stderr": False, "stderr_logfile": logfile}]
+    found = worker_findings(ansible_facts={"service_mgr": service_mgr}, messenger_worker_pools=pools)
+    assert [row["where"] for row in found] == ["messenger_worker_pools"] * refused

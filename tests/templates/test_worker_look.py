@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.templates.modules import answer_of
 from tests.templates.render import ROLES
 
@@ -40,3 +42,24 @@ def test_a_dangling_link_is_one(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     answer = answer_of(MODULE, {name: str(tmp_path / name) for name in ("link", "conf", "unit")})
     assert answer["link"] == {"there": True, "target": str(tmp_path / "gone")}
+
+
+@pytest.mark.parametrize(
+    ("main", "included"),
+    [
+        ("[include]\nfiles = /etc/supervisor/conf.d/*.conf\n", True),
+        ("[include]\nfiles = a.ini conf.d/*.conf ; all\n", True),
+        ("[include]\nfiles = %(here)s/conf.d/*.conf\n", True),
+        ("[include]\nfiles = /etc/supervisor/conf.d/*.ini\n", False),
+        ("[supervisord]\nnodaemon = true\n", False),
+        ("", True),
+    ],
+)
+def test_whether_supervisord_reads_our_file(tmp_path: Path, main: str, included: bool) -> None:
+    (tmp_path / "conf.d").mkdir()
+    config, link = tmp_path / "supervisord.conf", tmp_path / "conf.d/worker.conf"
+    config.write_text(main.replace("/etc/supervisor", str(tmp_path)))
+    paths = {"link": str(link), "conf": str(tmp_path / "conf"), "unit": str(tmp_path / "unit"), "config": str(config)}
+    answer = answer_of(MODULE, paths)
+    assert answer["included"] is included
+    assert answer["user_id"] is None

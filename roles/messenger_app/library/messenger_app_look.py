@@ -12,7 +12,7 @@ import socket
 import stat
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,12 @@ exposed:
   description: Directories on the way to C(root), to C(writable) and to C(python) that others than root may change.
   returned: always
   type: list
+hidden:
+  description: Directories on the way to C(root) and to C(python) that the user may not enter.
+  returned: always
+  type: list
+disk_refuses: {description: "What the disk of C(root) is mounted with that no release can live with: C(noexec), C(ro).",
+               returned: always, type: list}
 package: {description: Whether the package is installed., returned: always, type: bool}
 seen: {description: What is at those of C(paths) that are there., returned: always, type: list}
 releases: {description: "C(current), C(releases) and C(environments), as M(messenger_app_releases) says.",
@@ -83,6 +89,7 @@ print(json.dumps({
 }))
 """
 SECONDS = 3
+MOST_LINKS = 40  # as the kernel follows
 
 
 def refused(addresses: Iterable[str]) -> dict[str, str]:
@@ -129,10 +136,26 @@ def seen(path: str) -> dict[str, Any] | None:
     return row
 
 
+def way(path: str) -> set[Path]:
+    """PATH, and every directory that is passed on the way to it and to where its links lead."""
+    passed, here, rest, links = set(), Path("/"), list(Path(path).parts[1:]), MOST_LINKS
+    while rest:
+        passed.add(here)
+        part = rest.pop(0)
+        there = here.parent if part == ".." else here / part
+        if there.is_symlink() and links:
+            links -= 1
+            target = Path(os.readlink(there))
+            here = Path("/") if target.is_absolute() else here
+            rest = [*(each for each in target.parts if each != "/"), *rest]
+        else:
+            here = there
+    return {*passed, here}
+
+
 def exposed(paths: Iterable[str]) -> list[str]:
     """What others than root may change of PATHS and of the directories on the way to them, links followed."""
-    ways = {Path(way(path)) for path in paths for way in (os.path.abspath, os.path.realpath)}
-    return sorted(str(path) for path in {each for way in ways for each in (way, *way.parents)} if changeable(path))
+    return sorted(str(path) for path in {each for path in paths for each in way(path)} if changeable(path))
 
 
 def changeable(path: Path) -> bool:
@@ -143,6 +166,28 @@ def changeable(path: Path) -> bool:
         return False
     sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
     return found.st_uid not in (0, os.geteuid()) or bool(found.st_mode & 0o022 and not sticky)
+
+
+def hidden(paths: Iterable[str], user: str) -> list[str]:
+    """The directories on the way to PATHS, links followed, that USER may not enter; not those with an ACL."""
+    try:
+        entry = pwd.getpwnam(user)
+        uid, groups = entry.pw_uid, os.getgrouplist(user, entry.pw_gid)
+    except KeyError:
+        uid, groups = -1, []
+    return sorted(str(path) for path in {each for path in paths for each in way(path)} if shut(path, uid, groups))
+
+
+def shut(path: Path, uid: int, groups: Sequence[int]) -> bool:
+    """Whether a user may not enter directory PATH."""
+    try:
+        found, more = path.stat(), os.listxattr(path)
+    except OSError:  # it is not there yet
+        return False
+    if not stat.S_ISDIR(found.st_mode):
+        return False
+    bit = stat.S_IXUSR if found.st_uid == uid else stat.S_IXGRP if found.st_gid in groups else stat.S_IXOTH
+    return not found.st_mode & bit and "system.posix_acl_access" not in more
 
 
 def interpreter(python: str) -> dict[str, Any]:
@@ -176,6 +221,8 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
         "group": group(asked["user"]),
         "builder": group(asked["builder"]) is not None,
         "exposed": exposed([asked["root"], asked["python"], *map(os.path.dirname, asked["writable"])]),
+        "hidden": hidden([str(existing / "x"), asked["python"]], asked["user"]),
+        "disk_refuses": [word for word, flag in (("noexec", os.ST_NOEXEC), ("ro", os.ST_RDONLY)) if disk.f_flag & flag],
         "package": installed(asked["package"]),
         "seen": [row for row in map(seen, asked["paths"]) if row],
         "releases": {

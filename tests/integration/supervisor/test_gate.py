@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
@@ -51,6 +52,13 @@ def asked(project: Project, supervisord: Supervisord) -> Ask:
         }
 
     return parameters
+
+
+def test_as_whom_supervisord_runs(project: Project, supervisord: Supervisord) -> None:
+    start(project, supervisord)
+    look = load(ROOT / "roles/messenger_worker/library/messenger_worker_look.py")
+    answer = look.supervisord(str(supervisord.conf), ["messenger-consume"])
+    assert (answer["answers"], answer["user_id"]) == (True, os.geteuid())
 
 
 def passed(asked: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
