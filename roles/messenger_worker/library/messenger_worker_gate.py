@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.messenger_supervisor import connect, processes_of
+from ansible.module_utils.messenger_text import printable
 
 DOCUMENTATION = r"""
 module: messenger_worker_gate
@@ -28,6 +29,7 @@ description:
   - Then it waits until every process of C(programs) runs the release, as Supervisor and as the registry of workers
     see it, and has stayed up for C(stable) seconds, and checks that they do not fail more than C(max_failures). It ends
     early when that cannot happen any more. Processes that were stopped by hand do not count.
+  - A worker in the registry that is no process of Supervisor's on this host neither passes nor fails a release.
   - It fails with who did not leave, or with what is wrong with which worker, and the last error in that worker's log.
 options:
   cli: {description: The application's C(messenger) command., type: path, required: true}
@@ -74,7 +76,6 @@ background:
 
 POLL_SECONDS = 0.2
 TOO_OFTEN = 6  # starts of one process while the gate waits
-USAGE = 64
 ERROR = re.compile(r"\b(ERROR|CRITICAL)\b|^\s*[\w.]*(Error|Exception|Exit|Interrupt)\b")
 
 
@@ -119,6 +120,10 @@ class Watch:
             self._seen.setdefault(name, set()).update({process.pid} - self._leaving)
         return working
 
+    def pids(self) -> set[int]:
+        """The processes that run now."""
+        return {process.pid for process in self.look().values()} - {0}
+
     def starts(self, name: str) -> int:
         """How often the process was seen started."""
         return len(self._seen.get(name, ()))
@@ -129,15 +134,37 @@ class Watch:
         return any(process.state == "FATAL" or self.starts(name) >= TOO_OFTEN for name, process in found)
 
 
-def ask(command: Sequence[str], hopeless: Callable[[], bool] = lambda: False) -> tuple[int, dict[str, Any], str]:
-    """Run a messenger command; its exit code, answer and last line of errors. Ends it when it is HOPELESS."""
+def supervised(config: str) -> Callable[[], set[int]] | None:
+    """The pids of all that Supervisor runs now; None when it cannot say, which is judged at the gate."""
+    try:
+        with connect(config) as proxy:
+            found = {info["pid"] for info in proxy.supervisor.getAllProcessInfo()} - {0}
+    except (OSError, http.client.HTTPException, xmlrpc.client.Error):
+        return None
+    return lambda: found
+
+
+def ask(
+    command: Sequence[str], pids: Callable[[], set[int]] | None, hopeless: Callable[[], bool] = lambda: False
+) -> tuple[int, dict[str, Any], str]:
+    """Run a messenger command; its exit code, answer and last line of errors. Ends it when it is HOPELESS.
+
+    PIDS: of the processes that it may believe when they are in the registry, asked for again and again; None: of any.
+    """
+    told: set[int] | None = None
     with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as errors:
-        running = subprocess.Popen(command, stdout=said, stderr=errors)
+        option = ["--pids-from-stdin"] if pids is not None else []
+        running = subprocess.Popen([*command, *option], stdin=subprocess.PIPE, stdout=said, stderr=errors, text=True)
         while running.poll() is None:
             if hopeless():
-                running.kill()
+                running.terminate()
+            if pids is not None and (now := pids()) != told:
+                told = now
+                tell(running, f"{' '.join(map(str, now))}\n")
             with suppress(subprocess.TimeoutExpired):
                 running.wait(POLL_SECONDS)
+        with suppress(OSError):
+            running.stdin.close()
         for file in (said, errors):
             file.seek(0)
         text = said.read()
@@ -146,15 +173,22 @@ def ask(command: Sequence[str], hopeless: Callable[[], bool] = lambda: False) ->
     return running.returncode, answer, lines[-1] if lines else ""
 
 
+def tell(running: subprocess.Popen[str], line: str) -> None:
+    """Write a line to the command, which may have ended."""
+    with suppress(OSError):
+        running.stdin.write(line)
+        running.stdin.flush()
+
+
 def failures(answer: dict[str, Any]) -> dict[str, int]:
-    """Process -> how many attempts failed there in the last minute. Workers of an older kit do not say.
+    """Process -> how many attempts failed there in the last minute.
 
     What a worker does in the background is not the work of any release that is judged.
     """
     return {
         worker["process"] or worker["id"]: worker["failed_last_minute"]
         for worker in answer.get("workers", [])
-        if worker.get("failed_last_minute") and worker["state"] != "detached"
+        if worker["failed_last_minute"] and worker["state"] != "detached"
     }
 
 
@@ -176,7 +210,9 @@ def last_error(log: Path) -> str:
 def look(asked: dict[str, Any]) -> dict[str, Any]:
     """What is there before the switch."""
     command = [asked["cli"], "workers", "--host", asked["host"], "--format", "json"]
-    answer = ask(command)[1] if Path(asked["cli"]).exists() else {}
+    if not Path(asked["cli"]).exists():
+        return {"failures": 0}
+    answer = ask(command, supervised(asked["config"]))[1]
     return {"failures": sum(failures(answer).values())}
 
 
@@ -192,7 +228,7 @@ def leave(asked: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
 
     command = [asked["cli"], "stop-workers", "--host", asked["host"], "--wait", str(asked["timeout"])]
     command += ["--format", "json"] + (["--keep-release", asked["release"]] if asked["leave"] == "older" else [])
-    code, answer, error = ask(command, wake)
+    code, answer, error = ask(command, supervised(config), wake)
     workers = answer.get("workers", [])
     problems = [still_there(worker) for worker in workers if worker["outcome"] == "remaining"]
     if code and not problems:
@@ -222,9 +258,7 @@ def wait(asked: dict[str, Any], watch: Watch, judged: bool) -> tuple[dict[str, A
     command += ["--count", str(len(watch.look())), "--timeout", str(asked["timeout"]), "--stable"]
     command += [str(asked["stable"]), "--format", "json"]
     most = ["--max-failures", str(asked["failures_before"] + asked["failures_allowed"])] if judged else []
-    code, answer, error = ask([*command, *most], watch.hopeless)
-    if code == USAGE and most:  # a release of an older kit
-        code, answer, error = ask(command, watch.hopeless)
+    code, answer, error = ask([*command, *most], watch.pids, watch.hopeless)
     problems = list(answer.get("problems", []))
     if not answer and code > 0:
         problems.append(f"{asked['cli']} workers: {error or f'exit code {code}'}")
@@ -300,6 +334,7 @@ def main() -> None:
     except (OSError, xmlrpc.client.Error) as error:
         module.fail_json(msg=f"The workers cannot be asked: {error}")
     if problems:
+        problems = [printable(problem) for problem in problems]
         module.fail_json(msg="; ".join(problems), problems=problems, **there)
     module.exit_json(**there)
 

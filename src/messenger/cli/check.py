@@ -18,6 +18,7 @@ from messenger.checks.run import Task, run_tasks
 from messenger.checks.sql import check_sql_transport
 from messenger.checks.supervisor import check_supervisor
 from messenger.cli.common import format_option, load, print_json
+from messenger.cli.confirmed import Confirmed
 from messenger.cli.terminal import say
 from messenger.errors import TransportError
 from messenger.transports.base import Transport
@@ -74,7 +75,8 @@ def _workers_here(application: Application) -> list[Any] | None:
     if control is None:
         return None
     try:
-        return [msgspec.to_builtins(worker) for worker in control.workers(application.host)]
+        found = Confirmed(application.host).of(control.workers(application.host))
+        return [msgspec.to_builtins(worker) for worker in found]
     except TransportError:
         return None  # why is among the findings
 

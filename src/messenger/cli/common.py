@@ -31,6 +31,12 @@ format_option = click.option(
     show_default=True,
     help="How to print.",
 )
+pids_option = click.option(
+    "--pids-from-stdin",
+    is_flag=True,
+    help="Of this host believe only workers whose process is among the pids on stdin: a line of pids, and another at "
+    "each change.",
+)
 
 
 def load(context: click.Context) -> Application:

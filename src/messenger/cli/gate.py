@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 
+from messenger.cli.confirmed import Confirmed
 from messenger.control import DETACHED, Control, WorkerInfo
 from messenger.errors import TransportUnavailable
 
@@ -19,14 +21,22 @@ class Gate:
 
     Those that finish a message in the background are none of them: `detached` has them as they were last seen.
 
+    confirmed: which workers of the registry are believed; None: all.
     count: how many there must be; None: at least one. max_failures: how many attempts may have failed in them in the
     last minute, all in all; more, and the gate stays shut without waiting on.
     """
 
     def __init__(
-        self, control: Control, host: str | None, release: str, count: int | None, max_failures: int | None = None
+        self,
+        control: Control,
+        host: str | None,
+        release: str,
+        count: int | None,
+        max_failures: int | None = None,
+        confirmed: Confirmed | None = None,
     ) -> None:
         self._control = control
+        self._confirmed = confirmed
         self._host = host
         self._release = release
         self._count = count
@@ -62,16 +72,26 @@ class Gate:
     def _look(self) -> tuple[list[WorkerInfo], list[str]]:
         try:
             there = self._control.workers(self._host)
+            there = self._confirmed.of(there) if self._confirmed is not None else there
         except TransportUnavailable as error:
             return [], [str(error)]
         self.detached = [worker for worker in there if worker.state == DETACHED]
-        found = [worker for worker in there if worker.state != DETACHED]
+        found = self._one_for_each_process([worker for worker in there if worker.state != DETACHED])
         problems = [problem for worker in found if (problem := self._problem(worker)) is not None]
         wanted = self._count if self._count is not None else max(1, len(found))
         if len(found) != wanted:
             where = f" on {self._host}" if self._host is not None else ""
             problems.append(f"{wanted} workers wanted{where}, {len(found)} there")
         return found, problems
+
+    def _one_for_each_process(self, workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
+        """Of several entries for one process somebody else has written all but one: one that is as wanted is taken."""
+        found: dict[tuple[str, int, int] | str, WorkerInfo] = {}
+        for worker in workers:
+            process = (worker.host, worker.pid, worker.start_ticks) if worker.start_ticks else worker.id
+            if process not in found or self._problem(found[process]) is not None:
+                found[process] = worker
+        return list(found.values())
 
     def _failures(self, found: list[WorkerInfo]) -> str | None:
         failed = {w.id: w.failed_last_minute for w in found if w.release == self._release and w.failed_last_minute}

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from messenger.cli.common import format_option, load, need_control, print_json, say_problems
+from messenger.cli.confirmed import Confirmed
 from messenger.cli.terminal import say
 from messenger.control import Control, Scope, WorkerInfo
 from messenger.errors import TransportUnavailable
@@ -47,12 +48,15 @@ def pause(
         messenger pause --reason "mail server is being moved" --wait 60
         messenger pause --pool heavy
     """
-    control = need_control(load(context))
+    application = load(context)
+    control, confirmed = need_control(application), Confirmed(application.host)
     control.pause(Scope(host, pool=pool), by or _operator(), reason)
-    working = _wait(control, host, pool, wait)
+    working = _wait(control, confirmed, host, pool, wait)
     say_problems(control)
     if output == "json":
-        print_json({"paused": len(_workers(control, host, pool)) - len(working), "working": [w.id for w in working]})
+        print_json(
+            {"paused": len(_workers(control, confirmed, host, pool)) - len(working), "working": [w.id for w in working]}
+        )
     else:
         say(f"paused; {len(working)} workers are still at work" if working else "paused; no worker is at work")
         for worker in working if wait else ():
@@ -92,17 +96,19 @@ def _operator() -> str:
     return f"{os.environ.get('SUDO_USER') or getpass.getuser()}@{socket.gethostname()}"
 
 
-def _workers(control: Control, host: str | None, pool: str | None) -> list[WorkerInfo]:
-    return [worker for worker in control.workers(host) if pool in (None, worker.pool)]
+def _workers(control: Control, confirmed: Confirmed, host: str | None, pool: str | None) -> list[WorkerInfo]:
+    return [worker for worker in confirmed.of(control.workers(host)) if pool in (None, worker.pool)]
 
 
-def _wait(control: Control, host: str | None, pool: str | None, seconds: float) -> list[WorkerInfo]:
+def _wait(
+    control: Control, confirmed: Confirmed, host: str | None, pool: str | None, seconds: float
+) -> list[WorkerInfo]:
     """Those that are not paused after so many seconds."""
     deadline = time.monotonic() + seconds
     working: list[WorkerInfo] = []
     while True:
         with suppress(TransportUnavailable):  # asked again until the time is up
-            working = [worker for worker in _workers(control, host, pool) if worker.state != "paused"]
+            working = [worker for worker in _workers(control, confirmed, host, pool) if worker.state != "paused"]
             if not working:
                 return working
         if time.monotonic() >= deadline:

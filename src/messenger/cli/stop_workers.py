@@ -10,7 +10,8 @@ from typing import Any
 import click
 import msgspec
 
-from messenger.cli.common import format_option, load, need_control, print_json, say_problems
+from messenger.cli.common import format_option, load, need_control, pids_option, print_json, say_problems
+from messenger.cli.confirmed import Confirmed, SupervisedPids
 from messenger.cli.terminal import Progress, say
 from messenger.control import DETACHED, Control, Scope, WorkerInfo
 from messenger.errors import TransportUnavailable
@@ -22,14 +23,18 @@ _POLL_SECONDS = 0.2
 @click.option("--host", help="Only the workers of this host.")
 @click.option("--keep-release", metavar="ID", help="Spare the workers that run this release already.")
 @click.option("--wait", type=click.FloatRange(min=0), default=0.0, help="Wait up to this many seconds until they have left.")  # fmt: skip # noqa: E501
+@pids_option
 @format_option
 @click.pass_context
-def stop_workers(context: click.Context, host: str | None, keep_release: str | None, wait: float, output: str) -> int:
+def stop_workers(
+    context: click.Context, host: str | None, keep_release: str | None, wait: float, pids_from_stdin: bool, output: str
+) -> int:
     """Ask the workers of every host, or of one, to finish their message and leave.
 
     A counter in Redis is raised; each worker compares it with what it was when the worker started. Supervisor starts a
     worker that has left again. One that may be left behind, and has a message in hand, counts as gone once it
-    finishes that in the background.
+    finishes that in the background. A worker of this host without a process here is not waited for, whatever the
+    registry says.
 
     Exit codes: 0; 1 some had not left after --wait, or Redis cannot be reached; 64 wrong usage; 78 the configuration or
     the application cannot be loaded, or it has no Redis.
@@ -40,10 +45,11 @@ def stop_workers(context: click.Context, host: str | None, keep_release: str | N
     """
     application = load(context)
     control = need_control(application)
-    there = [worker for worker in control.workers(host) if worker.state != DETACHED]  # those have stopped already
+    confirmed = Confirmed(application.host, SupervisedPids() if pids_from_stdin else None)
+    there = [worker for worker in confirmed.of(control.workers(host)) if worker.state != DETACHED]
     asked = [worker for worker in there if keep_release is None or worker.release != keep_release]
     control.ask_to_stop(_scopes(asked, host, keep_release))
-    waiting = Waiting(asked)
+    waiting = Waiting(asked, Confirmed(application.host))
     if wait:
         waiting.wait(control, wait)
     say_problems(control)
@@ -60,10 +66,12 @@ def stop_workers(context: click.Context, host: str | None, keep_release: str | N
 class Waiting:
     """What becomes of the workers that were asked to stop.
 
-    remaining: those that are still there. detached: those that finish a message in the background.
+    confirmed: which of the registry are believed. remaining: those that are still there.
+    detached: those that finish a message in the background.
     """
 
-    def __init__(self, asked: Sequence[WorkerInfo]) -> None:
+    def __init__(self, asked: Sequence[WorkerInfo], confirmed: Confirmed) -> None:
+        self._confirmed = confirmed
         self.remaining = list(asked)
         self.detached: list[WorkerInfo] = []
         self._wanted = {worker.id for worker in asked}
@@ -98,7 +106,7 @@ class Waiting:
         }
 
     def _look(self, control: Control) -> None:
-        there = [worker for worker in control.workers() if worker.id in self._wanted]
+        there = [worker for worker in self._confirmed.of(control.workers()) if worker.id in self._wanted]
         self.detached = [worker for worker in there if worker.state == DETACHED]
         self.remaining = [worker for worker in there if worker.state != DETACHED]
         for id in self._wanted - {worker.id for worker in self.remaining}:

@@ -11,11 +11,13 @@ from messenger.cli.common import (
     format_option,
     load,
     need_control,
+    pids_option,
     print_json,
     print_table,
     say_unreadable,
     seconds_text,
 )
+from messenger.cli.confirmed import Confirmed, SupervisedPids
 from messenger.cli.gate import Gate
 from messenger.cli.terminal import say
 from messenger.control import WorkerInfo
@@ -28,6 +30,7 @@ from messenger.control import WorkerInfo
 @click.option("--timeout", type=click.FloatRange(min=0), default=60.0, show_default=True, help="… for at most this many seconds.")  # fmt: skip # noqa: E501
 @click.option("--stable", type=click.FloatRange(min=0), default=0.0, show_default=True, help="… and the same ones stay for this many seconds.")  # fmt: skip # noqa: E501
 @click.option("--max-failures", type=click.IntRange(min=0), help="… and no more attempts than this fail in a minute, all in all.")  # fmt: skip # noqa: E501
+@pids_option
 @format_option
 @click.pass_context
 def workers(
@@ -38,11 +41,13 @@ def workers(
     timeout: float,
     stable: float,
     max_failures: int | None,
+    pids_from_stdin: bool,
     output: str,
 ) -> int:
     """Show every live worker: where it runs, on which release, what it is doing, what it has done.
 
-    One that is `detached` finishes its message in the background and then ends; --until-release does not mind it.
+    One that is `detached` finishes its message in the background and then ends; --until-release does not mind it, nor
+    a worker of this host that has no process here.
 
     Exit codes: 0; 1 --until-release was not reached (the reasons are on stderr), or Redis cannot be reached; 64 wrong
     usage; 78 the configuration or the application cannot be loaded, or it has no Redis.
@@ -51,15 +56,17 @@ def workers(
         messenger workers
         messenger workers --host worker1 --until-release 20261124T080000Z-ab12cd34 --count 4
     """
-    control = need_control(load(context))
+    application = load(context)
+    control = need_control(application)
+    confirmed = Confirmed(application.host, SupervisedPids() if pids_from_stdin else None)
     if until_release is None:
-        found = control.workers(host)
+        found = confirmed.of(control.workers(host)) if pids_from_stdin else control.workers(host)
         unreadable = control.take_problems()
         _print(found, output, {"unreadable": unreadable})
         if output == "text":
             say_unreadable(unreadable)
         return 0
-    gate = Gate(control, host, until_release, count, max_failures)
+    gate = Gate(control, host, until_release, count, max_failures, confirmed)
     found, problems = gate.wait(timeout, stable)
     _print([*found, *gate.detached], output, {"reached": not problems, "problems": problems})
     for problem in problems if output == "text" else ():

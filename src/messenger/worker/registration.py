@@ -11,6 +11,7 @@ import msgspec
 
 from messenger.control import DETACHED, Control, CurrentMessage, Orders, WorkerInfo
 from messenger.errors import MessengerError
+from messenger.processes import start_ticks
 from messenger.transports.redis.link import RedisReplyError
 from messenger.worker.status import WorkerStatus
 from messenger.worker.stop import StopRequest
@@ -123,4 +124,5 @@ def worker_info(status: WorkerStatus, failed_last_minute: int = 0) -> WorkerInfo
         started_at=status.started_at,
         uptime_seconds=round(status.uptime, 1),
         failed_last_minute=failed_last_minute,
+        start_ticks=start_ticks(os.getpid()),
     )

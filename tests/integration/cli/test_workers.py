@@ -10,7 +10,7 @@ from tests.integration.worker.project import Project
 KEYS = {
     "id", "host", "pid", "pool", "process", "release", "transports", "state", "waiting_for", "message", "handled",
     "failed", "memory_bytes", "started_at", "uptime_seconds", "failed_last_minute",
-    "seen_seconds", "front",
+    "seen_seconds", "front", "start_ticks",
 }  # fmt: skip
 
 

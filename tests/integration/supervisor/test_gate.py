@@ -13,6 +13,9 @@ from unittest.mock import ANY
 
 import pytest
 
+from messenger.control import Control, WorkerInfo
+from messenger.processes import start_ticks
+from messenger.transports.redis.dsn import parse_redis_dsn
 from tests.integration.supervisor.supervisord import Supervisord
 from tests.integration.worker.project import Project
 from tests.templates.modules import load
@@ -134,6 +137,75 @@ def test_what_was_stopped_by_hand_does_not_count(project: Project, supervisord: 
     supervisord.wait_for("entered RUNNING state", times=2)
     supervisord.ctl("stop", "messenger-consume:messenger-consume_01")
     assert passed(asked()) == ({"processes": 1, "left": ["messenger-consume_01"], "background": []}, [])
+
+
+def forge(project: Project, number: int = 0, **values: Any) -> str:
+    """What somebody else writes into the registry; its id."""
+    info = worker_info(f"here-forged-{number}", "here", **values)
+    control = Control(parse_redis_dsn("control", project.server.url()), "test")
+    control.report(info)
+    control.close()
+    return info.id
+
+
+def worker_info(worker_id: str, host: str, **values: Any) -> WorkerInfo:
+    given: dict[str, Any] = {"pid": 2**22, "release": "old", "state": "busy", "failed_last_minute": 1000, "start_ticks": 1} | values
+    return WorkerInfo(
+        id=worker_id, host=host, pool="", process="messenger-consume_09", transports=[], waiting_for=None,
+        message=None, handled=0, failed=0, memory_bytes=0, started_at="now", uptime_seconds=9.0, **given,
+    )  # fmt: skip
+
+
+def forge_all(project: Project) -> None:
+    """Entries without a process, of the first process, of one of no worker, and copies of those that are there."""
+    there = project.registered()
+    forge(project, 1)
+    forge(project, 2, pid=1, start_ticks=0)
+    forge(project, 3, pid=os.getpid(), start_ticks=start_ticks(os.getpid()))
+    forge(project, 4, state="detached")
+    for number, worker in enumerate(there, start=5):
+        forge(project, number, pid=worker.pid, start_ticks=worker.start_ticks, failed_last_minute=0)
+
+
+def test_entries_without_a_process_of_supervisor_shut_no_gate(
+    project: Project, supervisord: Supervisord, asked: Ask
+) -> None:
+    start(project, supervisord, numprocs=2)
+    project.wait_for_workers(2, "idle")
+    forge_all(project)
+    assert module.look(asked()) == {"failures": 0}
+    assert passed(asked(timeout=0.0)) == ({"processes": 2, "left": [], "background": []}, [])
+
+
+def test_entries_without_a_process_of_supervisor_open_no_gate(
+    project: Project, supervisord: Supervisord, asked: Ask
+) -> None:
+    project.write("tasks.py", NO_WORKER)
+    start(project, supervisord, startsecs=30, startretries=0)
+    supervisord.wait_for("entered FATAL state")
+    for number in range(3):
+        forge(project, number, release="new", state="idle", failed_last_minute=0)
+    _, problems = passed(asked(timeout=0.0))
+    assert any(problem.startswith("messenger-consume_00 is FATAL (") for problem in problems), problems
+
+
+def test_a_worker_that_was_started_by_hand_is_not_counted(
+    project: Project, supervisord: Supervisord, asked: Ask
+) -> None:
+    start(project, supervisord)
+    project.worker("high", MESSENGER_RELEASE="old")
+    project.wait_for_workers(2, "idle")
+    assert passed(asked(timeout=0.0)) == ({"processes": 1, "left": [], "background": []}, [])
+
+
+def test_who_has_no_process_is_not_waited_for(project: Project, supervisord: Supervisord, asked: Ask) -> None:
+    pids = start_on_revision_old(project, supervisord)
+    forge_all(project)
+    answer, problems = module.turn(asked(leave="older", timeout=30.0))
+    assert problems == []
+    assert {worker["pid"] for worker in answer["asked_to_leave"]} == pids
+    assert {worker["outcome"] for worker in answer["asked_to_leave"]} == {"left"}
+    assert answer["background"] == []
 
 
 def test_before_the_first_release_there_is_nothing(tmp_path: Path, asked: Ask) -> None:
