@@ -18,9 +18,9 @@ class RedisLockStore:
     def __init__(self, options: RedisOptions, prefix: str) -> None:
         self._link = link_to(options)
         self._prefix = prefix
-        self._take = Script("take", __package__)
-        self._renew = Script("renew", __package__)
-        self._release = Script("release", __package__)
+        self._take = Script("take_lock", prelude="lock")
+        self._renew = Script("renew_lock", prelude="lock")
+        self._release = Script("release_lock", prelude="lock")
 
     def take(self, key: str, owner: str, seconds: float) -> str:
         """See LockStore."""

@@ -106,6 +106,7 @@ def deduplicate_commands(name: str) -> list[Needed]:
     needed = [
         _on(key, "SET", "", "NX", "XX"),
         _on(key, "GET"),
+        _on(key, "STRLEN"),
         _on(key, "PTTL"),
         _on(key, "PEXPIRE", _BAD),
         _on(key, "DEL"),

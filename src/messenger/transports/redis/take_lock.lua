@@ -1,9 +1,10 @@
--- Take a lock, or say who has it.
+-- Take a lock, or say who has it. lock.lua comes before this.
 -- KEYS[1] text: the owner, until it expires   ARGV[1] the owner to be   ARGV[2] ms, at least, until it expires
 -- Returns the owner it has now.
-local owner = redis.call('GET', KEYS[1])
+local owner = owner_of(KEYS[1])
+if type(owner) == 'table' then return owner end
 if owner and owner ~= ARGV[1] then return owner end
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
+if not owner or redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 end
 return ARGV[1]
