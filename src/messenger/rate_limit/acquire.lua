@@ -1,22 +1,23 @@
 -- Take a token, or say how long to wait for one (a token bucket, kept as the time at which it is full again: GCRA).
+-- state.lua comes before this.
 -- KEYS[1] hash: full_at, and last_turn = the latest turn that was given to a refused one; µs of the server's clock
 -- ARGV[1] µs in which one token comes   ARGV[2] how many may be taken at once after a time without any
 -- ARGV[3] 1: those who are refused are told different times, one token apart   ARGV[4] the latest of these, µs from now
 -- Returns {µs to wait, 0: a token is taken; the time now}.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local state = redis.call('HMGET', KEYS[1], 'full_at', 'last_turn')
+local before, last_turn = time_in(KEYS[1], 'full_at'), time_in(KEYS[1], 'last_turn')
 local spacing = tonumber(ARGV[1])
 local burst = spacing * ARGV[2]
 -- Never later than now + burst, unless the clock was set back or the burst is smaller than it was.
-local full_at = math.max(math.min(tonumber(state[1] or 0), now + burst), now) + spacing
+local full_at = math.max(math.min(before, now + burst), now) + spacing
 local wait = full_at - burst - now
 local expires_at = full_at
 if wait <= 0 then
   redis.call('HSET', KEYS[1], 'full_at', string.format('%.0f', full_at))
-  expires_at = math.max(full_at, tonumber(state[2] or 0))
+  expires_at = math.max(full_at, math.min(last_turn, now + burst + ARGV[4]))
 elseif ARGV[3] == '1' then
-  local turn = math.min(math.max(tonumber(state[2] or 0) + spacing, full_at), now + burst + ARGV[4])
+  local turn = math.min(math.max(last_turn + spacing, full_at), now + burst + ARGV[4])
   redis.call('HSET', KEYS[1], 'last_turn', string.format('%.0f', turn))
   wait = math.max(wait, turn - burst - now)
   expires_at = math.max(full_at, turn)

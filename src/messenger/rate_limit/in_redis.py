@@ -26,8 +26,8 @@ class RedisRateLimiter:
         self._spacing = math.ceil(rate.spacing * _MICROSECONDS)
         self._burst = rate.burst
         self._in_turn = int(in_turn)
-        self._acquire = Script("acquire", __package__)
-        self._give_back = Script("give_back", __package__)
+        self._acquire = Script("acquire", __package__, prelude="state")
+        self._give_back = Script("give_back", __package__, prelude="state")
         self._taken_at = 0
 
     def acquire(self, key: str) -> float:

@@ -33,7 +33,6 @@ class Registration:
         self._stop = stop
         self.front = 0
         self.detached = False
-        self._is_refused = False
         self._baseline: int | None = None
         self._is_connected = False
         self._failed = deque([0], maxlen=60)  # its count at each beat of the last minute
@@ -87,14 +86,7 @@ class Registration:
     def _report(self, failed_last_minute: int) -> None:
         info = worker_info(self._status, failed_last_minute)
         info = msgspec.structs.replace(info, front=self.front, state=DETACHED if self.detached else info.state)
-        try:
-            self._control.report(info)
-        except RedisReplyError as error:  # the registry shows it no more, and stop and pause are heeded all the same
-            if not self._is_refused:
-                log.warning("not_registered: %s", error)
-            self._is_refused = True
-        else:
-            self._is_refused = False
+        self._control.report(info)
 
     def _orders(self) -> Orders:
         orders = self._control.orders(self._status.host, self._status.pool, self._status.release)

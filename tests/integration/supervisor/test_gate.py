@@ -149,7 +149,8 @@ def forge(project: Project, number: int = 0, **values: Any) -> str:
 
 
 def worker_info(worker_id: str, host: str, **values: Any) -> WorkerInfo:
-    given: dict[str, Any] = {"pid": 2**22, "release": "old", "state": "busy", "failed_last_minute": 1000, "start_ticks": 1} | values
+    given: dict[str, Any] = {"pid": 2**22, "release": "old", "state": "busy", "failed_last_minute": 1000}
+    given |= {"start_ticks": 1} | values
     return WorkerInfo(
         id=worker_id, host=host, pool="", process="messenger-consume_09", transports=[], waiting_for=None,
         message=None, handled=0, failed=0, memory_bytes=0, started_at="now", uptime_seconds=9.0, **given,

@@ -91,10 +91,12 @@ def limiter_commands(name: str, limiters: Iterable[str]) -> list[Needed]:
     for limiter in limiters:
         key = f"{name}:rate:{limiter}*"  # one without a key has nothing after its name
         needed += [
-            _on(key, "HMGET", ""),
+            _on(key, "HSTRLEN", ""),
             _on(key, "HGET", ""),
             _on(key, "HSET", "", "", _BAD),
             _on(key, "PEXPIRE", _BAD),
+            _on(key, "TYPE"),
+            _on(key, "DEL"),
         ]
         needed += _scripts(key)
     return needed
@@ -154,6 +156,7 @@ def _delayed(queue: str) -> Iterator[Needed]:
 def _consumer_lock(lock: str) -> Iterator[Needed]:
     yield _on(lock, "SET", "", "NX", "XX")
     yield _on(lock, "GET")
+    yield _on(lock, "STRLEN")
     yield _on(lock, "PTTL")
     yield _on(lock, "PEXPIRE", _BAD)
     yield _on(lock, "DEL")

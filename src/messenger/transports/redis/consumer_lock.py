@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 
 from messenger.errors import TransportUnavailable
+from messenger.printable import printable
 from messenger.transports.redis.link import RedisLink, RedisReplyError
 from messenger.transports.redis.options import RedisOptions
+from messenger.transports.redis.scripts import Script
 
 
 class ConsumerLock:
@@ -18,6 +20,8 @@ class ConsumerLock:
         self._key = f"{options.stream}__consumer:{options.group}:{options.consumer}"
         self._milliseconds = options.redeliver_timeout * 1000
         self._renew_at = float("-inf")
+        self._take = Script("take_lock", prelude="lock")
+        self._release = Script("release_lock", prelude="lock")
 
     def hold(self, link: RedisLink) -> None:
         """Take the lock or renew it. Raises TransportUnavailable while another process has it.
@@ -26,25 +30,20 @@ class ConsumerLock:
         """
         if self._options.consumer is None or time.monotonic() < self._renew_at:
             return
-        refused: RedisReplyError | None = None
         try:
-            taken = link.call("SET", self._key, self._owner, "NX", "PX", self._milliseconds)
+            holder: bytes = self._take.run(link, (self._key,), (self._owner, self._milliseconds))
         except RedisReplyError as error:
-            if error.code != "OOM":
+            if "OOM" not in str(error):
                 raise
-            taken, refused = None, error
-        if taken is None:
-            holder = (link.call("GET", self._key) or b"").decode()
-            if refused is not None and not holder:
-                return
-            if holder != self._owner:
-                self._shorten(link)
-                raise TransportUnavailable(
-                    f"{self._options.address}: the consumer name {self._options.consumer!r} of stream "
-                    f"{self._options.stream!r} is in use by worker {holder or '?'}; leave the third part of the DSN's "
-                    "path away so that each process gets a name of its own"
-                )
-            link.call("PEXPIRE", self._key, self._milliseconds)
+            return
+        if holder != self._owner.encode():
+            self._shorten(link)
+            name = printable(holder.decode("utf-8", "backslashreplace"), 100)
+            raise TransportUnavailable(
+                f"{self._options.address}: the consumer name {self._options.consumer!r} of stream "
+                f"{self._options.stream!r} is in use by worker {name}; leave the third part of the DSN's "
+                "path away so that each process gets a name of its own"
+            )
         self._renew_at = time.monotonic() + self._milliseconds / 4000
 
     def _shorten(self, link: RedisLink) -> None:
@@ -54,6 +53,6 @@ class ConsumerLock:
 
     def release(self, link: RedisLink) -> None:
         """Give the name back."""
-        if self._options.consumer is not None and link.call("GET", self._key) == self._owner.encode():
-            link.call("DEL", self._key)
+        if self._options.consumer is not None:
+            self._release.run(link, (self._key,), (self._owner,))
         self._renew_at = float("-inf")

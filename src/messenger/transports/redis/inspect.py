@@ -17,6 +17,7 @@ from messenger.transports.redis.link import RedisLink
 from messenger.transports.redis.options import RedisOptions
 
 _PAGE = 500
+_LONGEST_SECONDS = 1e11
 _ENTRY_ID = re.compile(r"\d+-\d+")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]+")  # the same in JSON, whoever wrote it
 _UNREADABLE = "unreadable"
@@ -48,7 +49,7 @@ class RedisInspector:
         length, delayed, first, time = self._link.pipeline(
             [("XLEN", self._stream), ("ZCARD", self._queue), first_due, ("TIME",)]
         )
-        next_due = float(first[1]) / 1000 - _seconds(time) if first else None
+        next_due = _bounded(float(first[1]) / 1000 - _seconds(time)) if first else None
         groups = read_groups(self._link, self._stream)
         group = self._own(groups)
         if group is None:
@@ -111,7 +112,7 @@ class RedisInspector:
         return None
 
     def _own(self, groups: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-        return next((group for group in groups if group["name"].decode() == self._options.group), None)
+        return next((group for group in groups if group["name"] == self._options.group.encode()), None)
 
     def _is_handled(self, entry_id: str) -> bool:
         group = self._own(read_groups(self._link, self._stream))
@@ -160,6 +161,11 @@ def _numbers(entry_id: str) -> tuple[int, int]:
     return int(milliseconds), int(sequence)
 
 
+def _bounded(seconds: float) -> float:
+    """A number that JSON can carry: a score may be infinite."""
+    return max(-_LONGEST_SECONDS, min(seconds, _LONGEST_SECONDS))
+
+
 def _seconds(time: list[bytes]) -> float:
     """The reply to TIME as seconds since 1970."""
     return int(time[0]) + int(time[1]) / 1e6
@@ -179,4 +185,5 @@ def _uniqid(member: bytes) -> str:
         document = msgspec.json.decode(member)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return _UNREADABLE
-    return str(document.get("uniqid", _UNREADABLE)) if isinstance(document, dict) else _UNREADABLE
+    found = document.get("uniqid") if isinstance(document, dict) else None
+    return found if isinstance(found, str) and found.isprintable() and 0 < len(found) <= 200 else _UNREADABLE

@@ -14,4 +14,4 @@ for _, member in ipairs(due) do
 end
 local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
 if #first == 0 then return -1 end
-return math.max(0, math.ceil(tonumber(first[2]) - now))
+return math.max(0, math.min(math.ceil(tonumber(first[2]) - now), 2 ^ 53))

@@ -4,7 +4,9 @@
 local owner = owner_of(KEYS[1])
 if type(owner) == 'table' then return owner end
 if owner and owner ~= ARGV[1] then return owner end
-if not owner or redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
+if not owner then
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+elseif redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2]) -- also a server without memory does that
 end
 return ARGV[1]
