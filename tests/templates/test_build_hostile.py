@@ -15,9 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.templates.app_host import ROOT, USERS, AppHost, app_directory, copy_pip, module
-from tests.templates.render import ROLES
+from tests.templates.app_host import APP, ROOT, USERS, AppHost, app_directory, copy_pip, module
+from tests.templates.render import ROLES, evaluate
 from tests.templates.test_build import FIRST, with_pip
 
 needs_root = pytest.mark.skipif(not ROOT, reason="root alone has processes of other users")
@@ -255,3 +256,11 @@ def test_a_command_is_bounded_whatever_it_does(code: str, stopped: str) -> None:
     assert stopped in ran.stopped
     assert bool(stopped) is bool(ran.stopped)
     assert len(ran.stdout) < 300_000
+
+
+def test_hooks_are_given_a_way_to_run_the_application_as_its_user() -> None:
+    (task,) = yaml.safe_load((APP / "tasks/hooks.yml").read_text())
+    words = evaluate(
+        task["vars"]["messenger_deploy_as_user"], "messenger_app", messenger_app_root="/srv/x", messenger_app_user="x"
+    )
+    assert words == ["/srv/x/bin/as-user", "--within", "600", "x", "HOME=/srv/x/shared/var", "--"]
