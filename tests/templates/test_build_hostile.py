@@ -126,6 +126,13 @@ def link(path: Path) -> None:
     path.symlink_to("/etc/shadow")
 
 
+def link_to_its_own(path: Path) -> None:
+    other = path.parents[2] / "other"
+    other.write_text("the builder's")
+    os.chown(other, USERS["shop-build"].uid, -1)
+    path.symlink_to(other)
+
+
 def directory_link(path: Path) -> None:
     path.symlink_to("/etc")
 
@@ -150,7 +157,7 @@ def occupied(path: Path) -> None:
 
 
 @needs_root
-@pytest.mark.parametrize("plant", [link, directory_link, pipe, listening, file_of_root, occupied])
+@pytest.mark.parametrize("plant", [link, link_to_its_own, directory_link, pipe, listening, file_of_root, occupied])
 def test_root_copies_nothing_but_plain_files_of_the_builder(tmp_path: Path, plant) -> None:  # type: ignore[no-untyped-def]
     source, target = tmp_path / "source", tmp_path / "target"
     (source / "lib").mkdir(parents=True)

@@ -178,6 +178,21 @@ def test_of_many_processes_the_first_are_named(release: Path) -> None:
     assert found["pids"] == sorted(each.pid for each in sleepers)[:20]
 
 
+@needs_root
+def test_a_process_of_another_application_holds_no_release_by_its_name(release: Path) -> None:
+    """It calls itself as an interpreter of the release is called."""
+    code = "import os, sys; os.execv('/bin/sleep', [sys.argv[1], '600'])"
+    command = ["/usr/bin/python3", "-c", code, str(release / "venv/bin/python")]
+    os.chown(release, 0, USERS["shop"].gid)
+    for group, held in ((USERS["shop-build"].gid, 0), (USERS["shop"].gid, 1)):
+        with subprocess.Popen(command, user=USERS["shop-build"].uid, group=group, extra_groups=[]) as process:
+            while Path(f"/proc/{process.pid}/comm").read_text() != "sleep\n":
+                pass
+            (found,) = releases.releases(release.parents[1])
+            process.kill()
+        assert found["processes"] == held
+
+
 # The way to what root uses
 
 

@@ -40,16 +40,29 @@ def test_socket_is_for_root_only(host: Host) -> None:
     [
         ("shared/config/messenger.env", "root", 0o640),
         ("shared/config/messenger-worker.conf", "root", 0o644),
-        ("shared/config/redis-ca.pem", "root", 0o644),
+        ("shared/config/redis-ca.pem", "root", 0o640),
         ("shared/log", "root", 0o750),
         ("shared/log/audit.jsonl", "root", 0o640),
         ("shared/var", "sms", 0o750),
-        ("bin/messenger", "root", 0o755),
+        ("bin/messenger", "root", 0o750),
+        ("releases", "root", 0o750),
+        ("environments", "root", 0o750),
+        (".", "root", 0o751),
     ],
 )
 def test_files(host: Host, app: App, path: str, user: str, mode: int) -> None:
     file = host.file(f"{app.root}/{path}")
     assert (file.user, oct(file.mode)) == (user, oct(mode))
+
+
+def test_only_its_data_is_the_applications(host: Host, app: App) -> None:
+    find = f"find {app.root} ! -type l"
+    owned = host.check_output(f"{find} -user sms -o ! -type l -user sms-build").splitlines()
+    assert owned
+    assert [path for path in owned if not path.startswith(f"{app.root}/shared/var")] == []
+    writable = host.run("runuser -u sms -- find / -xdev -writable ! -type l ! -path '/proc/*'").stdout.splitlines()
+    assert f"{app.root}/shared/var" in writable
+    assert [path for path in writable if path.startswith(app.root) and path not in owned] == []
 
 
 def test_conf_is_linked_from_supervisor_and_not_into_a_release(host: Host, app: App) -> None:
