@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -158,3 +159,16 @@ def test_systemd_waits_for_the_slowest_of_all_applications_on_the_host() -> None
         __supervisor_others=others,
     )
     assert "TimeoutStopSec=330" in text.splitlines()
+
+
+def test_every_call_of_supervisorctl_names_its_configuration() -> None:
+    files = [file for part in ("roles", "playbooks") for file in (ROLES.parent / part).rglob("*") if file.is_file()]
+    calls = [
+        (str(file), line.strip())
+        for file in files
+        if file.suffix in (".yml", ".j2")
+        for line in file.read_text().splitlines()
+        if re.search(r"supervisorctl['\"]?[, ]+['\"]?[a-z-]", line) and not line.lstrip().startswith("#")
+    ]
+    assert len(calls) >= 2
+    assert [call for call in calls if "-c" not in re.split(r"[\s,\[\]]+", call[1])] == []
