@@ -71,3 +71,20 @@ def test_a_secret_is_not_shown_and_not_readable(name: str) -> None:
         assert task.get("diff") is False
         assert task[module]["mode"] in ("0600", "0640")
         assert task[module]["owner"] == "root"
+
+
+@pytest.mark.parametrize("role", ["redis", "supervisor"])
+def test_only_root_may_change_what_the_roles_write(role: str) -> None:
+    """But for the data of Redis, which is Redis's."""
+    written = []
+    for file in sorted((ROLES / role / "tasks").glob("*.yml")):
+        for task in tasks_of(yaml.safe_load(file.read_text())):
+            for module in {*WRITES, "ansible.builtin.file"} & task.keys():
+                given = task[module]
+                if given.get("state") not in ("absent", "link") and task.get("delegate_to") != "localhost":
+                    written.append((f"{file.stem}: {task['name']}", given.get("owner"), str(given.get("mode"))))
+    data = [name for name, owner, _ in written if owner == "redis"]
+    assert data == (["restore: Copy the dump to the host"] if role == "redis" else [])
+    assert [name for name, owner, _ in written if owner not in ("root", "redis")] == []
+    assert [name for name, _, mode in written if mode != "go-w" and int(mode, 8) & 0o022] == []
+    assert len(written) > 5

@@ -59,11 +59,12 @@ def place(directory: Path, dump: Path) -> None:
     ready, there = directory / f"{AOF}.next", directory / AOF
     for old in (ready, there):
         shutil.rmtree(old, ignore_errors=True)
-    ready.mkdir(mode=0o750)
+    ready.mkdir(mode=0o700)
     shutil.copyfile(dump, ready / BASE)
     (ready / "appendonly.aof.manifest").write_text(MANIFEST)
     for path in (ready, *ready.iterdir()):
         shutil.chown(path, "redis", "redis")
+        path.chmod(0o750 if path == ready else 0o640)
     (directory / DUMP).unlink(missing_ok=True)
     ready.rename(there)
 

@@ -90,6 +90,15 @@ def wanted(text: str, settings: str, name: str, master: str, quorum: int) -> str
     return "\n".join([settings.strip(), *(" ".join(line) for line in [monitor, *kept])]) + "\n"
 
 
+def write(path: Path, text: str) -> None:
+    """Write it in one step. It holds passwords."""
+    scratch = path.with_name(f".{path.name}.kit")
+    scratch.write_text(text)
+    shutil.chown(scratch, "redis", "redis")
+    scratch.chmod(0o640)
+    scratch.replace(path)
+
+
 def main() -> None:
     """Compare, and write in one step."""
     text = {"type": "str", "required": True}
@@ -109,11 +118,7 @@ def main() -> None:
         there = path.read_text() if path.exists() else ""
         new = wanted(there, asked["settings"], asked["name"], asked["master"], asked["quorum"])
         if new != there and not module.check_mode:
-            scratch = path.with_name(f".{path.name}.kit")
-            scratch.write_text(new)
-            shutil.chown(scratch, "redis", "redis")
-            scratch.chmod(0o640)
-            scratch.replace(path)
+            write(path, new)
     except (OSError, ValueError, LookupError) as error:
         module.fail_json(msg=f"cannot write {path}: {error}")
     module.exit_json(changed=new != there, differs=new != there)
