@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -12,7 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.templates.applications import make_application, make_index, make_wheel, pinned
+from tests.templates.modules import load
+from tests.templates.render import ROLES
 from tests.templates.sources import build_release, content_of, fetch, host, ship
+
+commands = load(ROLES / "messenger_app/files/commands.py")
 
 BACKEND = """\
 import json, os, sys, zipfile
@@ -118,6 +123,28 @@ def test_build_requirements_come_from_a_lock_file_with_hashes(tmp_path: Path) ->
         lock.write_text(text)
         assert said in build_release(tmp_path, origin, build_lock=str(lock), index_url=index)["problem"]
     assert "There is no file" in build_release(tmp_path, origin, build_lock=str(tmp_path / "none"))["problem"]
+
+
+def test_setuptools_ships_what_the_source_has_and_leaves_nothing_there(tmp_path: Path) -> None:
+    source = tmp_path / "app"
+    (source / "src/shop").mkdir(parents=True)
+    (source / "src/shop/__init__.py").touch()
+    (source / "build/lib/shop").mkdir(parents=True)  # of a build by hand
+    (source / "build/lib/shop/gone.py").touch()
+    (source / "pyproject.toml").write_text(
+        PROJECT.replace('"backend"', '"setuptools.build_meta"').replace('backend-path = ["."]', "")
+    )
+    before = sorted(source.rglob("*"))
+    build = ("-m", "pip", "wheel", "--quiet", "--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir")
+    for number in ("one", "two"):
+        home = tmp_path / f"home-{number}"
+        home.mkdir()
+        commands.run_build(sys.executable, *build, str(tmp_path / number), str(source), home=home)
+    assert sorted(source.rglob("*")) == before
+    first, second = (next((tmp_path / number).iterdir()) for number in ("one", "two"))
+    with zipfile.ZipFile(first) as wheel:
+        assert [name for name in wheel.namelist() if name.startswith("shop/")] == ["shop/__init__.py"]
+    assert first.read_bytes() == second.read_bytes()
 
 
 def test_an_sdist_among_the_dependencies_is_built_as_blindly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

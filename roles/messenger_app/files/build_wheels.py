@@ -57,13 +57,13 @@ def build(asked: dict[str, Any], work: Path) -> dict[str, str]:
     """
     with tempfile.TemporaryDirectory(dir=work) as directory:
         fresh = Path(directory)
+        builder = WheelBuilder(asked["build_lock"], Path(asked["cache"]), asked["index_url"])
         kit = WheelBuilder("", Path(asked["cache"]), "").build(Path(asked["kit"]).resolve(), fresh / "kit")
         path = Path(asked["path"])
         if path.suffix == ".whl":
             wheel = fresh / path.name
             wheel.write_bytes(path.read_bytes())
         else:
-            builder = WheelBuilder(asked["build_lock"], Path(asked["cache"]), asked["index_url"])
             wheel = builder.build(path, fresh / "application")
         for name in CONFIG:
             (fresh / name).write_bytes(Path(asked["config_dir"], name).read_bytes())

@@ -73,7 +73,11 @@ def run_build(*command: str, home: Path) -> None:
     Raises:
         Problem: It failed; the text is its last error.
     """
+    # setuptools would leave its work in the source, and ship from there what the source no longer has.
+    distutils = home / "distutils.cfg"
+    distutils.write_text(f"[build]\nbuild_base = {home}/build\n[egg_info]\negg_base = {home}\n")
     environment = {name: os.environ[name] for name in PASSED_TO_BUILDS if name in os.environ} | {
+        "DIST_EXTRA_CONFIG": str(distutils),
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "NO_COLOR": "1",

@@ -34,6 +34,8 @@ class WheelBuilder:
 
     def __init__(self, build_lock: str, cache: Path, index_url: str) -> None:
         self.build_lock = Path(build_lock).expanduser() if build_lock else None
+        if self.build_lock and not self.build_lock.is_file():
+            raise Problem(f"There is no file {self.build_lock} (messenger_app_build_lock)")
         self.cache = cache
         self.index_url = index_url
 
@@ -47,9 +49,7 @@ class WheelBuilder:
                     " requirements.lock"
                 )
             return Path(sys.executable)
-        if not self.build_lock.is_file():
-            raise Problem(f"There is no file {self.build_lock} (messenger_app_build_lock)")
-        packages, options = read_lock(self.build_lock)
+        read_lock(self.build_lock)
         digest = hashlib.sha256(f"{sys.executable} {sys.version}\n".encode() + self.build_lock.read_bytes())
         environment = self.cache / "build-environments" / digest.hexdigest()[:32]
         environment.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
