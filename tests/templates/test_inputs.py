@@ -267,6 +267,25 @@ def test_it_ends_before_anything_is_done(inventory: Any, playbook: str) -> None:
         assert line in said
 
 
+def test_files_that_are_needed_later_are_read_first(inventory: Any, tmp_path: Path) -> None:
+    (tmp_path / "good.yml").write_text("- ansible.builtin.debug: {msg: x}\n")
+    (tmp_path / "torn.yml").write_text("- ansible.builtin.debug: {msg: x\n")
+    (tmp_path / "play.yml").write_text("hosts: all\n")
+    good, bad = f"{tmp_path}/good.yml", [f"{tmp_path}/{name}.yml" for name in ("torn", "play", "gone")]
+    file = inventory(
+        messenger_deploy_before_switch=[good],
+        messenger_deploy_after_switch=bad,
+        messenger_worker_template=f"{tmp_path}/gone.j2",
+    )
+    code, said = play("deploy", file)
+    assert code == 2
+    assert last_play(said).startswith("Check what is asked for]")
+    assert "messenger_deploy_before_switch:" not in said
+    for words in ("torn.yml' cannot be read: ", "play.yml' is no list of tasks", "gone.yml' cannot be read: "):
+        assert words in said
+    assert "messenger_worker_template: " in said
+
+
 @pytest.mark.parametrize(
     ("playbook", "word"), [("rollback", "release"), ("remove", "discard"), ("restore", "stop"), ("failed", "confirm")]
 )
@@ -318,3 +337,19 @@ def test_no_name_that_the_kit_itself_sets_is_taken_for_a_misspelt_one() -> None:
     assert len(names) > 50
     rows = list(inputs.ActionModule._misspelt(dict.fromkeys(names), OPTIONS))
     assert rows == []
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("messenger_worker_stop_timout", "messenger_worker_stop_timeout?"),
+        ("messenger_app_enviroment", None),
+        ("messenger_worker_pool", "messenger_worker_pools?"),
+        ("messenger_app_env_common", None),
+        ("messenger_app_env2", None),
+        ("messenger_shop_colour", None),
+    ],
+)
+def test_a_misspelt_name(name: str, meant: str | None) -> None:
+    rows = list(inputs.ActionModule._misspelt({name: 1}, OPTIONS))
+    assert [row["change"] for row in rows] == ([meant] if meant else [])

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleTemplateError, AnsibleTemplateSyntaxError, AnsibleUndefinedVariable
+from ansible.errors import AnsibleError, AnsibleTemplateError, AnsibleTemplateSyntaxError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
@@ -100,11 +100,13 @@ class Inputs:
     Args:
         rules: Limits beside the argument spec, by the variable's name, `LIST.KEY` for a key of its entries: `least` and
             `most` for numbers; `like`, a pattern of all of the text, and `say`, that pattern for people; `environment`;
-            `instead`, for keys of Supervisor's that are not taken, what to write.
+            `instead`, for keys of Supervisor's that are not taken, what to write; `file`, the kind of file it names.
+        unfit_file: What is wrong with the file of a kind that a value names; empty when it is fit.
     """
 
-    def __init__(self, rules: Map) -> None:
+    def __init__(self, rules: Map, unfit_file: Callable[[str, str], str] = lambda kind, name: "") -> None:
         self._rules = rules
+        self._unfit_file = unfit_file
 
     def value(self, rule: str, where: str, name: str, value: Any, option: Map) -> Iterator[Finding]:
         """What is wrong with a value, in all its depth. `rule` is its name in the rules."""
@@ -124,8 +126,14 @@ class Inputs:
                 yield {"where": where, "found": f"{name}: {problem}" if name else problem, "change": ENVIRONMENT}
         elif kind == "list":
             yield from self._list(rule, where, name, value, option, limits)
-        elif not self._fits(value, limits):
+        else:
+            yield from self._text(where, name, value, limits, wanted)
+
+    def _text(self, where: str, name: str, value: Any, limits: Map, wanted: str) -> Iterator[Finding]:
+        if not self._fits(value, limits):
             yield self._unfit(where, name, value, wanted, tell=True)
+        elif problem := self._unfit_file(limits.get("file", ""), str(value)):
+            yield {"where": where, "found": problem, "change": "correct the path, or the file"}
 
     def _list(
         self, rule: str, where: str, name: str, value: Sequence[Any], option: Map, limits: Map
@@ -138,8 +146,10 @@ class Inputs:
                 )
             elif not is_kind(entry, kind):
                 yield self._unfit(where, f"{name} {position}".strip(), entry, KINDS[kind])
-            elif not self._fits(entry, limits):
-                yield self._unfit(where, f"{name} {position}".strip(), entry, limits["say"], tell=True)
+            else:
+                yield from self._text(
+                    where, f"{name} {position}".strip(), entry, limits, limits.get("say", KINDS[kind])
+                )
 
     def _entry(self, rule: str, where: str, entry: Map, options: Map) -> Iterator[Finding]:
         instead = self._rules.get(rule, {}).get("instead", {})
@@ -195,7 +205,8 @@ class ActionModule(ActionBase):
             for role in roles:
                 specs = self._loader.load_from_file(str(ROLES / role / "meta/argument_specs.yml"))
                 options |= specs["argument_specs"]["main"]["options"]
-            findings += [*self._values(given, options, Inputs(more["rules"])), *self._misspelt(given, options)]
+            inputs = Inputs(more["rules"], self._unfit_file)
+            findings += [*self._values(given, options, inputs), *self._misspelt(given, options)]
         return {"changed": False, "findings": [{"level": "fail", **finding} for finding in findings]}
 
     def _values(self, given: Map, options: Map, inputs: Inputs) -> Iterator[Finding]:
@@ -212,11 +223,24 @@ class ActionModule(ActionBase):
                 continue
             yield from inputs.value(name, name, "", value, option)
 
+    def _unfit_file(self, kind: str, name: str) -> str:
+        """What is wrong with a file on the controller: `tasks`, which must be read, or `templates`."""
+        if not kind:
+            return ""
+        try:
+            file = self._find_needle(kind, name)
+            if kind == "tasks" and not isinstance(self._loader.load_from_file(file), list):
+                return f"{name!r} is no list of tasks"
+        except AnsibleError as error:
+            return f"{name!r} cannot be read: {str(error.message).strip().splitlines()[0]}"
+        return ""
+
     @staticmethod
     def _misspelt(given: Map, options: Map) -> Iterator[Finding]:
         """Variables that are none, and nearly one: nothing would be done with them."""
         for name in sorted(name for name in given if name.startswith("messenger_") and name not in options):
-            if near := get_close_matches(name, options, 1, 0.93):
+            near = get_close_matches(name, options, 1, 0.93)
+            if near and not re.fullmatch(re.escape(near[0]) + "[_0-9].*", name):  # a part of one, such as …_env_common
                 yield {"where": name, "found": "there is no such variable", "change": f"{near[0]}?"}
 
     def _from_inventory(self, given: Map, names: Sequence[str]) -> Iterator[Finding]:
