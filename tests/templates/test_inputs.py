@@ -82,7 +82,7 @@ def test_no_value_is_too_strange_to_be_looked_at(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name, option in EVERY.items() if option["type"] in NUMBERS])
 def test_a_number_is_a_number_within_limits(name: str) -> None:
     for value in ("abc", "", True, "1_000", " 5", "5s", "٣", [5], 10**30, "1" * 30, -1, "-1", float("nan"), "0x10"):
-        assert found(name, value), value
+        assert found(name, value), f"{value!r} is taken: its limits belong into input_rules.yml"
     good = 60 if name == "messenger_app_lock_ttl" else 5
     for value in (good, str(good)):
         assert not found(name, value), value
