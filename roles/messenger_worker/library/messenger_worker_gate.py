@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.messenger_supervisor import connect, processes_of
-from ansible.module_utils.messenger_text import printable
+from ansible.module_utils.messenger_text import last_line, printable
 
 DOCUMENTATION = r"""
 module: messenger_worker_gate
@@ -75,6 +76,8 @@ background:
 """
 
 POLL_SECONDS = 0.2
+SPARE_SECONDS = 60  # that a command may take beyond what it was told to wait
+MOST_BYTES = 16 * 2**20
 TOO_OFTEN = 6  # starts of one process while the gate waits
 ERROR = re.compile(r"\b(ERROR|CRITICAL)\b|^\s*[\w.]*(Error|Exception|Exit|Interrupt)\b")
 
@@ -145,18 +148,27 @@ def supervised(config: str) -> Callable[[], set[int]] | None:
 
 
 def ask(
-    command: Sequence[str], pids: Callable[[], set[int]] | None, hopeless: Callable[[], bool] = lambda: False
+    command: Sequence[str],
+    seconds: float,
+    pids: Callable[[], set[int]] | None = None,
+    hopeless: Callable[[], bool] = lambda: False,
 ) -> tuple[int, dict[str, Any], str]:
-    """Run a messenger command; its exit code, answer and last line of errors. Ends it when it is HOPELESS.
+    """Run a messenger command; its exit code, answer and last line of errors.
+
+    It is ended when it is HOPELESS, and killed after SECONDS or when it says more than MOST_BYTES: it runs as the
+    application's user, whose other processes can do to it what they like.
 
     PIDS: of the processes that it may believe when they are in the registry, asked for again and again; None: of any.
     """
     told: set[int] | None = None
-    with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as errors:
+    until = time.monotonic() + seconds
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as errors:
         option = ["--pids-from-stdin"] if pids is not None else []
         running = subprocess.Popen([*command, *option], stdin=subprocess.PIPE, stdout=said, stderr=errors, text=True)
         while running.poll() is None:
-            if hopeless():
+            if time.monotonic() > until or max(os.fstat(file.fileno()).st_size for file in (said, errors)) > MOST_BYTES:
+                running.kill()  # what it runs ends with it
+            elif hopeless():
                 running.terminate()
             if pids is not None and (now := pids()) != told:
                 told = now
@@ -167,10 +179,12 @@ def ask(
             running.stdin.close()
         for file in (said, errors):
             file.seek(0)
-        text = said.read()
-        lines = errors.read().strip().splitlines()
-    answer = json.loads(text) if text.startswith("{") else {}
-    return running.returncode, answer, lines[-1] if lines else ""
+        text, error = (file.read(MOST_BYTES).decode(errors="replace") for file in (said, errors))
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        answer = None
+    return running.returncode, answer if isinstance(answer, dict) else {}, last_line(error)
 
 
 def tell(running: subprocess.Popen[str], line: str) -> None:
@@ -212,7 +226,7 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
     command = [asked["cli"], "workers", "--host", asked["host"], "--format", "json"]
     if not Path(asked["cli"]).exists():
         return {"failures": 0}
-    answer = ask(command, supervised(asked["config"]))[1]
+    answer = ask(command, SPARE_SECONDS, supervised(asked["config"]))[1]
     return {"failures": sum(failures(answer).values())}
 
 
@@ -228,7 +242,7 @@ def leave(asked: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
 
     command = [asked["cli"], "stop-workers", "--host", asked["host"], "--wait", str(asked["timeout"])]
     command += ["--format", "json"] + (["--keep-release", asked["release"]] if asked["leave"] == "older" else [])
-    code, answer, error = ask(command, supervised(config), wake)
+    code, answer, error = ask(command, asked["timeout"] + SPARE_SECONDS, supervised(config), wake)
     workers = answer.get("workers", [])
     problems = [still_there(worker) for worker in workers if worker["outcome"] == "remaining"]
     if code and not problems:
@@ -258,7 +272,8 @@ def wait(asked: dict[str, Any], watch: Watch, judged: bool) -> tuple[dict[str, A
     command += ["--count", str(len(watch.look())), "--timeout", str(asked["timeout"]), "--stable"]
     command += [str(asked["stable"]), "--format", "json"]
     most = ["--max-failures", str(asked["failures_before"] + asked["failures_allowed"])] if judged else []
-    code, answer, error = ask([*command, *most], watch.pids, watch.hopeless)
+    seconds = asked["timeout"] + asked["stable"] + SPARE_SECONDS
+    code, answer, error = ask([*command, *most], seconds, watch.pids, watch.hopeless)
     problems = list(answer.get("problems", []))
     if not answer and code > 0:
         problems.append(f"{asked['cli']} workers: {error or f'exit code {code}'}")
