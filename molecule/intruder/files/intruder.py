@@ -110,8 +110,16 @@ def is_mine(path: str) -> bool:
     return True
 
 
+def write(path: Path, content: str | bytes, mode: int = 0o666) -> int:
+    """Write a file, and do not fall into a trap of its own: a FIFO without a reader. A descriptor of it."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_NOFOLLOW
+    descriptor = os.open(path, flags, mode)
+    os.write(descriptor, content.encode() if isinstance(content, str) else content)
+    return descriptor
+
+
 def text(path: Path) -> None:
-    path.write_text(f"2026-11-24T12:00:00+0000 ERROR {MARK} \x1b[31m\x9b\u202e\r\n" * 50, errors="surrogateescape")
+    os.close(write(path, f"2026-11-24T12:00:00+0000 ERROR {MARK} \x1b[31m\x9b\u202e\r\n" * 50))
 
 
 def link(path: Path) -> None:
@@ -132,10 +140,11 @@ def listen(path: Path) -> None:
 
 
 def giant(path: Path) -> None:
-    with path.open("wb") as file:
-        file.write(random.choice([b"SQLite format 3\0", b"2026-11-24T12:00:00+0000 INFO x\n"]) + MARK.encode())
-        with suppress(OSError):
-            file.truncate(2**40)
+    head = random.choice([b"SQLite format 3\0", b"2026-11-24T12:00:00+0000 INFO x\n"])
+    descriptor = write(path, head + MARK.encode())
+    with suppress(OSError):
+        os.truncate(descriptor, 2**40)
+    os.close(descriptor)
 
 
 def deep(path: Path) -> None:
@@ -154,8 +163,7 @@ def closed(path: Path) -> None:
 
 
 def run_code(path: Path) -> None:
-    path.write_text(random.choice([PYTHON, SHELL]))
-    path.chmod(0o777)
+    os.close(write(path, random.choice([PYTHON, SHELL]), 0o777))
 
 
 KINDS: list[Callable[[Path], None]] = [text, link, link, link, hard_link, fifo, listen, giant, deep, closed, run_code]
@@ -191,8 +199,7 @@ def plant_all(where: list[Path], mode: str) -> None:
         for name, content in CODE.items():
             with suppress(OSError):
                 (place / name).parent.mkdir(parents=True, exist_ok=True)
-                (place / name).write_text(content)
-                (place / name).chmod(0o755)
+                os.close(write(place / name, content, 0o777))
         for number, target in enumerate(TARGETS):
             for name in (f"link-{number}", f"link-{number}.sqlite", f"link-{number}_00.log"):
                 with suppress(OSError):
