@@ -11,12 +11,14 @@ from urllib.parse import quote
 import pytest
 import redis
 
+from messenger.deduplication.in_redis import RedisLockStore
 from messenger.transports.redis.commands import (
     control_commands,
     deduplicate_commands,
     limiter_commands,
     transport_commands,
 )
+from messenger.transports.redis.dsn import parse_redis_dsn
 from messenger.transports.redis.options import RedisOptions
 from tests.integration.cli.failing import REDIS, SQLITE, edit, fail, ids
 from tests.integration.worker.forker import Forker
@@ -27,7 +29,12 @@ from tests.templates.render import evaluate
 ODD = "p%20's \"w$rd# & 1/2 @:?"
 MONITORING = "only-counts-nothing-else"
 OPTIONS = RedisOptions(stream="async", consumer="fixed", dbindex=1, wait_replicas=1)
-KINDS = {"app": ("application", ODD), "ann": ("operator", ODD + "ann"), "eye": ("monitoring", MONITORING)}
+KINDS = {
+    "app": ("application", ODD),
+    "ann": ("operator", ODD + "ann"),
+    "eye": ("monitoring", MONITORING),
+    "web": ("producer", ODD + "web"),
+}
 USERS = [
     {
         "name": name,
@@ -88,6 +95,20 @@ def project(tmp_path: Path, server: KitRedis, _forker: Forker) -> Iterator[Proje
 
 def dsn(server: KitRedis, name: str) -> str:
     return f"redis://{name}:{quote(KINDS[name][1], safe='')}@127.0.0.1:{server.port}"
+
+
+NOT_FOR_A_PRODUCER = [
+    "XRANGE async - +", "XREVRANGE async + -", "XREAD STREAMS async 0", "XREADGROUP GROUP symfony me STREAMS async >",
+    "XDEL async 0-1", "XTRIM async MAXLEN 0", "XACK async symfony 0-1", "XGROUP CREATE async mine 0 MKSTREAM",
+    "XGROUP DESTROY async symfony", "XGROUP SETID async symfony 0", "XSETID async 0-1", "XINFO STREAM async",
+    "XLEN async", "XADD async__queue * a b", "XADD test:workers * a b", "XADD other * a b", "ZADD async 1 a",
+    "ZREM async__queue a", "ZRANGE async__queue 0 -1", "ZADD test:workers 1 a", "ZREMRANGEBYRANK async__queue 0 -1",
+    "SET async x", "SET async__queue x", "SET test:worker:x y", "SET test:reply:x y", "GET async", "DEL async",
+    "DEL async__queue", "DEL test:stop", "UNLINK async", "RENAME async other", "HSET test:paused all x",
+    "HINCRBY test:stop all 1", "HGETALL test:paused", "GET test:worker:x", "HSET test:rate:sms full_at 1",
+    "SET async__consumer:symfony:me x", "CLIENT LIST", "INFO", "MULTI", "PUBLISH a b", "SUBSCRIBE a",
+    "EVAL return 1 1 async", "EVAL return 1 1 test:workers",
+]  # fmt: skip
 
 
 def apply(server: KitRedis) -> tuple[list[str], list[str]]:
@@ -171,6 +192,7 @@ def test_an_operator_may_do_what_operators_do_and_take_no_message(server: KitRed
         ),
         *((name, command) for name in KINDS for command in ("GET another", "SHUTDOWN", "MONITOR")),
         ("app", "XADD another * a b"),
+        *(("web", command) for command in NOT_FOR_A_PRODUCER),
         ("app", "SET test:other 1"),
         ("app", "XGROUP DESTROY async symfony"),
         ("ann", "XREADGROUP GROUP symfony me STREAMS async >"),
@@ -188,6 +210,44 @@ def test_what_they_may_not_do(log_in: Callable[..., redis.Redis], name: str, com
     client: Any = log_in(name)
     with pytest.raises(redis.exceptions.NoPermissionError):
         client.execute_command(*command.split())
+
+
+def test_a_producer_dispatches_and_nothing_else(server: KitRedis, project: Project) -> None:
+    """Before any worker was there, too: the group that one creates then has every message."""
+    web: Any = {"MESSENGER_TRANSPORT_DSN": dsn(server, "web")}
+    assert "sent to async" in project.run("dispatch", "Task", '{"name": "a"}', **web).stdout
+    project.run("dispatch", "Task", '{"name": "b"}', "--delay", "20", **web)
+    store = RedisLockStore(parse_redis_dsn("control", dsn(server, "web")), "test:deduplicate")
+    assert [store.take("k", owner, 60) for owner in ("a", "b")] == ["a", "a"]
+    store.release("k", "a")
+    store.close()
+    assert refused(server) == {"xgroup|create"}
+    for command in ("workers", "stop-workers", "pause", "resume", "stats"):
+        assert "no permissions" in project.run(command, code=1, **web).stderr
+    project.work(2)
+    assert sorted(project.events("done")) == ["done a", "done b"]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "return redis.call('DEL', 'async')",
+        "return redis.call('XRANGE', 'async', '-', '+')",
+        "return redis.call('SET', 'test:workers', 'x')",
+        "return redis.call('SET', 'async__queue', 'x')",
+        "return redis.call('INFO')",
+    ],
+)
+def test_a_script_of_a_producer_may_do_no_more(
+    server: KitRedis, log_in: Callable[..., redis.Redis], script: str
+) -> None:
+    with server.client() as administrator:
+        administrator.xadd("async", {"a": "b"})
+    client: Any = log_in("web")
+    with pytest.raises(redis.ResponseError, match="can't run this command|can't access at least one of the keys"):
+        client.eval(script, 1, "async__queue")
+    with server.client() as administrator:
+        assert administrator.xlen("async") == 1
 
 
 def test_monitoring_sees_counts(server: KitRedis, log_in: Callable[..., redis.Redis]) -> None:

@@ -34,11 +34,14 @@ class Sending:
         self._groups.check_target(envelope)
 
     def create_group(self) -> None:
-        """Create stream and group where they are missing. Raises TransportError."""
+        """Create stream and group where they are missing. Raises TransportError.
+
+        A user who may only send leaves the group to the workers: it begins with the first entry of the stream.
+        """
         try:
             self._link.call("XGROUP", "CREATE", self._options.stream, self._options.group, "0", "MKSTREAM")
         except RedisReplyError as error:
-            if error.code != "BUSYGROUP":
+            if error.code not in ("BUSYGROUP", "NOPERM"):
                 raise
 
     def send(self, envelope: AnyEnvelope, delay: int, payload: bytes, uniqid: str) -> str:
