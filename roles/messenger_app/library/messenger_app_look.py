@@ -159,13 +159,12 @@ def exposed(paths: Iterable[str]) -> list[str]:
 
 
 def changeable(path: Path) -> bool:
-    """Whether others than root may change PATH. In a sticky directory nobody replaces what root has put there."""
+    """Whether others than root may change PATH. A sticky directory is no better: there they make what is missing."""
     try:
         found = path.stat()
     except OSError:
         return False
-    sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
-    return found.st_uid not in (0, os.geteuid()) or bool(found.st_mode & 0o022 and not sticky)
+    return found.st_uid not in (0, os.geteuid()) or bool(found.st_mode & 0o022)
 
 
 def hidden(paths: Iterable[str], user: str) -> list[str]:
