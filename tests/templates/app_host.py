@@ -57,9 +57,11 @@ class AppHost:
                 tar.add(file, inside)
         return str(self.parts / name)
 
-    def build(self, release: str, environment: str, content: str = "", needs: str = "", **other: Any) -> bool:
+    def build(
+        self, release: str, environment: str, content: str = "", needs: str = "", lock: str = "", **other: Any
+    ) -> bool:
         """Build RELEASE, whose application needs a package; whether its environment was built."""
-        config = make_config(self.parts / "config")
+        config = make_config(self.parts / "config", lock)
         wheel = make_wheel(self.parts / release, "shop", content or f"import dep\nWHICH = '{release}'\n", needs=needs)
         lazy = make_wheel(self.parts / release, "late", f"WHICH = '{release}'\n")
         files = [(f"wheels/{file.name}", file) for file in (wheel, lazy)]

@@ -115,11 +115,12 @@ def test_while_it_is_built_nobody_else_can_enter(host: AppHost, monkeypatch: pyt
     def look(source: Path, target: Path, owner: int) -> None:
         copy(source, target, owner)
         top = host.root / "/".join(target.relative_to(host.root).parts[:2])
-        seen[top.parent.name] = f"{stat.S_IMODE(top.stat().st_mode):o} {stat.S_IMODE(source.parent.stat().st_mode):o}"
+        modes = [stat.S_IMODE(path.stat().st_mode) for path in (top, source.parent, source.parents[1])]
+        seen[top.parent.name] = " ".join(f"{mode:o}" for mode in modes)
 
     monkeypatch.setattr(module, "copy_tree", look)
     host.build(FIRST, "env1")
-    assert seen == {"environments": "700 700", "releases": "700 700"}
+    assert seen == dict.fromkeys(("environments", "releases"), "700 700 710")
 
 
 def link(path: Path) -> None:
@@ -216,6 +217,12 @@ def test_names_replaced_while_root_copies_lead_nowhere(tmp_path: Path) -> None:
 def test_a_lock_file_of_which_something_would_be_built_is_refused(line: str) -> None:
     with pytest.raises(module.Broken, match=re.escape(line[:20].split(" --hash")[0])):
         module.require_wheels(f"# locked\nredis==5.0.1 \\\n    --hash=sha256:00\n{line}\n")
+
+
+def test_nothing_is_fetched_of_a_lock_file_that_is_refused(host: AppHost) -> None:
+    with pytest.raises(module.Broken, match="is no wheel of a version"):
+        host.build(FIRST, "env1", lock="--no-binary :all:\n")
+    assert host.found() == {}
 
 
 def test_a_lock_file_of_wheels_is_taken() -> None:
