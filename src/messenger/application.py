@@ -106,7 +106,7 @@ class Application:
             self.handlers,
             self._arguments,
             self._senders,
-            self._context(),
+            self.transport_context(),
             self.locks,
             self.config.handler_timeout,
         )
@@ -224,7 +224,7 @@ class Application:
                     f"no transport is called {name!r}; known: {', '.join(self.transport_names) or 'none'}"
                 )
             try:
-                found = self._transports.setdefault(name, self._create(name, config, self._context()))
+                found = self._transports.setdefault(name, self._create(name, config, self.transport_context()))
             except ConfigError as error:
                 raise ConfigError(f"{self.loaded.path}: {error}") from None
         return found
@@ -319,7 +319,8 @@ class Application:
 
     # --- wiring ----------------------------------------------------------------------------------------------------
 
-    def _context(self) -> TransportContext:
+    def transport_context(self) -> TransportContext:
+        """What transports are made with."""
         state = self.loaded.environment.get("MESSENGER_STATE_DIR")
         return TransportContext(
             serializer=self.serializer,

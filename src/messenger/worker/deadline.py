@@ -10,6 +10,7 @@ from time import monotonic
 
 import psutil
 
+from messenger.worker import lease_keeper_process
 from messenger.worker.release import release
 from messenger.worker.status import WorkerStatus
 from messenger.worker.stop import StopRequest
@@ -59,9 +60,16 @@ def left_behind() -> str:
     """The threads and child processes that handlers left running, for a log line; "" when there are none."""
     ours = (threading.main_thread(), threading.current_thread())
     threads = [f"thread {each.name}" for each in threading.enumerate() if each not in ours and not each.daemon]
-    children = [f"process {child.pid}" for child in psutil.Process().children()]
+    children = [f"process {child.pid}" for child in psutil.Process().children() if not _is_lease_keeper(child)]
     found = [*threads, *children]
     return ", ".join(found[:_LISTED]) + (f" and {len(found) - _LISTED} more" if len(found) > _LISTED else "")
+
+
+def _is_lease_keeper(child: psutil.Process) -> bool:
+    try:
+        return lease_keeper_process.__file__ in child.cmdline()
+    except psutil.Error:  # it has ended
+        return True
 
 
 def _still_running() -> str:

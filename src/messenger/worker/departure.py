@@ -24,12 +24,14 @@ class Departure:
     Python waits for threads, then calls what was registered with atexit, the newest first. This is made before the
     application is loaded, so it comes last: it takes the worker out of the registry and ends the process.
 
+    first: what is done first, right after the worker has run.
     steps: taken each second from the worker's last message until the end.
     leave: takes the worker out of the registry.
     deadline: monotonic seconds at which the steps are taken in any case.
     """
 
     def __init__(self) -> None:
+        self.first: Callable[[], None] = lambda: None
         self.steps: list[Step] = []
         self.leave: Callable[[], None] = lambda: None
         self.deadline: Callable[[], float] = lambda: float("inf")
@@ -45,6 +47,7 @@ class Departure:
         finally:
             worker.stop.request("the worker has ended")  # from here the deadline counts when nothing asked for a stop
             self._begin(worker.stop)
+            self.first()
 
     def _begin(self, stop: StopRequest) -> None:
         self._beat = Beat(self.steps, _REPORT_SECONDS, stop)

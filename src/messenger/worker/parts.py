@@ -13,6 +13,10 @@ from messenger.worker.reply import Replies
 from messenger.worker.worker import Worker
 
 
+def _has_leases(worker: Worker, name: str) -> bool:
+    return not worker.application.transport_config(name).dsn.startswith(("in-memory:", "sync:"))
+
+
 def add_parts(worker: Worker, departure: Departure, stop_deadline: float | None, front: Front | None) -> None:
     """Before it runs. Each part hangs on what every worker offers: its events, its beat and its start.
 
@@ -32,6 +36,10 @@ def add_parts(worker: Worker, departure: Departure, stop_deadline: float | None,
         worker.beat.steps.append(registration.report)
         departure.steps.append(registration.report)
         departure.leave = registration.leave
+    if any(_has_leases(worker, name) for name in worker.status.transports):
+        from messenger.worker.lease_keeper import LeaseKeeper
+
+        departure.first = LeaseKeeper(worker).close
     if front is not None:
         worker.beat.steps.append(Detaching(front, worker, registration).look)
     if stop_deadline is not None:

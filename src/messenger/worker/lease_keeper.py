@@ -1,0 +1,101 @@
+"""Leases that hold while C code keeps the interpreter (the GIL) to itself, and the beat cannot renew them."""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import os
+import pickle
+import subprocess
+import sys
+from contextlib import suppress
+
+from messenger.envelope import AnyEnvelope, Envelope
+from messenger.events import WorkerMessageReceived, WorkerStarted
+from messenger.stamps import LocalStamp, Stamp
+from messenger.worker import lease_keeper_process as process
+from messenger.worker.status import Held
+from messenger.worker.worker import Worker
+
+log = logging.getLogger(__name__)
+_MEMORY_BYTES = 1024**2
+
+
+class LeaseKeeper:
+    """A small process beside a worker, which shares some memory with it.
+
+    The worker writes there what it has in hand, and counts its beats. While the count stands still the process renews
+    the leases itself, as long as the worker's process runs.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        """Create it; the process starts with the worker."""
+        context = worker.application.transport_context()
+        configs = {name: worker.application.transport_config(name) for name in worker.status.transports}
+        self._transports = (configs, context.worker_id, context.state_dir, context.connections)
+        self._status = worker.status
+        transports = map(worker.application.transport, worker.status.transports)
+        self._quarter = min(transport.keepalive_interval for transport in transports)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._memory: mmap.mmap | None = None
+        self._beats = 0
+        self._last: Held | None = None
+        worker.events.listen(WorkerStarted, lambda _: self._start())
+        worker.events.listen(WorkerMessageReceived, lambda _: self._on_received())
+        worker.beat.steps.append(self._on_beat)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None and self._process.stdin is not None:
+            with suppress(OSError):
+                self._process.stdin.close()
+            self._process.wait()
+            self._process = None
+
+    def _start(self) -> None:
+        descriptor = os.memfd_create("messenger-leases")
+        try:
+            os.ftruncate(descriptor, _MEMORY_BYTES)
+            self._memory = mmap.mmap(descriptor, _MEMORY_BYTES)
+            numbers = (str(descriptor), str(os.getpid()), str(self._quarter))
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", process.__file__, *numbers],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[descriptor],
+                process_group=0,  # signals to the worker's group are none to it
+            )
+            assert self._process.stdin is not None
+            pickle.dump((sys.path, pickle.dumps(self._transports)), self._process.stdin)
+            self._process.stdin.flush()
+        except OSError as error:
+            log.warning("no_lease_keeper: %s: a handler that holds the interpreter may lose its lease", error)
+        finally:
+            os.close(descriptor)
+
+    def _on_received(self) -> None:
+        """Write down what is in hand, unless that was done with the first of several that were fetched together."""
+        held = self._status.held
+        if self._memory is None or held[-1] is self._last:
+            return
+        self._last = held[-1]
+        messages = [(item.transport.name, Envelope(None, _own_stamps(item.envelope))) for item in held]
+        text = pickle.dumps(messages)
+        process.LENGTH.pack_into(self._memory, process.BEATS.size, 0)
+        if process.MESSAGES_AT + len(text) <= _MEMORY_BYTES:
+            self._memory[process.MESSAGES_AT : process.MESSAGES_AT + len(text)] = text
+            process.LENGTH.pack_into(self._memory, process.BEATS.size, len(text))
+
+    def _on_beat(self) -> None:
+        if self._memory is not None:
+            self._beats += 1
+            process.BEATS.pack_into(self._memory, 0, self._beats)
+
+
+def _own_stamps(envelope: AnyEnvelope) -> tuple[Stamp, ...]:
+    """What transports of this package know a message they gave by. Stamps of an application stay here."""
+    return tuple(
+        stamp
+        for stamp in envelope.stamps
+        if isinstance(stamp, LocalStamp) and type(stamp).__module__.startswith("messenger.")
+    )

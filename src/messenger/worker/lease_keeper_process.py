@@ -1,0 +1,65 @@
+"""The program that a LeaseKeeper runs: it renews a worker's leases while the worker's interpreter stands still.
+
+It imports nothing of this package before it has to: until then it takes 4 MB.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+import select
+import struct
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from messenger.worker.leases_of_silent import LeasesOfSilent
+
+BEATS = struct.Struct("<Q")  # at the beginning of the shared memory: beats of the worker
+LENGTH = struct.Struct("<Q")  # behind it: of the pickled messages
+MESSAGES_AT = BEATS.size + LENGTH.size
+LONGEST_SILENCE = 3600.0  # seconds; a worker that stands still for longer is taken for hung
+_SHORT_SECONDS = 2.0
+_RUNNING = "RSD"  # states of a process (proc(5)) that is neither stopped nor dead
+
+
+def main() -> None:
+    """Watch until the worker has ended, which closes stdin.
+
+    Arguments: the descriptor of the shared memory, the worker's pid, and a quarter of its shortest lease in seconds.
+    What comes on stdin is a pickled pair: sys.path, and pickled arguments for `open_transports`.
+    """
+    memory, worker, quarter = mmap.mmap(int(sys.argv[1]), 0), int(sys.argv[2]), float(sys.argv[3])
+    path, transports = pickle.load(sys.stdin.buffer)  # noqa: S301 - the worker itself wrote it
+    leases = _open(path, transports, worker) if quarter < _SHORT_SECONDS else None  # later would be too late
+    beats, since = -1, time.monotonic()
+    while not select.select([0], [], [], quarter / 2)[0] and os.getppid() == worker:
+        (found,), (length,) = BEATS.unpack_from(memory), LENGTH.unpack_from(memory, BEATS.size)
+        now = time.monotonic()
+        if found != beats:
+            beats, since = found, now
+        elif length and quarter <= now - since < LONGEST_SILENCE and _runs(worker):
+            leases = leases or _open(path, transports, worker)
+            leases.renew(beats, memory[MESSAGES_AT : MESSAGES_AT + length])
+
+
+def _open(path: list[str], transports: bytes, worker: int) -> LeasesOfSilent:
+    sys.path[:] = path
+    from messenger.worker.leases_of_silent import LeasesOfSilent
+
+    return LeasesOfSilent(transports, worker)
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process runs. One that somebody stopped is to lose its messages to another worker."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2][:1].decode() in _RUNNING
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    main()
