@@ -36,7 +36,9 @@ def test_the_example_s_workers_use_their_own_user_over_tls() -> None:
     options = parse_redis_dsn("async", dsn)
     assert (options.host, options.port, options.tls) == ("10.0.0.10", 6379, True)
     assert options.ssl["ssl_ca_certs"] == "/srv/sms/shared/config/redis-ca.pem"
-    assert [(user["name"], user["password"]) for user in users] == [(options.user, options.password)]
+    workers, web = users
+    assert (workers["name"], workers["password"]) == (options.user, options.password)
+    assert (web["rights"], web["streams"]) == ("producer", [options.stream])
     assert (options.password or "").startswith("replace-this-example")
 
 

@@ -133,7 +133,7 @@ def test_the_application_may_run_what_the_package_sends_and_info() -> None:
         *deduplicate_commands("test"),
     ]
     given = evaluate("{{ __redis_rights.application }}", "redis").split()
-    assert set(given) - {"+info"} == {f"+{each.name}" for each in needed}
+    assert set(given) - {"+info", "+xinfo|stream"} == {f"+{each.name}" for each in needed}
     assert len(given) == len(set(given))
     suffixes = evaluate("{{ __redis_stream_keys }}", "redis"), evaluate("{{ __redis_application_keys }}", "redis")
     patterns = [f"async{suffix}" for suffix in suffixes[0]] + [f"test{suffix}" for suffix in suffixes[1]]

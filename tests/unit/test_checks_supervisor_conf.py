@@ -116,3 +116,11 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, text: bytes, said: str) ->
         read_programs(path)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["[include]\nfiles = a\0b.conf\n", WORKER.format(name="a") + "directory=\0\n"])
+def test_a_nul_byte_is_one_line(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path, {"worker.conf": text})
+    with pytest.raises(ConfUnreadable) as caught:
+        read_programs(path)
+    assert str(caught.value) == f"{path}: holds a NUL byte"

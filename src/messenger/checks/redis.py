@@ -13,6 +13,7 @@ from messenger.checks.redis_persistence import check_persistence
 from messenger.checks.redis_reach import check_reach
 from messenger.checks.redis_rights import check_rights
 from messenger.checks.redis_server import check_server, server_facts
+from messenger.checks.redis_stream import check_stream
 from messenger.transports.redis.commands import (
     Needed,
     cluster_commands,
@@ -31,7 +32,10 @@ Step = Callable[[RedisLink], Iterable[Finding]]
 def check_redis_transport(name: str, options: RedisOptions) -> Iterator[Finding]:
     """Whether the server can be reached, keeps what it is given, and lets this user do what the transport does."""
     where = f"transport {name}"
-    steps: list[Step] = [lambda link: check_groups(link, where, options)]
+    steps: list[Step] = [
+        lambda link: check_stream(link, where, options),
+        lambda link: check_groups(link, where, options),
+    ]
     yield from _check(where, options, transport_commands(options), steps)
 
 
@@ -70,7 +74,8 @@ def _check(
             try:
                 yield from step(link)
             except RedisReplyError as error:
-                if error.code != "NOPERM":  # which right is missing was said already
+                # Which right is missing, or which key has another type, was said already.
+                if error.code not in ("NOPERM", "WRONGTYPE"):
                     raise
     finally:
         link.close()

@@ -73,7 +73,10 @@ def _read(parser: configparser.RawConfigParser, path: Path) -> list[str]:
     """Read a file into the parser; the sections that are new. `here` is the directory of the file it stands in."""
     before = set(parser.sections())
     try:
-        parser.read_string(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if "\0" in text:
+            raise ConfUnreadable(f"{path}: holds a NUL byte")
+        parser.read_string(text)
     except OSError as error:
         why = f"{path}: cannot be read: {error.strerror}"
         raise ConfUnreadable(why, "run the check as a user who can read it") from None

@@ -225,7 +225,7 @@ class Project:
         found, _, log = self._forker.run(arguments, self.directory, self.environment)
         assert found == 0, log
 
-    def json(self, *arguments: str, code: int = 0, **environment: str) -> Any:
+    def json(self, *arguments: str, code: int | None = 0, **environment: str) -> Any:
         """The JSON that `messenger … --format json` prints."""
         return json.loads(self.run(*arguments, "--format", "json", code=code, **environment).stdout)
 

@@ -9,12 +9,26 @@ from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
 from messenger.stamps import RedeliveryStamp
 from messenger.transports.redis import server_limit
-from messenger.transports.redis.link import RedisLink
+from messenger.transports.redis.link import RedisLink, RedisReplyError
 from messenger.transports.redis.options import RedisOptions
 from messenger.transports.size_limit import check_size, was_accepted
 
 if TYPE_CHECKING:
     from messenger.transports.redis.bounded import BoundedStream
+
+
+def explain(error: TransportError, name: str, stream: str) -> None:
+    """Raise a TransportError in words of its own for what Redis says of a stream that takes no entry any more."""
+    if "exhausted the last possible ID" in str(error):
+        raise TransportError(
+            f"transport {name!r}: nothing was sent: stream {stream!r} has an entry with the largest possible id and "
+            "takes no other; `messenger check` says how to mend it"
+        ) from error
+    if isinstance(error, RedisReplyError) and error.code == "WRONGTYPE":
+        raise TransportError(
+            f"transport {name!r}: nothing was sent: what lies under the name of stream {stream!r} or its delayed "
+            "messages is of another type; `messenger check` says how to mend it"
+        ) from error
 
 
 class Dispatching:
@@ -43,7 +57,8 @@ class Dispatching:
                 message_id = store()  # what was accepted finds room
             else:
                 message_id = self._bounded.add(payload)
-        except TransportError:
+        except TransportError as error:
+            explain(error, self._name, self._options.stream)
             limit = server_limit.server_limit(self._link, len(payload))
             check_size(envelope, len(payload), limit, f"{server_limit.NAME} of {self._options.address}")
             raise

@@ -36,12 +36,13 @@ class Sending:
     def create_group(self) -> None:
         """Create stream and group where they are missing. Raises TransportError.
 
-        A user who may only send leaves the group to the workers: it begins with the first entry of the stream.
+        A user who may only send leaves the group to the workers: it begins with the first entry of the stream. A
+        key of another type is explained when the message cannot be stored.
         """
         try:
             self._link.call("XGROUP", "CREATE", self._options.stream, self._options.group, "0", "MKSTREAM")
         except RedisReplyError as error:
-            if error.code not in ("BUSYGROUP", "NOPERM"):
+            if error.code not in ("BUSYGROUP", "NOPERM", "WRONGTYPE"):
                 raise
 
     def send(self, envelope: AnyEnvelope, delay: int, payload: bytes, uniqid: str) -> str:
