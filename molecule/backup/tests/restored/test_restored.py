@@ -34,6 +34,12 @@ def test_the_failed_message_is_back(host: Host, app: App) -> None:
     assert len(before) == 1
 
 
+def test_only_what_restore_stopped_was_started_again(host: Host) -> None:
+    lines = host.run("supervisorctl -c /etc/supervisor/supervisord.conf status").stdout.splitlines()
+    assert {line.split()[0].rpartition("_")[2]: line.split()[1] for line in lines} == {"00": "RUNNING", "01": "STOPPED"}
+    assert not host.file("/srv/sms/shared/config/.halted").exists
+
+
 def test_redis_writes_to_its_append_only_file(host: Host) -> None:
     answer = host.check_output("redis-cli --raw info persistence").splitlines()
     assert {"aof_enabled:1", "aof_last_write_status:ok", "rdb_last_bgsave_status:ok"} <= set(answer)
