@@ -53,6 +53,26 @@ def make(directory: Path, names: list[str] = NAMES, days: int = 365, renew_days:
     return reasons
 
 
+def test_its_settings_are_asked_back_over_tls(server: Secure) -> None:
+    """Those of TLS and of replicas and users too: none is taken for another, so nothing is restarted."""
+    service = role_module("redis_service")
+    users = [{"name": "sms", "rights": "application", "password": "correct-horse-of-sms"}]
+    assert service.overridden(server.local(), server.config, server.config) == []
+    server.stop()
+    server.configure(
+        redis_users=users,
+        redis_maxmemory="2gb",
+        redis_appendfsync="always",
+        redis_replica_of="r1",
+        redis_replication_password="correct-horse-battery",
+        __redis_tls_trusted_file=str(server.authority),
+    )
+    server.start()
+    assert service.overridden(server.local(), server.config, server.config) == []
+    server.configure(redis_maxmemory="1gb")
+    assert service.overridden(server.local(), server.config, server.config) == ["maxmemory"]
+
+
 @pytest.fixture
 def server() -> Iterator[Secure]:
     made = Secure()
