@@ -38,7 +38,7 @@ while True:
 
 
 def remove(root: Path, **more: Any) -> dict[str, Any]:
-    return answer_of(REMOVE, {"root": str(root), "user": USER, **more})
+    return answer_of(REMOVE, {"directories": [f"{root}/shared/var", f"{root}/none"], "user": USER, **more})
 
 
 def test_whatever_is_there_goes_and_nothing_else(host_root: Path) -> None:

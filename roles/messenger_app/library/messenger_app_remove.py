@@ -15,14 +15,15 @@ from ansible.module_utils.messenger_text import printable
 
 DOCUMENTATION = r"""
 module: messenger_app_remove
-short_description: Empties the directory of the application's user
+short_description: Empties the directories of the application's user
 description:
-  - Deletes what is in C(shared/var). Takes every directory away from the user before it looks into it, follows no link,
-    opens nothing but directories, and moves what lies deep to the top, so that neither names nor depth can hold it up.
+  - Deletes what is in directories where that user may write. Takes each away from the user before it looks into it,
+    follows no link, opens nothing but directories, and moves what lies deep to the top, so that neither names nor depth
+    can hold it up.
   - With C(end_processes) first ends what still runs as that user, unless Supervisor runs something as it, which belongs
     to another application.
 options:
-  root: {description: The application's directory., type: path, required: true}
+  directories: {description: The directories., type: list, elements: path, required: true}
   user: {description: "The application's user.", type: str, required: true}
   end_processes: {description: Whether to end the processes of the user., type: bool, default: false}
 author: messenger-kit
@@ -40,15 +41,15 @@ class Refused(Exception):
     """What could not be done, for people."""
 
 
-def open_var(root: Path) -> int | None:
-    """A descriptor of shared/var; root owns what is above it."""
+def opened(path: str) -> int | None:
+    """A descriptor of a directory whose parents only root changes; None where there is none, or something else."""
     try:
-        above = os.open(root / "shared", DIRECTORY)
-    except FileNotFoundError:
+        above = os.open(os.path.dirname(path), DIRECTORY)
+    except OSError:
         return None
     try:
-        return os.open("var", DIRECTORY, dir_fd=above)
-    except FileNotFoundError:
+        return os.open(os.path.basename(path), DIRECTORY, dir_fd=above)
+    except OSError:
         return None
     finally:
         os.close(above)
@@ -126,7 +127,7 @@ def main() -> None:
     """Delete."""
     module = AnsibleModule(
         argument_spec={
-            "root": {"type": "path", "required": True},
+            "directories": {"type": "list", "elements": "path", "required": True},
             "user": {"type": "str", "required": True},
             "end_processes": {"type": "bool", "default": False},
         },
@@ -134,18 +135,18 @@ def main() -> None:
     )
     asked = module.params
     ended, deadline = False, time.monotonic() + SECONDS
-    var = open_var(Path(asked["root"]))
+    there = {path: descriptor for path in asked["directories"] if (descriptor := opened(path)) is not None}
+    filled = any(os.listdir(descriptor) for descriptor in there.values())
     if module.check_mode:
-        module.exit_json(changed=bool(var is not None and os.listdir(var)), ended=False)
+        module.exit_json(changed=filled, ended=False)
     try:
         if asked["end_processes"]:
             ended = end_processes(asked["user"])
-        there = var is not None and bool(os.listdir(var))
-        if var is not None:
-            empty(var, deadline)
+        for descriptor in there.values():
+            empty(descriptor, deadline)
     except (Refused, OSError) as error:
-        module.fail_json(msg=printable(f"{asked['root']}/shared/var cannot be emptied: {error}"))
-    module.exit_json(changed=there, ended=ended)
+        module.fail_json(msg=printable(f"{', '.join(there)} cannot be emptied: {error}"))
+    module.exit_json(changed=filled, ended=ended)
 
 
 if __name__ == "__main__":
