@@ -138,6 +138,16 @@ def test_who_may_use_supervisord_s_socket_stays_unless_everybody_may(tmp_path: P
     assert (server["chown"] != (-1, -1)) == ("chown" in section)
 
 
+@pytest.mark.parametrize(
+    ("line", "file"), [("", "/run/supervisord.pid"), ("pidfile=%(here)s/own.pid ; here", "DIRECTORY/own.pid")]
+)
+def test_the_pid_file_is_that_of_the_host_s_configuration(tmp_path: Path, line: str, file: str) -> None:
+    (tmp_path / "supervisord.conf").write_text(f"[supervisord]\n{line}\n")
+    arguments = {"config": str(tmp_path / "supervisord.conf"), "own": "/nonexistent"}
+    found = answer_of(ROLES / "supervisor/library/supervisor_socket_info.py", arguments)
+    assert found["pid_file"] == file.replace("DIRECTORY", str(tmp_path))
+
+
 def test_an_operator_s_included_file_counts_too(tmp_path: Path) -> None:
     assert socket_options(tmp_path, "chmod=0700", "[unix_http_server]\nchmod=0760\n")[0] == 0o760
 

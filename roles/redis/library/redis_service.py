@@ -153,7 +153,9 @@ class Service:
             )
 
     def _service(self, action: str) -> str:
-        ran = subprocess.run(["service", self.name, action], capture_output=True, text=True, check=False)
+        path = f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin"  # that of `su` has no sbin
+        command = ["env", f"PATH={path}", "service", self.name, action]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
         return " ".join((ran.stderr or ran.stdout).split())
 
     def _until(self, holds: Callable[[], object]) -> bool:

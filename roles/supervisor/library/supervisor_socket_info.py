@@ -12,7 +12,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
 module: supervisor_socket_info
-short_description: Read who may use supervisord's control socket
+short_description: Read who may use supervisord's control socket, and where its pid file is
 description:
   - Reads the configuration as supervisord does, includes too, but without the kit's own file. Whoever may write to the
     socket may run anything as root.
@@ -33,6 +33,10 @@ RETURN = r"""
 chmod:
   description: >-
     The mode that the kit must set, because everybody could use the socket. Empty when what is there keeps others out.
+  returned: success
+  type: str
+pid_file:
+  description: Its pid file.
   returned: success
   type: str
 """
@@ -69,10 +73,12 @@ def main() -> None:
     )
     config = Path(module.params["config"])
     try:
-        mode = wanted(read(config, Path(module.params["own"])))
+        parser = read(config, Path(module.params["own"]))
+        mode = wanted(parser)
     except (OSError, ValueError, configparser.Error) as error:
         module.fail_json(msg=f"{config} or a file that it includes cannot be read: {error}")
-    module.exit_json(changed=False, chmod=mode)
+    pid_file = parser.get("supervisord", "pidfile", fallback="") or "/run/supervisord.pid"
+    module.exit_json(changed=False, chmod=mode, pid_file=pid_file.replace("%(here)s", str(config.parent)))
 
 
 if __name__ == "__main__":
