@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from messenger.checks.supervisor_conf import ConfUnreadable, read_programs
@@ -91,7 +93,13 @@ def check_yaml(directory: Path, data: bytes) -> None:
 def check_env(directory: Path, data: bytes) -> None:
     """A .env file. directory: where it may write."""
     path = _write(directory / "env" / ".env", data)
-    _expect_config_error(lambda: read_environment(path.parent, ENVIRON))
+    _expect_config_error(lambda: _put(read_environment(path.parent, ENVIRON)))
+
+
+def _put(variables: dict[str, str]) -> None:
+    """Put them into the environment, as a command does."""
+    with patch.dict(os.environ):
+        os.environ.update(variables)
 
 
 def check_supervisor(directory: Path, data: bytes) -> None:

@@ -10,9 +10,24 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.fuzz import config_targets, wire_targets
+from tests.fuzz import config_targets, outside_targets, wire_targets
 
-NAMES = ("value", "headers", "row", "relay", "php_string", "dsn", "redis", "doctrine", "yaml", "env", "supervisor")
+NAMES = (
+    "value",
+    "headers",
+    "row",
+    "relay",
+    "php_string",
+    "dsn",
+    "redis",
+    "doctrine",
+    "yaml",
+    "env",
+    "supervisor",
+    "control",
+    "log",
+    "arguments",
+)
 PLANTED = "planted"  # a bug for the harness's own test
 CORPUS = Path(__file__).with_name("corpus")
 
@@ -31,6 +46,9 @@ def targets(directory: Path) -> dict[str, Callable[[bytes], None]]:
         "yaml": partial(config_targets.check_yaml, directory),
         "env": partial(config_targets.check_env, directory),
         "supervisor": partial(config_targets.check_supervisor, directory),
+        "control": outside_targets.check_control,
+        "log": outside_targets.check_log,
+        "arguments": outside_targets.check_arguments,
         PLANTED: _check_planted,
     }
 

@@ -215,6 +215,12 @@ def test_tests_do_not_read_what_is_local(tmp_path: Path) -> None:
     assert load(tmp_path, text, {"APP_ENV": "test"}).messenger.connections == {"a": ".env"}
 
 
+def test_a_name_in_dotenv_that_is_none_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("'WHO=a'=b\n")
+    with pytest.raises(ConfigError, match=r"\.env: the name of a variable is empty or has a = in it; write NAME=value"):
+        load(tmp_path, "messenger: {}")
+
+
 def test_a_nul_in_dotenv_is_one_line(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"WHO=a\0b\n")
     with pytest.raises(ConfigError, match=r"\.env: holds a NUL byte"):

@@ -88,8 +88,11 @@ def say_unreadable(problems: Iterable[str]) -> None:
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on stdout, in UTF-8 whatever the terminal; half a surrogate pair comes as its JSON escape."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace"))
+    """One JSON document on stdout, in UTF-8 whatever the terminal; what could steer one comes as its JSON escape."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    if not text.replace("\n", "").isprintable():
+        text = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+    click.echo(text.encode())
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

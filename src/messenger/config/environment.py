@@ -54,4 +54,8 @@ def _read(path: Path) -> dict[str, str]:
     for name, value in values.items():
         if "\0" in name or "\0" in (value or ""):
             raise ConfigError(f"{path}: holds a NUL byte, which no variable can have; write the file again as text")
+        if not name or "=" in name:
+            raise ConfigError(
+                f"{path}: the name of a variable is empty or has a = in it; allowed: NAME=value on a line"
+            )
     return {name: value for name, value in values.items() if value is not None}

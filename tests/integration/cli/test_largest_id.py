@@ -61,6 +61,16 @@ def test_a_key_of_another_type_is_named(project: Project, key: str) -> None:
     assert "is of another type; `messenger check` says how to mend it" in done.stderr
 
 
+def test_a_worker_replaces_delayed_messages_of_another_type(project: Project) -> None:
+    with project.server.client() as client:
+        client.set("async__queue", "x")
+    worker = project.worker()
+    project.send("a", "fail-once")
+    project.wait_for_event("done a")
+    worker.wait_for("key_deleted transport=async key=async__queue")
+    assert "Traceback" not in worker.log
+
+
 def test_a_message_that_is_delayed_for_ever_is_named(project: Project) -> None:
     project.run("dispatch", "Task", "{}", "--delay", "1000")
     with project.server.client() as client:

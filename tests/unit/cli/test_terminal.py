@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import sys
 from pathlib import Path
@@ -43,6 +44,15 @@ def test_a_table_stays_a_table_whatever_is_in_it(capsys: pytest.CaptureFixture[s
 def test_json_is_json_even_with_half_a_character(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     print_json({"é": "\udc80"})
     assert capsysbinary.readouterr().out == '{\n  "é": "\\udc80"\n}\n'.encode()
+
+
+def test_json_steers_no_terminal_and_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    document = {"a\x9b2J": ["\u2028\u202e\x7f\x1b\n", "é😀", "\U000e0041"]}
+    print_json(document)
+    out = capsys.readouterr().out
+    assert all(line.isprintable() for line in out.split("\n"))
+    assert "é😀" in out
+    assert json.loads(out) == document
 
 
 def test_nobody_is_asked_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,6 +151,8 @@ def _delayed(queue: str) -> Iterator[Needed]:
     yield _on(queue, "ZCARD")
     yield _on(queue, "ZRANGE", 0, 0)
     yield _on(queue, "ZRANGEBYSCORE", _BAD, _BAD)
+    yield _on(queue, "TYPE")
+    yield _on(queue, "DEL")
 
 
 def _consumer_lock(lock: str) -> Iterator[Needed]:

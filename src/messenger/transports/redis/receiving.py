@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 _MOVE_AT_ONCE = 100
 _REAP_SECONDS = 3600
 _CLAIM_PASSES = 50
+_DELETED = -2  # see move_due.lua
 # What a blocked XREADGROUP is told when the group or the whole stream goes away.
 _GROUP_IS_GONE = ("NOGROUP", "UNBLOCKED")
 T = TypeVar("T")
@@ -71,6 +72,7 @@ class Reader:
         moved, reply = self._move_due.ask(self.link, *self._moving, self._read_command(limit))
         if not reply and isinstance(moved, RedisReplyError) and moved.code == "OOM":
             moved = self._move_without_memory()
+        self._name_deleted(moved)
         for refusal in (reply, moved if not reply else None):  # what was handed out is ours, whatever was not moved
             if isinstance(refusal, TransportError):
                 raise refusal
@@ -84,6 +86,7 @@ class Reader:
             if error.code != "OOM":
                 raise
             next_due = self._move_without_memory()
+        self._name_deleted(next_due)
         if next_due >= 0:
             seconds = min(seconds, next_due / 1000)
         interval = self.options.claim_interval / 1000
@@ -106,6 +109,10 @@ class Reader:
         """Above maxmemory: what is moved is handled and deleted, and that frees the memory."""
         next_due: int = Script("move_due", without_memory=True).run(self.link, *self._moving)
         return next_due
+
+    def _name_deleted(self, moved: Any) -> None:
+        if moved == _DELETED:
+            log.warning("key_deleted transport=%s key=%s: it was of another type", self.name, self.options.queue)
 
     def _read_command(self, limit: int, *block: str | int) -> tuple[str | int, ...]:
         who = (self.options.group, self.consumer)
