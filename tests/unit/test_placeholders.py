@@ -217,7 +217,9 @@ def test_tests_do_not_read_what_is_local(tmp_path: Path) -> None:
 
 def test_a_name_in_dotenv_that_is_none_is_one_line(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("'WHO=a'=b\n")
-    with pytest.raises(ConfigError, match=r"\.env: the name of a variable is empty or has a = in it; write NAME=value"):
+    with pytest.raises(
+        ConfigError, match=r"\.env: the name of a variable is empty or has a = in it; allowed: NAME=value"
+    ):
         load(tmp_path, "messenger: {}")
 
 
