@@ -118,7 +118,8 @@ def test_build_requirements_come_from_a_lock_file_with_hashes(tmp_path: Path) ->
     lock.write_text(pinned(tool))
     assert seen(origin, tmp_path, build_lock=str(lock), index_url=index)["tool"] == "from the lock"
     (application / "pyproject.toml").write_text(PROJECT.replace("requires = []", 'requires = ["tool>=2"]'))
-    assert "tool>=2" in build_release(tmp_path, origin, build_lock=str(lock), index_url=index)["problem"]
+    problem = build_release(tmp_path, origin, build_lock=str(lock), index_url=index)["problem"]
+    assert problem.endswith("tool>=2 (add them to: messenger_app_build_lock)")
     for text, said in (("tool==1.0\n", "needs --hash"), (pinned(make_wheel(tmp_path / "x", "tool", "")), "HASHES")):
         lock.write_text(text)
         assert said in build_release(tmp_path, origin, build_lock=str(lock), index_url=index)["problem"]

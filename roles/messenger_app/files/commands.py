@@ -34,7 +34,7 @@ def complaint(output: str) -> str:
     """Return the line of a command's OUTPUT that says what was wrong."""
     lines = [line.strip() for line in output.splitlines() if line.strip() and "[notice]" not in line]
     errors = [line for line in lines if re.match(r"(ERROR|fatal|error:)", line)] or lines
-    return scrub(errors[-1]) if errors else "failed without a word"
+    return scrub(errors[-1]).rstrip(".") if errors else "failed without a word"
 
 
 def run(*command: str, environment: dict[str, str] | None = None) -> str:

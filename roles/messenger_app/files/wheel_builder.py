@@ -19,7 +19,8 @@ from commands import Problem, complaint, run_build
 from lock_file import read_lock
 
 PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
-NO_BACKEND = " (name a lock file with its build requirements: messenger_app_build_lock)"
+ABSENT = r"issing dependencies|build dependencies|is not available|BackendUnavailable"
+NEEDED = "name a lock file with all build requirements"
 
 
 class WheelBuilder:
@@ -94,8 +95,9 @@ class WheelBuilder:
             try:
                 run_build(*command, home=Path(home))
             except Problem as problem:
-                absent = self.build_lock is None and re.search(r"issing dependencies|is not available", str(problem))
-                raise Problem(f"{source} could not be built: {problem}{NO_BACKEND if absent else ''}") from None
+                absent = re.search(ABSENT, str(problem))
+                hint = f" ({'add them to' if self.build_lock else NEEDED}: messenger_app_build_lock)" if absent else ""
+                raise Problem(f"{source} could not be built: {problem}{hint}") from None
             wheels = list(Path(out).glob("*.whl"))
             if len(wheels) != 1:
                 raise Problem(f"{source} could not be built: it made {len(wheels)} wheels")
