@@ -17,9 +17,9 @@ def readable(fds: Sequence[int], seconds: float) -> bool:
     return bool(poll.poll(max(0.0, seconds) * 1000))
 
 
-def wait_readable(fd: int, seconds: float, stop: Callable[[], bool]) -> None:
-    """Return once the file descriptor can be read, `stop()` is true, or `seconds` are over."""
+def wait_readable(fds: Sequence[int], seconds: float, stop: Callable[[], bool]) -> None:
+    """Return once one of the file descriptors can be read, `stop()` is true, or `seconds` are over."""
     deadline = time.monotonic() + seconds
     while not stop() and (left := deadline - time.monotonic()) > 0:
-        if readable((fd,), min(left, _SLICE_SECONDS)):
+        if readable(fds, min(left, _SLICE_SECONDS)):
             return

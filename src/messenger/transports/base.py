@@ -134,11 +134,11 @@ class QueueTransport(Protocol):
 class Waiting:
     """What a worker waits on.
 
-    fd: a file descriptor that becomes readable when there may be a message.
+    fds: file descriptors; one becomes readable when there may be a message, or when it is time to ask anew.
     seconds: look again after this long at the latest, e.g. because a delayed message is due then.
     """
 
-    fd: int
+    fds: tuple[int, ...]
     seconds: float
 
 

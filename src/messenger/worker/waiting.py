@@ -24,7 +24,7 @@ def wait_for_any(sources: Sequence[Source], seconds: float, stop: StopRequest, l
     if len(sources) == 1 and sources[0].waking is None:
         return _taken(sources[0], sources[0].take(seconds, stop.is_requested, limit))
     begun = {source: waiting for source in sources if (waiting := source.begin_wait(seconds, limit)) is not None}
-    fds = [stop.fd, *(waiting.fd for waiting in begun.values())]
+    fds = [stop.fd, *(fd for waiting in begun.values() for fd in waiting.fds)]
     deadline = time.monotonic() + min([seconds, *(waiting.seconds for waiting in begun.values())])
     try:
         taken = _wait(fds, [source for source in sources if source.waking is None], deadline, stop, limit)

@@ -35,8 +35,9 @@ DSN = "/orders/symfony/me?redeliver_timeout=1&claim_interval=10&dbindex=1"
 BOUNDED = "/bounded/symfony/me?dbindex=1&stream_max_entries=1&delete_after_ack=false&delete_after_reject=false"
 BOUNDED += "&wait_replicas=1&wait_replicas_timeout=0.01"
 GROUPED = "/grouped/symfony/me?dbindex=1&claim_interval=1"
-# redis-py tells its name and version, and goes on where that is refused.
-NOT_NEEDED = {"client|setinfo"}
+# redis-py tells its name and version, and goes on where that is refused. Without the others a waiting worker is not
+# told of delayed messages, and looks by itself.
+NOT_NEEDED = {"client|setinfo", "client|tracking", "subscribe", "__redis__:invalidate"}
 PASSWORD = "pass-word-of-the-test"
 INFO = WorkerInfo("w", "h", 1, "p", "p1", "r", ["async"], "idle", None, None, 0, 0, 0, "now", 0.0)
 

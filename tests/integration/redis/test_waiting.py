@@ -97,9 +97,9 @@ def test_a_message_makes_the_descriptor_readable(opened: Open) -> None:
     transport = opened(PATIENT)
     assert isinstance(transport, WakingTransport)
     waiting = transport.begin_wait(DAY)
-    assert not readable(waiting.fd, 0)
+    assert not readable(waiting.fds[0], 0)
     opened(worker="sender").send(order(1))
-    assert readable(waiting.fd)
+    assert readable(waiting.fds[0])
     assert [number_of(envelope) for envelope in transport.end_wait()] == [1]
 
 
@@ -108,7 +108,7 @@ def test_what_is_there_already_makes_it_readable(opened: Open) -> None:
     transport.send(order(1))
     transport.send(order(2))
     transport.send(order(3))
-    assert readable(transport.begin_wait(DAY, 2).fd)
+    assert readable(transport.begin_wait(DAY, 2).fds[0])
     assert [number_of(envelope) for envelope in transport.end_wait()] == [1, 2]
 
 
@@ -159,7 +159,7 @@ def test_two_transports_are_waited_for_at_once(opened: Open) -> None:
     first, second = opened("/first"), opened("/second")
     waits = [first.begin_wait(DAY), second.begin_wait(DAY)]
     opened("/second", worker="sender").send(order(2))
-    assert select.select([wait.fd for wait in waits], [], [], LONG)[0] == [waits[1].fd]
+    assert select.select([wait.fds[0] for wait in waits], [], [], LONG)[0] == [waits[1].fds[0]]
     assert first.end_wait() == []
     assert [number_of(envelope) for envelope in second.end_wait()] == [2]
 
@@ -180,7 +180,7 @@ def test_what_is_due_when_the_wait_begins_is_handed_out(opened: Open) -> None:
     transport, sender = opened(PATIENT), opened(worker="sender")
     sender.send(order(1).with_stamps(DelayStamp(1)))
     wait_until(lambda: (sender.depth().next_due_seconds or 0) < 0, LONG, "it is due")
-    assert readable(transport.begin_wait(DAY).fd)
+    assert readable(transport.begin_wait(DAY).fds[0])
     assert [number_of(envelope) for envelope in transport.end_wait()] == [1]
 
 
@@ -195,7 +195,7 @@ def test_a_wait_that_is_disturbed(opened: Open, client: redis.Redis, how: str) -
         client.xgroup_destroy("orders", "symfony")
     else:
         client.client_kill_filter(_id=blocked(client)[0]["id"])
-    assert readable(waiting.fd)
+    assert readable(waiting.fds[0])
     if how == "cut":
         with pytest.raises(TransportUnavailable):
             transport.end_wait()
@@ -234,7 +234,7 @@ def test_over_tls_and_a_socket(locked: LockedRedis, opened: Open, dsn: str) -> N
         waiting = transport.begin_wait(DAY)
         if number % 2:
             sender.send(order(number))
-            assert readable(waiting.fd)
+            assert readable(waiting.fds[0])
         taken = transport.end_wait()
         assert [number_of(envelope) for envelope in taken] == [number] * (number % 2)
 

@@ -78,8 +78,9 @@ def test_workers_of_a_killed_supervisord_finish_their_message_beside_those_of_th
 
 
 def test_under_a_fixed_consumer_name_the_next_waits_for_the_orphan(project: Project, supervisord: Supervisord) -> None:
-    environment = project.environment | {"MESSENGER_TRANSPORT_DSN": f"{project.server.url()}/async/symfony/one"}
-    project.environment = environment
+    text = (project.directory / "messenger.yaml").read_text()
+    project.write("messenger.yaml", text.replace("{stream: async,", "{stream: async, consumer: one,"))
+    environment = project.environment
     supervisord.start(project.directory, environment, "async")
     supervisord.wait_for("entered RUNNING state")
     project.send("a", "wait")

@@ -30,7 +30,7 @@ def end(transport: Transport) -> None:
 
 def is_told(waiting: Waiting, seconds: float = LONG) -> bool:
     told = select.poll()
-    told.register(waiting.fd, select.POLLIN)
+    told.register(waiting.fds[0], select.POLLIN)
     return bool(told.poll(seconds * 1000))
 
 

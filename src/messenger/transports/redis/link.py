@@ -131,8 +131,7 @@ class RedisLink:
         if not self._options.tls and connection.can_read(0):  # under TLS, readable does not mean that a reply is there
             return
         # A client id is known on this server and nowhere else.
-        place = None if self._options.socket_path else (connection.host, connection.port)
-        self._helper = self._helper or RedisLink(self._options, place)
+        self._helper = self._helper or RedisLink(self._options, self.place)
         while time.monotonic() < deadline:
             try:
                 if self._helper.call("CLIENT", "UNBLOCK", self._client_id or _NOBODY):
@@ -142,6 +141,11 @@ class RedisLink:
             if connection.can_read(_UNBLOCK_SECONDS):
                 return
         raise redis.TimeoutError("no reply to a blocking read")
+
+    @property
+    def place(self) -> Place | None:
+        """Host and port of the server that this is connected to; None for a socket."""
+        return None if self._options.socket_path else (self._connection.host, self._connection.port)
 
     @property
     def server(self) -> RedisOptions:

@@ -12,6 +12,7 @@ from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
 from messenger.stamps import DeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Waiting
+from messenger.transports.redis.delayed_watch import DelayedWatch
 from messenger.transports.redis.groups import Groups, is_for_another
 from messenger.transports.redis.inspect import Decode, entry_value
 from messenger.transports.redis.link import RedisLink, RedisReplyError
@@ -51,6 +52,7 @@ class Reader:
         self._claim_at: float | None = None
         self._claim_cursor = b"0-0"
         self._move_due = Script("move_due")
+        self._watch = DelayedWatch(self.link, self.options)
         self._reap_consumers = Script("reap_consumers")
         self._put_clock_right = Script("put_clock_right")
 
@@ -80,6 +82,7 @@ class Reader:
 
     def begin_wait(self, seconds: float, limit: int) -> Waiting:
         """Move what is due, then ask for the next messages and do not wait for the reply (XREADGROUP … BLOCK)."""
+        fds = self._watch.begin()
         try:
             next_due = self._move_due.run(self.link, *self._moving)
         except RedisReplyError as error:
@@ -91,9 +94,9 @@ class Reader:
             seconds = min(seconds, next_due / 1000)
         interval = self.options.claim_interval / 1000
         until_claim = interval if self._claim_at is None else self._claim_at - time.monotonic()
-        seconds = max(0.001, min(seconds, until_claim))
+        seconds = max(0.001, min(seconds, until_claim, self._watch.seconds))
         block = ("BLOCK", max(1, round(seconds * 1000)))
-        return Waiting(self.link.begin(self._read_command(limit, *block), seconds), seconds)
+        return Waiting((self.link.begin(self._read_command(limit, *block), seconds), *fds), seconds)
 
     def end_wait(self) -> list[AnyEnvelope]:
         """What the server has handed out since `begin_wait`."""
@@ -169,6 +172,10 @@ class Reader:
         gone = self._reap_consumers.run(self.link, self._keys[:1], (self.options.group, "", idle))
         for consumer in gone:
             log.info("consumer_removed transport=%s consumer=%s", self.name, consumer.decode(errors="replace"))
+
+    def close(self) -> None:
+        """Drop the connection that is told of delayed messages."""
+        self._watch.close()
 
     def leave(self) -> None:
         """Remove this consumer, if it holds nothing. Raises TransportError."""

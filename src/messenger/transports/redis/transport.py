@@ -120,7 +120,7 @@ class RedisTransport:
             if taken or left <= 0 or stop():
                 return taken
             waiting = self._reader.begin_wait(left, limit)
-            wait_readable(waiting.fd, waiting.seconds + GRACE_SECONDS, stop)
+            wait_readable(waiting.fds, waiting.seconds + GRACE_SECONDS, stop)
             if taken := self._reader.end_wait():
                 return taken
 
@@ -210,6 +210,7 @@ class RedisTransport:
         except TransportError as error:
             log.debug("consumer_not_removed transport=%s: %s", self.name, error)
         self._has_read = self._is_set_up = False
+        self._reader.close()
         self._sending.close()
         self._link.close()
         self._beat_link.close()

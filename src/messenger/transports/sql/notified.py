@@ -52,7 +52,7 @@ class NotifiedSqlTransport(SqlTransport):
         longest = min(seconds, self.options.check_delayed_interval, self.options.redeliver_timeout)
         if not self._is_told:
             longest = min(longest, POLL_SECONDS)
-        return Waiting(fd, longest if look is None else min(longest, max(_LOCKED_SECONDS, look)))
+        return Waiting((fd,), longest if look is None else min(longest, max(_LOCKED_SECONDS, look)))
 
     def end_wait(self) -> Sequence[AnyEnvelope]:
         """Nothing is handed out meanwhile; the next look finds what has come."""
@@ -66,7 +66,7 @@ class NotifiedSqlTransport(SqlTransport):
 
     def _wait(self, seconds: float, stop: Callable[[], bool]) -> None:
         waiting = self.begin_wait(seconds)
-        wait_readable(waiting.fd, waiting.seconds, stop)
+        wait_readable(waiting.fds, waiting.seconds, stop)
         self.end_wait()
 
     def _look(self, connection: Connection) -> tuple[float | None, bool]:

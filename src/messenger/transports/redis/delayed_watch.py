@@ -1,0 +1,96 @@
+"""Being told when the sorted set of delayed messages changes, whoever changes it, PHP included.
+
+Redis remembers which keys a connection has read and tells another connection of it when one of them changes (CLIENT
+TRACKING). Each wait reads the sorted set anew, so each is told once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import redis
+
+from messenger.errors import TransportError
+from messenger.transports.redis.connect import open_connection
+from messenger.transports.redis.link import RedisLink, RedisReplyError
+from messenger.transports.redis.options import RedisOptions
+
+log = logging.getLogger(__name__)
+_CHANNEL = "__redis__:invalidate"
+_QUIET_SECONDS = 0.05  # when it is told of one change after the other
+_REFUSED_SECONDS = 60.0
+_LOST_SECONDS = 1.0
+
+
+class DelayedWatch:
+    """A second connection, which is told of changes to what `link` has read. For one thread."""
+
+    def __init__(self, link: RedisLink, options: RedisOptions) -> None:
+        """Create it; it connects with the first `begin`."""
+        self._link = link
+        self._options = options
+        self._connection: Any = None
+        self._tracked = 0  # which connection of the link is tracked
+        self._not_before = 0.0
+        self._told_at = float("-inf")
+
+    def begin(self) -> tuple[int, ...]:
+        """Forget what was told. Call it before the sorted set is read.
+
+        Returns:
+            The file descriptor that becomes readable at the next change; none for now, or where Redis refuses it.
+        """
+        now = time.monotonic()
+        if now < self._not_before:
+            return ()
+        try:
+            told_before = self._told_at
+            if self._forget():
+                self._told_at = now
+                if now - told_before < _QUIET_SECONDS:
+                    self._not_before = now + _QUIET_SECONDS
+                    return ()
+            if self._connection is None or self._tracked != self._link.opened:
+                self._track()
+            return (int(self._connection._sock.fileno()),)
+        except (redis.RedisError, OSError, TransportError) as error:
+            log.debug("not_told_of_delayed_messages: %s", error)
+            self.close()
+            refused = isinstance(error, redis.ResponseError | RedisReplyError)
+            self._not_before = now + (_REFUSED_SECONDS if refused else _LOST_SECONDS)
+            return ()
+
+    @property
+    def seconds(self) -> float:
+        """After how long a wait should end that is told nothing; infinite while it is told, or never is."""
+        left = self._not_before - time.monotonic()
+        return left if 0 < left <= _QUIET_SECONDS else float("inf")
+
+    def _forget(self) -> bool:
+        """Whether something was told."""
+        told = False
+        while self._connection is not None and self._connection.can_read(0):
+            self._connection.read_response()
+            told = True
+        return told
+
+    def _track(self) -> None:
+        self.close()
+        self._link.call("CLIENT", "ID")  # connects
+        self._connection = open_connection(self._options, self._link.place)
+        client_id = self._ask("CLIENT", "ID")
+        self._ask("SUBSCRIBE", _CHANNEL)
+        self._link.call("CLIENT", "TRACKING", "ON", "REDIRECT", client_id, "NOLOOP")
+        self._tracked = self._link.opened
+
+    def _ask(self, *command: str) -> Any:
+        self._connection.send_command(*command)
+        return self._connection.read_response()
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._connection is not None:
+            self._connection.disconnect()
+        self._connection = None
