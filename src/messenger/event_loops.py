@@ -36,6 +36,7 @@ class EventLoops:
 
     def __init__(self) -> None:
         self._runners: list[asyncio.Runner] = []
+        self._told: set[str] = set()  # the coroutines that were left
         self._lent = threading.local()
         self._pid = os.getpid()
 
@@ -125,6 +126,15 @@ class EventLoops:
             return runner.run(work, context=copy_context())
         finally:
             self._runners.append(runner)
+            self._tell_what_is_left(runner.get_loop())
+
+    def _tell_what_is_left(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Say once of each coroutine that a handler did not await it."""
+        names = {getattr(task.get_coro(), "__qualname__", "?") for task in asyncio.all_tasks(loop)} - self._told
+        if names:
+            self._told |= names
+            log.info("tasks_left: not awaited by a handler, so they go on only while another async handler runs: %s",
+                     ", ".join(sorted(names)))  # fmt: skip
 
     def _forget_inherited(self) -> None:
         """A loop belongs to the process that made it: after a fork it would share its selector with the parent's."""

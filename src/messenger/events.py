@@ -112,7 +112,8 @@ class EventDispatcher:
     def listen(self, event_type: type[E], listener: Callable[[E], None]) -> None:
         """Call `listener` with every event of this class. Raises ConfigError for an async one."""
         if iscoroutinefunction(listener):
-            raise ConfigError(f"the listener {listener.__qualname__} is async; allowed: a plain function")
+            name = getattr(listener, "__qualname__", listener)
+            raise ConfigError(f"the listener {name} is async; allowed: a plain function")
         self._listeners.setdefault(event_type, []).append(listener)
 
     def dispatch(self, event: object) -> None:

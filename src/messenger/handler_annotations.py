@@ -36,6 +36,17 @@ def annotated_types(thing: Callable[..., Any], *, is_batch: bool) -> tuple[type,
     return tuple(_message_type(thing, member) for member in _union_members(annotation))
 
 
+def check_is_found(thing: Callable[..., Any]) -> None:
+    """Raise HandlerDefinitionError for what would not be found in its module: it has no name there."""
+    name = getattr(thing, "__qualname__", None)
+    if name is None or inspect.ismethod(thing):
+        raise definition_error(
+            thing, f"it is a {type(thing).__name__} object; allowed: a function, or a class with __call__"
+        )
+    if "." in name.rsplit("<locals>.", 1)[-1]:
+        raise definition_error(thing, "it stands inside a class, where no handler is looked for: put it outside")
+
+
 def check_takes_message(thing: Callable[..., Any], call: Callable[..., Any]) -> None:
     """Raise HandlerDefinitionError unless `call`, made from `thing`, can be given the message: by position, alone."""
     try:

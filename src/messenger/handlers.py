@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from messenger.errors import HandlerDefinitionError
-from messenger.handler_annotations import annotated_types, check_takes_message, definition_error, is_protocol
+from messenger.handler_annotations import (
+    annotated_types,
+    check_is_found,
+    check_takes_message,
+    definition_error,
+    is_protocol,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE = "__messenger_handler__"
@@ -82,6 +88,7 @@ def handler(target: Callable[..., Any] | None = None, /, *, handles: type | str 
     """
 
     def decorate(thing: F) -> F:
+        check_is_found(thing)
         is_batch = options.get("batch") is not None
         wanted = (handles,) if handles is not None else annotated_types(thing, is_batch=is_batch)
         said = HandlerOptions(wanted, **options)

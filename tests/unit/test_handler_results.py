@@ -116,6 +116,21 @@ def test_what_would_fail_on_every_message_is_refused_at_load(project: Project, t
         project.load(module=f"{MODULE}\n@handler\n{text}\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("a = handler(handles=A)(functools.partial(work))", "it is a partial object; allowed: a function, or a class"),
+        ("class K:\n    async def __call__(self, m: A): ...\na = handler(handles=A)(K())", "it is a K object"),
+        ("class K:\n    def go(self, m: A): ...\na = handler(K().go)", "it is a method object"),
+        ("class K:\n    @handler\n    @staticmethod\n    def a(m: A): ...", "it stands inside a class"),
+        ("class K:\n    @handler\n    class a:\n        def __call__(self, m: A): ...", "it stands inside a class"),
+    ],
+)
+def test_what_would_never_be_found_is_refused_where_it_stands(project: Project, text: str, why: str) -> None:
+    with pytest.raises(HandlerDefinitionError, match=re.escape(why)):
+        project.load(module=f"{MODULE}\n{text}\n")
+
+
 def test_also_where_the_class_is_not_read_from_the_annotation(project: Project) -> None:
     with pytest.raises(HandlerDefinitionError, match="'m' is taken by name only"):
         project.load(module=f"{MODULE}\n@handler(handles=A)\ndef a(*, m): ...\n")
@@ -261,6 +276,7 @@ def test_tasks_that_an_async_handler_left_are_finished_when_the_worker_stops(
     with caplog.at_level(logging.INFO):
         assert left(project, 0.2)() == 0
     assert project.ran == [5]
+    assert caplog.text.count("tasks_left: not awaited by a handler, so they go on only while") == 1
     assert "tasks_pending: waiting for what async handlers left: later (the rest)" in caplog.text
     assert "tasks_cancelled" not in caplog.text
 

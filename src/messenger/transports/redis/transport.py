@@ -54,7 +54,7 @@ class RedisTransport:
         self._reader = Reader(name, self._link, options, self._consumer, self._decode, self.setup, self._groups)
         self._stream = options.stream
         self._keys = (options.stream, options.queue)
-        self._is_set_up = False
+        self._is_set_up = self._has_group = False
         self._has_read = False
         send_delayed = Script("send_delayed")
         self._sending = Pool(lambda: Sending(name, options, send_delayed), Sending.close)
@@ -74,7 +74,7 @@ class RedisTransport:
             if error.code != "BUSYGROUP" and not (error.code == "OOM" and self._groups.can_do_without_memory()):
                 raise
         self._groups.look()
-        self._is_set_up = True
+        self._is_set_up = self._has_group = True
 
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
         """XADD, or ZADD to the sorted set when the last DelayStamp is positive. Raises what Sending.send does."""
@@ -82,9 +82,9 @@ class RedisTransport:
         sending = self._sending.take()
         try:
             sending.check_target(envelope)  # before its group is created, which may be the one that is gone
-            if self.options.auto_setup and not self._is_set_up:
+            if self.options.auto_setup and not self._has_group:
                 sending.create_group()
-                self._is_set_up = True
+                self._has_group = True
             message_id = sending.send(envelope, delay, payload, uniqid)
         finally:
             self._sending.give_back(sending)
@@ -209,7 +209,7 @@ class RedisTransport:
                 self._lock.release(self._link)
         except TransportError as error:
             log.debug("consumer_not_removed transport=%s: %s", self.name, error)
-        self._has_read = self._is_set_up = False
+        self._has_read = self._is_set_up = self._has_group = False
         self._reader.close()
         self._sending.close()
         self._link.close()
