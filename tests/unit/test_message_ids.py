@@ -120,16 +120,15 @@ def test_only_a_correlation_id_is_possible(project: Project) -> None:
     assert MessageIdsStamp("a").correlation_id == "a"
 
 
-NO_IDS: list[Any] = ["a b", "é", "", "x" * 201, "line\nend", "a\x00", "\u202e", 7, None, b"a"]
+NO_IDS: list[Any] = ["a b", "é", " ", "x" * 201, "line\nend", "a\x00", "\u202e", 7, None, b"a"]
 
 
 @pytest.mark.parametrize("value", NO_IDS, ids=ascii)
 def test_what_could_not_travel_is_refused_at_once(value: Any) -> None:
     with pytest.raises(ValueError, match=r"the message_id of a MessageIdsStamp is 1 to 200 letters"):
         MessageIdsStamp(value, "ok")
-    if value:
-        with pytest.raises(ValueError, match=r"the correlation_id of a MessageIdsStamp is"):
-            MessageIdsStamp("ok", value)
+    with pytest.raises(ValueError, match=r"the correlation_id of a MessageIdsStamp is"):
+        MessageIdsStamp("ok", value)
     if value is not None:
         with pytest.raises(ValueError, match=r"the causation_id of a MessageIdsStamp is"):
             MessageIdsStamp("ok", "ok", value)

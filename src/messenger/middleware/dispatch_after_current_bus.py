@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextvars import ContextVar, copy_context
 from functools import partial
 
+from msgspec import Struct, field
+
 from messenger.envelope import AnyEnvelope
 from messenger.errors import DelayedMessageHandlingFailed
 from messenger.middleware.base import Next
@@ -20,15 +22,14 @@ class DispatchAfterCurrentBusStamp(LocalStamp, frozen=True):
     """
 
 
-class _Outermost:
+class _Outermost(Struct, eq=False):
     """A dispatch that is not inside another one, and what it was given to dispatch when it is over.
 
     queue: each in the context that it was dispatched in.
     """
 
-    def __init__(self) -> None:
-        self.is_over = False
-        self.queue: deque[Callable[[], object]] = deque()
+    is_over: bool = False
+    queue: deque[Callable[[], object]] = field(default_factory=deque)
 
 
 class DispatchAfterCurrentBus:

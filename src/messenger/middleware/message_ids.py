@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from messenger.envelope import AnyEnvelope
 from messenger.middleware.base import Next
 from messenger.stamps import ReceivedStamp
-from messenger.wire.ids import MessageIdsStamp, new_id
+from messenger.wire.ids import MessageIdsStamp
 
 
 class AddMessageIds:
@@ -29,7 +29,7 @@ class AddMessageIds:
         current = self.current.get()
         if current is None:
             return MessageIdsStamp()
-        return MessageIdsStamp(new_id(), current.correlation_id, current.message_id)
+        return MessageIdsStamp(correlation_id=current.correlation_id, causation_id=current.message_id)
 
 
 class FollowMessageIds:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 
-import msgspec
+from msgspec.structs import force_setattr
 
 from messenger.envelope import AnyEnvelope
 from messenger.printable import printable
@@ -15,11 +15,6 @@ MESSAGE_HEADER = "X-Messenger-Message-Id"
 CORRELATION_HEADER = "X-Messenger-Correlation-Id"
 CAUSATION_HEADER = "X-Messenger-Causation-Id"
 _ID = re.compile(r"[A-Za-z0-9_.:@/+=-]{1,200}")  # nothing that could forge a log line
-
-
-def new_id() -> str:
-    """Make an id that no other message has."""
-    return str(uuid.uuid4())
 
 
 class MessageIdsStamp(Stamp, frozen=True):
@@ -35,16 +30,19 @@ class MessageIdsStamp(Stamp, frozen=True):
     Raises ValueError for what is no such id.
     """
 
-    message_id: str = msgspec.field(default_factory=new_id)
+    message_id: str = ""
     correlation_id: str = ""
     causation_id: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.correlation_id:
-            msgspec.structs.force_setattr(self, "correlation_id", self.message_id)
-        elif self.correlation_id is not self.message_id:
+        if self.message_id == "":
+            force_setattr(self, "message_id", str(uuid.uuid4()))
+        else:
+            _check("message_id", self.message_id)
+        if self.correlation_id == "":
+            force_setattr(self, "correlation_id", self.message_id)
+        else:
             _check("correlation_id", self.correlation_id)
-        _check("message_id", self.message_id)
         if self.causation_id is not None:
             _check("causation_id", self.causation_id)
 

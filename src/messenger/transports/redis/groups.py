@@ -97,7 +97,7 @@ class Groups:
     def check_target(self, envelope: AnyEnvelope) -> None:
         """Raises TransportError when a message is for one group of this stream and that group is not there."""
         target = _headers(envelope).get(HEADER, "")
-        if not target.startswith(_address(self._options, "")):
+        if not target or not target.startswith(_address(self._options, "")):
             return
         names = [group["name"].decode(errors="replace") for group in read_groups(self._link, self._options.stream)]
         if target not in [_address(self._options, name) for name in names]:
