@@ -167,6 +167,27 @@ def test_an_index_that_does_not_answer_is_no_good_news(tmp_path: Path) -> None:
     assert (code, "no index" in said) == (3, True)
 
 
+def test_what_is_no_answer_of_an_index_is_no_good_news(tmp_path: Path) -> None:
+    """No HTTP, an answer that ends early, and the page of a login that stands before the index."""
+    html = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+    answers = {
+        "good": b"garbage\r\n\r\n",
+        "bad": html + b"Content-Length: 9999\r\n\r\n<a href='../bad-2.0.tar.gz'>",
+        "weak": html + b"\r\n<a href='/login?next=simple'>Log in</a>",
+    }
+
+    class Garbage(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.wfile.write(next(raw for name, raw in answers.items() if name in self.path))
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with running(Garbage) as server:
+        code, said = audit(lock_of(tmp_path, *answers), f"http://127.0.0.1:{server.server_address[1]}/simple")
+    assert (code, said.count("NOT ASKED")) == (3, 3)
+
+
 def test_answers_can_be_kept_and_looked_at_without_an_index(tmp_path: Path) -> None:
     record = tmp_path / "answers.json"
     with index(ANSWERS) as url:
@@ -230,3 +251,16 @@ def test_other_indexes_that_pip_knows_are_asked_too(tmp_path: Path) -> None:
     assert code == 1
     assert "bad 1.0: yanked" in said
     assert "NOT ASKED" not in said
+
+
+def test_without_a_setting_the_index_is_pip_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    (only,) = package_index.configured()
+    assert only.startswith("https://")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://ann:s3cret@example.org/simple/")
+    assert package_index.configured() == ["https://ann:s3cret@example.org/simple"]
+    assert package_index.configured("https://example.org/other") == ["https://example.org/other"]
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    assert package_index.configured() == []

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import base64
 import hashlib
+import http.client
 import json
 import os
 import re
@@ -143,13 +144,16 @@ class Index:
             with urllib.request.urlopen(request, timeout=SECONDS, context=self.context) as answer:
                 content = answer.read(largest + 1)
                 media = answer.headers.get_content_type()
+                promised = answer.headers.get("Content-Length", "")
         except urllib.error.HTTPError as error:
             error.close()
             raise Unanswered(f"{scrub(url)} answers {error.code}") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise Unanswered(f"{scrub(url)} cannot be asked: {getattr(error, 'reason', error)}") from error
         if len(content) > largest:
             raise Unanswered(f"{scrub(url)} is larger than {largest >> 20} MB")
+        if promised.isdigit() and len(content) < int(promised):
+            raise Unanswered(f"{scrub(url)} ended early")
         return content, media
 
     def files(self, name: str) -> list[File]:
@@ -166,10 +170,14 @@ class Index:
             if media != JSON:
                 page = Page(url)
                 page.feed(content.decode())
-                return page.files
-            return [read_file(url, each) for each in json.loads(content)["files"]]
+                found = page.files
+            else:
+                found = [read_file(url, each) for each in json.loads(content)["files"]]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Unanswered(f"{scrub(url)} is no list of files") from error
+        if not any(file.version for file in found):  # a page of something else, such as a login
+            raise Unanswered(f"{scrub(url)} lists no files")
+        return found
 
 
 def read_file(page: str, entry: dict[str, Any]) -> File:
