@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,24 @@ def test_a_token_given_back_is_there_again() -> None:
 def test_those_who_are_refused_are_told_different_times_up_to_a_minute() -> None:
     limiter = InProcessRateLimiter(Rate(1, 25.0), in_turn=True, clock=FakeClock())
     assert [limiter.acquire("a") for _ in range(5)] == [0.0, 25.0, 50.0, 60.0, 60.0]
+
+
+def test_no_turn_is_left_unused_by_those_who_come_a_little_late() -> None:
+    """Each comes back some milliseconds after its turn, so that the next one may be too early by as much."""
+    clock = FakeClock()
+    limiter = InProcessRateLimiter(Rate(1, 1.0), in_turn=True, clock=clock)
+    late = cycle([0.009, 0.002, 0.005, 0.001])
+    waiting, taken = [(clock.now, limiter.acquire) for _ in range(20)], []
+    while waiting:
+        waiting.sort(key=lambda each: each[0])
+        due, ask = waiting.pop(0)
+        clock.now = max(clock.now, due + next(late))
+        wait = ask("a")
+        if wait == 0.0:
+            taken.append(clock.now)
+        else:
+            waiting.append((clock.now + wait, limiter.acquire_in_turn))
+    assert taken[-1] - taken[0] < 20, "19 intervals, and the milliseconds"
 
 
 def test_keys_whose_tokens_are_all_back_are_forgotten() -> None:

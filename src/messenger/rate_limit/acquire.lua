@@ -2,7 +2,8 @@
 -- state.lua comes before this.
 -- KEYS[1] hash: full_at, and last_turn = the latest turn that was given to a refused one; µs of the server's clock
 -- ARGV[1] µs in which one token comes   ARGV[2] how many may be taken at once after a time without any
--- ARGV[3] 1: those who are refused are told different times, one token apart   ARGV[4] the latest of these, µs from now
+-- ARGV[3] 1: one who is refused is given a turn, one token after the last; 0: its turn is now, it is told the wait only
+-- ARGV[4] the latest turn, µs from now
 -- Returns {µs to wait, 0: a token is taken; the time now}.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -12,10 +13,9 @@ local burst = spacing * ARGV[2]
 -- Never later than now + burst, unless the clock was set back or the burst is smaller than it was.
 local full_at = math.max(math.min(before, now + burst), now) + spacing
 local wait = full_at - burst - now
-local expires_at = full_at
+local expires_at = math.max(full_at, math.min(last_turn, now + burst + ARGV[4]))
 if wait <= 0 then
   redis.call('HSET', KEYS[1], 'full_at', string.format('%.0f', full_at))
-  expires_at = math.max(full_at, math.min(last_turn, now + burst + ARGV[4]))
 elseif ARGV[3] == '1' then
   local turn = math.min(math.max(last_turn + spacing, full_at), now + burst + ARGV[4])
   redis.call('HSET', KEYS[1], 'last_turn', string.format('%.0f', turn))

@@ -34,11 +34,18 @@ class InProcessRateLimiter:
 
     def acquire(self, key: str) -> float:
         """See RateLimiter."""
+        return self._ask(key, self._in_turn)
+
+    def acquire_in_turn(self, key: str) -> float:
+        """See TurnLimiter."""
+        return self._ask(key, give_turn=False)
+
+    def _ask(self, key: str, give_turn: bool) -> float:
         now = self._clock()
         bucket = self._buckets.get(key) or _Bucket(now)
         full_at = max(bucket.full_at, now) + self._spacing
         if full_at - self._burst > now:
-            return self._refuse(bucket, now, full_at)
+            return self._refuse(bucket, now, full_at, give_turn)
         self._forget_the_full(now)
         bucket.full_at = full_at
         self._buckets[key] = bucket
@@ -50,9 +57,9 @@ class InProcessRateLimiter:
         if bucket is not None:
             bucket.full_at -= self._spacing
 
-    def _refuse(self, bucket: _Bucket, now: float, full_at: float) -> float:
+    def _refuse(self, bucket: _Bucket, now: float, full_at: float, give_turn: bool) -> float:
         wait = full_at - self._burst - now
-        if not self._in_turn:
+        if not give_turn:
             return wait
         turn = max(bucket.last_turn + self._spacing, full_at)
         bucket.last_turn = min(turn, now + self._burst + LONGEST_TURN_SECONDS)

@@ -32,8 +32,15 @@ class RedisRateLimiter:
 
     def acquire(self, key: str) -> float:
         """See RateLimiter."""
+        return self._ask(key, self._in_turn)
+
+    def acquire_in_turn(self, key: str) -> float:
+        """See TurnLimiter."""
+        return self._ask(key, 0)
+
+    def _ask(self, key: str, give_turn: int) -> float:
         longest = int(LONGEST_TURN_SECONDS * _MICROSECONDS)
-        arguments = (self._spacing, self._burst, self._in_turn, longest)
+        arguments = (self._spacing, self._burst, give_turn, longest)
         wait, now = self._acquire.run(self._link, (self._key(key),), arguments)
         if wait:
             return float(wait) / _MICROSECONDS

@@ -25,6 +25,15 @@ class RateLimiter(Protocol):
         ...
 
 
+@runtime_checkable
+class TurnLimiter(RateLimiter, Protocol):
+    """A limiter with turns: who is refused by `acquire` is told another time than the others."""
+
+    def acquire_in_turn(self, key: str) -> float:
+        """As `acquire`, for one whose turn has come: when it is too early by a little, it is not sent to the end."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """`limit` tokens in each `interval`, evenly spread; up to `burst` of them at once after a time without any.

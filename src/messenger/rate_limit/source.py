@@ -11,9 +11,11 @@ from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
 from messenger.events import EventDispatcher, WorkerRateLimited
 from messenger.rate_limit.factory import NamedRateLimiter
+from messenger.rate_limit.limiter import TurnLimiter
 from messenger.stamps import DelayStamp, DeliveryStamp
 from messenger.transports.base import Transport
 from messenger.wire.encoded import UndecodableMessage
+from messenger.wire.turn import TurnStamp
 from messenger.worker.source import Source
 
 log = logging.getLogger(__name__)
@@ -87,7 +89,7 @@ class KeyedSource(Source):
         for envelope in envelopes:
             try:
                 if self._pass(envelope):
-                    passed.append(envelope)
+                    passed.append(envelope.without_all(TurnStamp))
             except TransportError as error:
                 trouble = trouble or error
         if trouble is not None and not passed:
@@ -99,7 +101,7 @@ class KeyedSource(Source):
         if isinstance(envelope.message, UndecodableMessage):
             return True
         try:
-            seconds = self._limiter.limiter.acquire(self._limiter.key_of(envelope.message))
+            seconds = self._acquire(envelope)
         except TransportError:
             if _was_handed_out_before(envelope):
                 return True
@@ -113,10 +115,18 @@ class KeyedSource(Source):
         self._put_back(envelope, seconds)
         return False
 
+    def _acquire(self, envelope: AnyEnvelope) -> float:
+        """One whose turn has come and who is refused waits for the next token, so that no turn is left unused."""
+        limiter, key = self._limiter.limiter, self._limiter.key_of(envelope.message)
+        if envelope.last(TurnStamp) is not None and isinstance(limiter, TurnLimiter):
+            return limiter.acquire_in_turn(key)
+        return limiter.acquire(key)
+
     def _put_back(self, envelope: AnyEnvelope, seconds: float) -> None:
         """No attempt: neither its retries nor its deliveries are counted."""
         delay = max(1, math.ceil(seconds * 1000))
-        self.transport.requeue(envelope, envelope.without_all(DelayStamp).with_stamps(DelayStamp(delay)))
+        waiting = envelope.without_all(DelayStamp).without_all(TurnStamp).with_stamps(DelayStamp(delay), TurnStamp())
+        self.transport.requeue(envelope, waiting)
         log.debug("rate_limited transport=%s id=%s delay_ms=%d", self.name, envelope.id or "-", delay)
 
 

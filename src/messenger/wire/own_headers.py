@@ -6,11 +6,16 @@ from collections.abc import Callable
 
 from messenger.envelope import AnyEnvelope
 from messenger.stamps import Stamp
-from messenger.wire import deduplicate, ids, reply
+from messenger.wire import deduplicate, ids, reply, turn
 
 Take = Callable[[dict[str, str]], tuple[Stamp | None, str]]
-_ENCODE: tuple[Callable[[AnyEnvelope], dict[str, str]], ...] = (reply.encode, ids.encode, deduplicate.encode)
-_TAKE: tuple[Take, ...] = (reply.take, ids.take, deduplicate.take)
+_ENCODE: tuple[Callable[[AnyEnvelope], dict[str, str]], ...] = (
+    reply.encode,
+    ids.encode,
+    deduplicate.encode,
+    turn.encode,
+)
+_TAKE: tuple[Take, ...] = (reply.take, ids.take, deduplicate.take, turn.take)
 
 
 def encode_own_headers(envelope: AnyEnvelope) -> dict[str, str]:

@@ -142,6 +142,14 @@ def test_those_who_are_refused_are_told_different_times(redis_server: RedisServe
     assert sms.acquire("b") == 0.0
 
 
+def test_one_whose_turn_has_come_is_not_sent_to_the_end(redis_server: RedisServer) -> None:
+    sms = limiter(redis_server, Rate(10, 100.0), in_turn=True)
+    assert sms.acquire("a") == 0.0
+    assert [round(sms.acquire("a"), -1) for _ in range(2)] == [10, 20]
+    assert [round(sms.acquire_in_turn("a"), -1) for _ in range(3)] == [10, 10, 10]
+    assert round(sms.acquire("a"), -1) == 30, "it has taken no further turn"
+
+
 def test_the_longest_wait_is_what_the_limit_needs_even_where_that_is_more_than_a_minute(
     redis_server: RedisServer,
 ) -> None:

@@ -125,6 +125,19 @@ def test_a_busy_key_does_not_hold_up_another(project: Project) -> None:
     assert project.left() == (0, 0, 2)
 
 
+def test_one_that_waits_for_its_turn_is_marked_until_it_is_handled(project: Project) -> None:
+    limit(project, "{limit: 1, interval: 2, key: do}")
+    worker = project.worker("async")
+    for name in ("a", "b"):
+        project.send(name, "k")
+    project.wait_for_event("limited gateway/async/b")
+    project.wait_until(lambda: len(delayed(project)) == 1, "it is put back")
+    assert delayed(project)[0]["headers"]["X-Messenger-Turn"] == "1"
+    project.wait_for_event("done b")
+    worker.signal(signal.SIGTERM)
+    assert worker.code() == 0
+
+
 def test_being_limited_is_no_attempt(project: Project) -> None:
     """max_retries is 1: each is handled twice and then kept, however often it had to wait before."""
     limit(project, "{limit: 1, interval: 0.5, key: do}")

@@ -1,0 +1,22 @@
+"""That a message waits for its turn at a rate limit, as a plain header."""
+
+from __future__ import annotations
+
+from messenger.envelope import AnyEnvelope
+from messenger.stamps import LocalStamp
+
+HEADER = "X-Messenger-Turn"
+
+
+class TurnStamp(LocalStamp, frozen=True):
+    """The message went back once because there was no token for its key, with the turn of its own as its delay."""
+
+
+def encode(envelope: AnyEnvelope) -> dict[str, str]:
+    """The header of its TurnStamp."""
+    return {HEADER: "1"} if envelope.last(TurnStamp) is not None else {}
+
+
+def take(headers: dict[str, str]) -> tuple[TurnStamp | None, str]:
+    """The stamp, taken out of `headers`."""
+    return (TurnStamp() if headers.pop(HEADER, "") else None), ""
