@@ -24,6 +24,7 @@ T = TypeVar("T")
 # Objects whose code has not begun to run, and would never run.
 _GENERATORS = (GeneratorType, AsyncGeneratorType, contextlib.ContextDecorator, contextlib.AsyncContextDecorator)
 _NOT_BEGUN = (*_GENERATORS, map, filter)
+_LOOK_SECONDS = 1.0
 _TASK_SECONDS = 5.0  # how long tasks that handlers left are waited for when the loop is closed
 
 
@@ -109,7 +110,7 @@ class EventLoops:
         if loop is None and running is None:
             loop = getattr(self._lent, "loop", None)
         if loop is not None and loop.is_running():
-            return asyncio.run_coroutine_threadsafe(work, loop).result()
+            return _run_there(work, loop)
         if loop is not None:
             return loop.run_until_complete(work)
         if running is None:
@@ -141,6 +142,16 @@ class EventLoops:
         if self._pid != os.getpid():
             self._inherited = self._runners  # kept: closing them here would change the parent's
             self._runners, self._pid = [], os.getpid()
+
+
+def _run_there(work: Coroutine[Any, Any, object], loop: asyncio.AbstractEventLoop) -> object:
+    """The result of a coroutine that runs on the loop of another thread."""
+    done = asyncio.run_coroutine_threadsafe(work, loop)
+    while not concurrent.futures.wait((done,), _LOOK_SECONDS).done:
+        if loop.is_closed():  # nothing runs there any more, and nothing was cancelled
+            work.close()
+            raise MessengerError("the event loop that dispatch_async() was called on was closed before it was done")
+    return done.result()
 
 
 def in_thread(call: Callable[[], T]) -> concurrent.futures.Future[T]:

@@ -60,6 +60,15 @@ async def parent(m: Parent, bus: MessageBus):
         await bus.dispatch_async(Parent(m.n, m.depth - 1))
     ran.append(m.n)
 
+@dataclass
+class Waits:
+    n: int = 0
+
+@handler
+async def waits(m: Waits):
+    ran.append("waits")
+    await asyncio.Event().wait()
+
 @handler
 async def exits(m: Exits):
     raise SystemExit(3)
@@ -136,6 +145,30 @@ def test_exit_in_a_handler_leaves_the_callers_loop_running(project: Project, app
 
     assert run(work()) == "goes on"
     application.close()
+
+
+def test_a_loop_that_was_closed_holds_no_thread(
+    project: Project, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("messenger.event_loops._LOOK_SECONDS", 0.05)
+    loop = asyncio.new_event_loop()
+
+    async def work() -> asyncio.Task[Any]:
+        dispatched = asyncio.create_task(application.dispatch_async(project.Waits()))
+        while not project.ran:
+            await asyncio.sleep(0.01)
+        return dispatched
+
+    dispatched = loop.run_until_complete(work())
+    threads = [each for each in threading.enumerate() if each.name.startswith("messenger-dispatch")]
+    for task in asyncio.all_tasks(loop):
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+    loop.close()
+    application.close()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert not dispatched.done()
 
 
 def test_a_forked_process_has_threads_of_its_own(project: Project, application: Application) -> None:
