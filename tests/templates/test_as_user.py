@@ -134,6 +134,20 @@ def test_it_reaches_no_terminal_of_root_s() -> None:
         terminal.close()
 
 
+def test_what_it_shows_steers_no_terminal() -> None:
+    """Colours, ends of lines and the cursor's looks pass, also where a sequence comes in two pieces."""
+    harmful = r"a\033]0;title\007b\033[6nc\033[2Jd\033Pq\302\233e\033(0f\r\n"
+    harmless = r"\033[1;31mred\033[0m Z\303\274rich \033[?25l\033[?25h\r\033[K\t\303\202 done"
+    pieces = r"printf '\033['; sleep 0.3; printf '2Jg\033'; sleep 0.3; printf '[32mgreen\n'"
+    terminal = in_terminal(USER, "--", "sh", "-c", f"printf '{harmful}'; printf '{harmless}'; {pieces}")
+    try:
+        terminal.until("code 0")
+        assert "a?]0;title?b?[6nc?[2Jd?Pq?e?(0f\r" in terminal.shown
+        assert "\x1b[1;31mred\x1b[0m Zürich \x1b[?25l\x1b[?25h\r\x1b[K\tÂ done?[2Jg\x1b[32mgreen" in terminal.shown
+    finally:
+        terminal.close()
+
+
 def test_stdout_and_stderr_stay_apart_at_a_terminal(tmp_path: Path) -> None:
     script = f'"$@" > {tmp_path}/out; echo "code $?"'
     terminal = in_terminal(
