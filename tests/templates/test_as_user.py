@@ -173,6 +173,17 @@ def test_what_is_typed_arrives_also_its_end() -> None:
         terminal.close()
 
 
+def test_keys_are_left_to_the_pager_that_reads_the_pipe() -> None:
+    command = ("sh", "-c", "echo begun >&2; test -t 0 || echo nobody to ask; sleep 0.5")
+    terminal = in_terminal(USER, "--", *command, script='"$@" | cat; read x; echo "got $x"')
+    try:
+        terminal.until("begun")
+        terminal.type("mine\n")
+        assert "nobody to ask" in terminal.until("got mine")
+    finally:
+        terminal.close()
+
+
 def test_control_c_ends_it() -> None:
     terminal = in_terminal(USER, "--", "sh", "-c", "echo begun; exec sleep 60")
     try:
