@@ -12,6 +12,7 @@ import pytest
 
 from messenger import Application, HandlerFailed, MessageBus, NotOneResult, ask_async
 from messenger.stamps import HandledStamp
+from messenger.testing import InMemoryApplication
 from tests.unit.application_project import Project
 
 MODULE = """
@@ -145,6 +146,21 @@ def test_exit_in_a_handler_leaves_the_callers_loop_running(project: Project, app
 
     assert run(work()) == "goes on"
     application.close()
+
+
+def test_messages_are_processed_in_an_async_test(project: Project) -> None:
+    project.load("  routing: {MODULE.Async: async}", module=MODULE).close()
+    messenger = InMemoryApplication.load(project.directory / "messenger.yaml", {})
+
+    async def test() -> None:
+        await messenger.application.dispatch_async(project.Async(5))
+        assert project.ran == []
+        assert messenger.process() == 1
+        assert len(project.ran) == 1
+
+    run(test())
+    messenger.transport("async").assert_handled(project.Async, times=1, n=5)
+    messenger.close()
 
 
 def test_a_loop_that_was_closed_holds_no_thread(
