@@ -112,12 +112,12 @@ class Control:
         """Ask every worker in these scopes to finish its message and leave."""
         fields = [scope.field for scope in scopes]
         if fields:
-            self._write("ask_to_stop", ("stop",), fields)
+            self._mend("ask_to_stop", ("stop",), fields)
 
     def pause(self, scope: Scope, by: str, reason: str) -> None:
         """Have the workers of this scope, and those that will be, finish their message and take no other."""
         pause = Pause(by, reason, int(self._link.call("TIME")[0]))
-        self._write("pause", ("paused",), (scope.field, msgspec.json.encode(pause)))
+        self._mend("pause", ("paused",), (scope.field, msgspec.json.encode(pause)))
 
     def resume(self, scope: Scope) -> bool:
         """End the pause of this scope; of every scope when it is the one of all workers. Whether there was one."""
@@ -131,7 +131,7 @@ class Control:
 
     def report(self, info: WorkerInfo) -> None:
         """Say that a worker lives, and how it is."""
-        self._write("report", ("workers", f"worker:{info.id}"), (info.id, msgspec.json.encode(info), TTL_MS))
+        self._mend("report", ("workers", f"worker:{info.id}"), (info.id, msgspec.json.encode(info), TTL_MS))
 
     def sign_off(self, worker_id: str) -> None:
         """Take a worker that leaves out of the registry."""
@@ -168,6 +168,11 @@ class Control:
     def close(self) -> None:
         """Drop the connection."""
         self._link.close()
+
+    def _mend(self, script: str, keys: Sequence[str], arguments: Sequence[Argument]) -> None:
+        """Run a script that writes, and replaces the first key where it holds something of another type."""
+        if self._write(script, keys, arguments):
+            self._reader.note(keys[0], None, "it was of another type, and is replaced")
 
     def _write(self, script: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         return control_script(script, "mend").run(self._link, [f"{self.prefix}:{key}" for key in keys], arguments)

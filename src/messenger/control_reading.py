@@ -79,11 +79,11 @@ class ControlReader:
         limits = (TTL_MS, AHEAD_MS, MOST, LONGEST, int(sweep))
         now, count, found, forged = self._registry.run(self._link, (f"{self._prefix}:workers",), limits)
         if count < 0:
-            self._note("workers", None, "it is no sorted set")
+            self.note("workers", None, "it is no sorted set")
         if count > MOST:
-            self._note("workers", None, f"it has {count} entries, and {MOST} are looked at")
+            self.note("workers", None, f"it has {count} entries, and {MOST} are looked at")
         for worker_id in forged:
-            self._note("workers", worker_id, "no worker has such an id, or was seen in the future")
+            self.note("workers", worker_id, "no worker has such an id, or was seen in the future")
         if sweep:
             self.delete_values([worker_id for worker_id in forged if isinstance(worker_id, bytes)])
         for begin in range(0, len(found), 2 * _AT_ONCE):
@@ -97,7 +97,7 @@ class ControlReader:
                 if raw is not None:  # else it has just left
                     yield decode_worker(worker_id, raw, float(seen), now)
             except Unreadable as why:
-                self._note("worker", worker_id, str(why))
+                self.note("worker", worker_id, str(why))
 
     def reply(self, token: str) -> Reply | None:
         """Return the reply to this token, if it is there."""
@@ -105,7 +105,7 @@ class ControlReader:
         try:
             return decode(Reply, raw) if raw is not None else None
         except Unreadable as why:
-            self._note("reply", token.encode(), str(why))
+            self.note("reply", token.encode(), str(why))
             return None
 
     def worker_key(self, worker_id: bytes) -> bytes:
@@ -120,7 +120,7 @@ class ControlReader:
     def _decoded(self, key: str, fields: Sequence[str], found: Any, read: Callable[[bytes], T]) -> dict[str, T]:
         """Return the values of a hash that can be read, by field. found: without fields the names are in it, too."""
         if isinstance(found, int):
-            self._note(key, None, "it is no hash" if found < 0 else f"it has {found} fields, and {MOST} are allowed")
+            self.note(key, None, "it is no hash" if found < 0 else f"it has {found} fields, and {MOST} are allowed")
             return {}
         names = [field.encode() for field in fields] or found[::2]
         values = found if fields else found[1::2]
@@ -130,9 +130,10 @@ class ControlReader:
                 if raw is not None:
                     read_values[decode_name(name)] = read(raw)
             except Unreadable as why:
-                self._note(key, name, str(why))
+                self.note(key, name, str(why))
         return read_values
 
-    def _note(self, key: str, name: bytes | int | None, why: str) -> None:
+    def note(self, key: str, name: bytes | int | None, why: str) -> None:
+        """Keep that something is unreadable. key, name, why: see Problem."""
         if len(self.problems) < _MOST_PROBLEMS:
             self.problems.setdefault((key, name), Problem(f"{self._prefix}:{key}", name, why))

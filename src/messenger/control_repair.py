@@ -29,15 +29,15 @@ class ControlRepair:
             pass
         return list(reader.problems.values())
 
-    def repair(self) -> tuple[list[Problem], list[Problem]]:
+    def repair(self, *, streams: bool = False) -> tuple[list[Problem], list[Problem]]:
         """Remove what is unreadable. Returns what was removed, and what is still there.
 
-        A stop counter that is removed counts from 0 again, which stops nobody. A key of another type is deleted, unless
-        it is a stream: that may hold messages.
+        A stop counter that is removed counts from 0 again, which stops nobody. A key of another type is deleted, but a
+        stream, which may hold messages, only with `streams`.
         """
         found = self.look()
         keys = [f"{self.prefix}:{name}" for name in _WHOLE]
-        control_script("mend_keys", "mend").run(self.link, keys, (LONGEST, MOST, *_WHOLE.values()))
+        control_script("mend_keys", "mend").run(self.link, keys, (LONGEST, MOST, int(streams), *_WHOLE.values()))
         reader = ControlReader(self.link, self.prefix)
         for problem in found:
             if isinstance(problem.name, bytes):

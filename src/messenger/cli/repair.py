@@ -21,15 +21,16 @@ from messenger.transports.redis.transport import RedisTransport
     shell_complete=complete.transports,
     help="Begin the empty stream of this transport again, whose ids are at their end or ahead of the clock.",
 )
+@click.option("--force", is_flag=True, help="Delete a stream, too, that has the name of a key of the control plane.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @format_option
 @click.pass_context
-def repair(context: click.Context, transport: str | None, dry_run: bool, output: str) -> int:
+def repair(context: click.Context, transport: str | None, force: bool, dry_run: bool, output: str) -> int:
     """Remove from the control plane's keys in Redis what no worker and no operator has written.
 
     These are the registry of workers, the stop counters and the pauses. Workers and commands pass over what is
-    unreadable there, and `messenger check` names it. A key of another type is deleted, but not a stream: it may hold
-    messages. Messages, and pauses that can be read, are not touched.
+    unreadable there, and `messenger check` names it. A key of another type is deleted, but a stream only with
+    --force: it may hold messages of another application. Messages, and pauses that can be read, are not touched.
 
     With --stream it begins a stream again instead: once all that was in it is handled. Its groups stay, and its delayed
     messages lie elsewhere. It is for a stream in which somebody has added an entry with an id in the future.
@@ -46,7 +47,7 @@ def repair(context: click.Context, transport: str | None, dry_run: bool, output:
     if transport is not None:
         return _restart(application, transport)
     control = need_control(application)
-    removed, left = ([], control.repairs.look()) if dry_run else control.repairs.repair()
+    removed, left = ([], control.repairs.look()) if dry_run else control.repairs.repair(streams=force)
     if output == "json":
         print_json({"removed": [str(problem) for problem in removed], "left": [str(problem) for problem in left]})
     else:

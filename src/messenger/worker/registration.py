@@ -91,7 +91,7 @@ class Registration:
     def _orders(self) -> Orders:
         orders = self._control.orders(self._status.host, self._status.pool, self._status.release)
         for problem in self._control.take_problems():
-            log.warning("control_unreadable %s; `messenger repair` removes it", problem)
+            log.warning("control_unreadable %s; `messenger repair` removes what is left of it", problem)
         return orders
 
 

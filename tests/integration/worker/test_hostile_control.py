@@ -126,6 +126,32 @@ def test_a_stream_of_that_name_is_never_deleted(project: Project) -> None:
     with project.server.client() as client:
         assert [client.xlen(key) for key in ("test:workers", "test:stop", "test:paused")] == [1, 1, 1]
     assert "Traceback" not in worker.log
+    assert "removed: test:stop: " in project.run("repair", "--force").stdout
+    project.run("stop-workers", "--wait", "20")
+    assert worker.code() == 0
+
+
+def test_a_worker_says_that_it_has_replaced_a_key(project: Project) -> None:
+    worker = project.worker()
+    plant(project, "the registry is a text")
+    worker.wait_for("control_unreadable test:workers: it was of another type, and is replaced")
+    project.wait_for_workers(1)
+
+
+def test_a_worker_of_this_host_without_a_process_is_not_waited_for(project: Project) -> None:
+    worker = project.worker()
+    (there,) = project.wait_for_workers(1)
+    with project.server.client() as client:
+        for worker_id, more in (("gone", {"pid": 2**22}), ("first", {"pid": 1}), ("reused", {"pid": there.pid})):
+            value = VALID | {"id": worker_id, "state": "busy", "start_ticks": 1} | more
+            client.set(f"test:worker:{worker_id}", json.dumps(value))
+            client.zadd("test:workers", {worker_id: client.time()[0] * 1000 + 30_000})
+    assert len(project.json("workers")["workers"]) == 4, "an operator sees what the registry says"
+    assert [each["id"] for each in project.json("check", code=None)["workers"]] == [there.id]
+    assert project.run("pause", "--wait", "20").stdout == "paused; no worker is at work\n"
+    answer = project.json("stop-workers", "--host", "here", "--wait", "20")
+    assert (answer["asked"], answer["gone"], answer["workers"][0]["pid"]) == (1, 1, there.pid)
+    assert worker.code() == 0
 
 
 def test_pauses_and_counters_that_can_be_read_stay(project: Project) -> None:
