@@ -243,7 +243,7 @@ def main(seed: str, mode: str) -> None:
                 time.sleep(1)
         if mode == "all" and turn % 100 == 0:
             stop_helpers()
-        time.sleep(0.01)
+        time.sleep(0.03)
 
 
 if __name__ == "__main__":
