@@ -97,6 +97,15 @@ def test_a_transport_that_is_no_more_is_named_and_the_message_stays(store: Proje
     assert ids(store) == [message_id]
 
 
+def test_one_that_does_not_say_where_it_came_from_stays(store: Project) -> None:
+    store.run("dispatch", "App\\Message\\Task", '{"name": "a"}', "--transport", "failed")
+    (message_id,) = ids(store)
+    done = store.run("failed", "retry", message_id, code=1)
+    assert "it does not say which transport it came from; use --now, or remove it" in done.stderr
+    assert ids(store) == [message_id]
+    assert store.run("failed", "retry", message_id, "--now", "--force").stdout.startswith(f"{message_id}: handled")
+
+
 def test_an_undecodable_message_comes_back_for_a_release_that_knows_it(store: Project) -> None:
     store.send("a", type_="App\\Message\\New")
     with store.server.client() as client:

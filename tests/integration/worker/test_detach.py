@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -286,3 +288,14 @@ def test_a_fork_spoils_nothing(project: Project, detachable: Detachable) -> None
     assert [task.name for task in Path(f"/proc/{run.pid}/task").iterdir()] == [str(run.pid)], "no thread before it"
     open_there = {os.readlink(fd) for fd in Path(f"/proc/{run.pid}/fd").iterdir()}
     assert not any(name.startswith("socket:") for name in open_there), "no connection either"
+
+
+def test_the_first_process_of_a_container_is_not_left_behind(project: Project) -> None:
+    """When it ends, all others do."""
+    arguments = ("consume", "async", "--stop-when-empty", "--detach-log", "detached.log")
+    command = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-m", "messenger.cli", *arguments]
+    done = subprocess.run(
+        command, cwd=project.directory, env=project.environment, capture_output=True, text=True, check=True
+    )
+    assert "--detach-log is left out" in done.stderr
+    assert "worker_started" in done.stderr
