@@ -267,6 +267,14 @@ def test_it_ends_before_anything_is_done(inventory: Any, playbook: str) -> None:
         assert line in said
 
 
+def test_doctor_finds_it_and_looks_no_further(inventory: Any) -> None:
+    code, said = play("doctor", inventory(messenger_worker_pools="none", messenger_app_keep_releases=0))
+    assert code == 2
+    assert "this: 2 to repair, not looked at: its variables come first" in said
+    assert "messenger_worker_pools: it is text" in said
+    assert last_play(said).startswith("Say what was found]")
+
+
 def test_files_that_are_needed_later_are_read_first(inventory: Any, tmp_path: Path) -> None:
     (tmp_path / "good.yml").write_text("- ansible.builtin.debug: {msg: x}\n")
     (tmp_path / "torn.yml").write_text("- ansible.builtin.debug: {msg: x\n")

@@ -145,10 +145,10 @@ class Inputs:
                     rule, f"{where} ({shown(entry.get('name', position)).strip(QUOTES)})", entry, option["options"]
                 )
             elif not is_kind(entry, kind):
-                yield self._unfit(where, f"{name} {position}".strip(), entry, KINDS[kind])
+                yield self._unfit(where, f"{name} entry {position}".strip(), entry, KINDS[kind])
             else:
                 yield from self._text(
-                    where, f"{name} {position}".strip(), entry, limits, limits.get("say", KINDS[kind])
+                    where, f"{name} entry {position}".strip(), entry, limits, limits.get("say", KINDS[kind])
                 )
 
     def _entry(self, rule: str, where: str, entry: Map, options: Map) -> Iterator[Finding]:
