@@ -11,7 +11,8 @@ import sys
 from contextlib import suppress
 
 from messenger.envelope import AnyEnvelope, Envelope
-from messenger.events import WorkerMessageReceived, WorkerStarted
+from messenger.events import WorkerMessageReceived, WorkerRunning, WorkerStarted
+from messenger.readable import readable
 from messenger.stamps import LocalStamp, Stamp
 from messenger.worker import lease_keeper_process as process
 from messenger.worker.status import Held
@@ -19,6 +20,7 @@ from messenger.worker.worker import Worker
 
 log = logging.getLogger(__name__)
 _MEMORY_BYTES = 1024**2
+_READY_SECONDS = 10.0
 
 
 class LeaseKeeper:
@@ -42,6 +44,7 @@ class LeaseKeeper:
         self._last: Held | None = None
         worker.events.listen(WorkerStarted, lambda _: self._start())
         worker.events.listen(WorkerMessageReceived, lambda _: self._on_received())
+        worker.events.listen(WorkerRunning, lambda _: self._on_running())
         worker.beat.steps.append(self._on_beat)
 
     def close(self) -> None:
@@ -50,6 +53,8 @@ class LeaseKeeper:
             with suppress(OSError):
                 self._process.stdin.close()
             self._process.wait()
+            if self._process.stdout is not None:
+                self._process.stdout.close()
             self._process = None
 
     def _start(self) -> None:
@@ -61,13 +66,15 @@ class LeaseKeeper:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", process.__file__, *numbers],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
                 pass_fds=[descriptor],
                 process_group=0,  # signals to the worker's group are none to it
             )
             assert self._process.stdin is not None
             pickle.dump((sys.path, pickle.dumps(self._transports)), self._process.stdin)
             self._process.stdin.flush()
+            if self._quarter < process.SHORT_SECONDS and self._process.stdout is not None:
+                readable((self._process.stdout.fileno(),), _READY_SECONDS)
         except OSError as error:
             log.warning("no_lease_keeper: %s: a handler that holds the interpreter may lose its lease", error)
         finally:
@@ -85,6 +92,12 @@ class LeaseKeeper:
         if process.MESSAGES_AT + len(text) <= _MEMORY_BYTES:
             self._memory[process.MESSAGES_AT : process.MESSAGES_AT + len(text)] = text
             process.LENGTH.pack_into(self._memory, process.BEATS.size, len(text))
+
+    def _on_running(self) -> None:
+        """Nothing is in hand any more."""
+        if self._memory is not None and self._last is not None and not self._status.held:
+            self._last = None
+            process.LENGTH.pack_into(self._memory, process.BEATS.size, 0)
 
     def _on_beat(self) -> None:
         if self._memory is not None:

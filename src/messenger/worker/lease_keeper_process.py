@@ -21,7 +21,7 @@ BEATS = struct.Struct("<Q")  # at the beginning of the shared memory: beats of t
 LENGTH = struct.Struct("<Q")  # behind it: of the pickled messages
 MESSAGES_AT = BEATS.size + LENGTH.size
 LONGEST_SILENCE = 3600.0  # seconds; a worker that stands still for longer is taken for hung
-_SHORT_SECONDS = 2.0
+SHORT_SECONDS = 2.0
 _RUNNING = "RSD"  # states of a process (proc(5)) that is neither stopped nor dead
 
 
@@ -29,11 +29,13 @@ def main() -> None:
     """Watch until the worker has ended, which closes stdin.
 
     Arguments: the descriptor of the shared memory, the worker's pid, and a quarter of its shortest lease in seconds.
-    What comes on stdin is a pickled pair: sys.path, and pickled arguments for `open_transports`.
+    What comes on stdin is a pickled pair: sys.path, and pickled arguments for `open_transports`. stdout is closed once
+    it is ready.
     """
     memory, worker, quarter = mmap.mmap(int(sys.argv[1]), 0), int(sys.argv[2]), float(sys.argv[3])
     path, transports = pickle.load(sys.stdin.buffer)  # noqa: S301 - the worker itself wrote it
-    leases = _open(path, transports, worker) if quarter < _SHORT_SECONDS else None  # later would be too late
+    leases = _open(path, transports, worker) if quarter < SHORT_SECONDS else None  # later would be too late
+    os.close(1)  # it is ready
     beats, since = -1, time.monotonic()
     while not select.select([0], [], [], quarter / 2)[0] and os.getppid() == worker:
         (found,), (length,) = BEATS.unpack_from(memory), LENGTH.unpack_from(memory, BEATS.size)
