@@ -27,3 +27,10 @@ def host_root() -> Iterator[Path]:
         os.chown(root / "shared/var", user.pw_uid, user.pw_gid)
     yield root
     shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture
+def app_root(tmp_path: Path) -> Path:
+    """An application's directory, for the tests of messenger-worker.conf."""
+    (tmp_path / "shared/log").mkdir(parents=True)
+    return tmp_path

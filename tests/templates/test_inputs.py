@@ -17,7 +17,7 @@ import yaml
 from tests.templates.modules import load
 from tests.templates.render import ROLES, ROOT, render
 from tests.templates.role_tables import options, role_names
-from tests.templates.test_worker_conf import POOL, TEMPLATE, loaded
+from tests.templates.worker_conf import POOL, TEMPLATE, loaded
 
 inputs = load(ROLES / "messenger_app/action_plugins/messenger_app_inputs.py")
 MORE = yaml.safe_load((ROLES / "messenger_app/files/input_rules.yml").read_text())

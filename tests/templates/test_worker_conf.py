@@ -3,185 +3,15 @@
 from __future__ import annotations
 
 import getpass
-import os
 import shlex
-import subprocess
-import sys
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from supervisor.datatypes import RestartUnconditionally, RestartWhenExitUnexpected
-from supervisor.options import ServerOptions
 
 from messenger.cli.consume import consume
-from tests.templates.render import ROLES, ROOT, evaluate, render
-
-TEMPLATE = ROOT / "templates/messenger-worker.conf.j2"
-CHECKER = ROLES / "messenger_worker/files/check-worker-conf"
-POOL: dict[str, Any] = {"name": "messenger-consume", "transports": ["async"]}
-
-
-@pytest.fixture
-def app_root(tmp_path: Path) -> Path:
-    (tmp_path / "shared/log").mkdir(parents=True)
-    return tmp_path
-
-
-def rendered(app_root: Path, *pools: dict[str, Any], **overrides: Any) -> Path:
-    """The configuration for `pools`, as a file."""
-    text = render(
-        TEMPLATE,
-        "messenger_worker",
-        messenger_worker_pools=list(pools or [POOL]),
-        messenger_app_name="sms",
-        messenger_app_root=str(app_root),
-        messenger_app_user=getpass.getuser(),
-        **overrides,
-    )
-    file = app_root / "messenger-worker.conf"
-    file.write_text(text)
-    return file
-
-
-def loaded(file: Path) -> dict[str, Any]:
-    """Process configurations by process name, as supervisord would run them."""
-    wrapper = file.with_name("supervisord.conf")
-    wrapper.write_text(f"[supervisord]\n[include]\nfiles={file}\n")
-    options = ServerOptions()
-    options.realize(args=["-c", str(wrapper), "-n"])
-    return {process.name: process for group in options.process_group_configs for process in group.process_configs}
-
-
-def check(file: Path, *groups: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(CHECKER), str(file), *groups], capture_output=True, text=True, check=False
-    )
-
-
-def test_every_key_of_the_documented_file(app_root: Path) -> None:
-    text = rendered(app_root).read_text()
-    for key in ("command", "user", "numprocs", "autostart", "autorestart", "process_name", "startsecs"):
-        assert f"\n{key}=" in text
-
-
-@pytest.mark.parametrize("layout", ["numprocs", "slots"])
-@pytest.mark.parametrize(
-    ("pool", "expected"),
-    [
-        ({}, {"umask": 0o027, "exitcodes": [0], "stopsignal": 15, "autorestart": RestartUnconditionally}),
-        ({"priority": 10}, {"priority": 10}),
-        ({"autorestart": "unexpected", "exitcodes": [64, "78"]}, {"autorestart": RestartWhenExitUnexpected}),
-        ({"autorestart": True}, {"autorestart": RestartUnconditionally}),
-        ({"exitcodes": [0, 64]}, {"exitcodes": [0, 64]}),
-        ({"stopsignal": "QUIT"}, {"stopsignal": 3}),
-        ({"stopasgroup": True}, {"stopasgroup": True, "killasgroup": True}),
-        ({"killasgroup": "no"}, {"stopasgroup": False, "killasgroup": False}),
-        ({"stdout_logfile": "/dev/stdout"}, {"stdout_logfile": "/dev/stdout", "stdout_logfile_maxbytes": 0}),
-        ({"stdout_logfile": "syslog"}, {"stdout_syslog": True, "stdout_logfile": None}),
-        ({"stdout_logfile": "NONE"}, {"stdout_logfile": None}),
-        ({"stdout_logfile_maxbytes": "5MB", "stdout_logfile_backups": 2},
-         {"stdout_logfile_maxbytes": 5 * 2**20, "stdout_logfile_backups": 2, "redirect_stderr": True}),
-        ({"stdout_logfile": "/var/log/%(program_name)s-%(process_num)02d.log"}, {"stdout_logfile_backups": 5}),
-        ({"redirect_stderr": False, "stderr_logfile_maxbytes": 0},
-         {"redirect_stderr": False, "stderr_logfile_maxbytes": 0, "stderr_logfile_backups": 5}),
-        ({"redirect_stderr": False, "stderr_logfile": "/dev/stderr"}, {"stderr_logfile": "/dev/stderr"}),
-    ],
-)  # fmt: skip
-def test_settings_of_supervisor_s(app_root: Path, layout: str, pool: dict[str, Any], expected: dict[str, Any]) -> None:
-    file = rendered(app_root, POOL | {"processes": 2} | pool, messenger_worker_layout=layout)
-    assert check(file, *groups(POOL | {"processes": 2}, messenger_worker_layout=layout)).returncode == 0
-    for process in loaded(file).values():
-        assert {name: getattr(process, name) for name in expected} == expected
-
-
-@pytest.mark.parametrize("layout", ["numprocs", "slots"])
-def test_errors_may_have_a_log_of_their_own(app_root: Path, layout: str) -> None:
-    pool = POOL | {"processes": 2, "redirect_stderr": False}
-    for name, process in loaded(rendered(app_root, pool, messenger_worker_layout=layout)).items():
-        assert process.stderr_logfile == f"{app_root}/shared/log/{name}.err.log"
-        assert process.stdout_logfile == f"{app_root}/shared/log/{name}.log"
-
-
-def test_a_nice_worker(app_root: Path) -> None:
-    command = loaded(rendered(app_root, POOL | {"nice": 10}))["messenger-consume_00"].command
-    assert f" -- /usr/bin/nice -n 10 {app_root}/current/venv/bin/messenger consume async " in command
-
-
-def test_a_umask_of_its_own(app_root: Path) -> None:
-    command = loaded(rendered(app_root, POOL | {"umask": "002"}))["messenger-consume_00"].command
-    assert f"/bin/as-user --exec --umask 002 {getpass.getuser()} -- " in command
-
-
-@pytest.mark.parametrize("layout", ["numprocs", "slots"])
-def test_a_pool_that_rests_has_no_program(app_root: Path, layout: str) -> None:
-    pools = [POOL, POOL | {"name": "resting", "processes": 0}]
-    file = rendered(app_root, *pools, messenger_worker_layout=layout)
-    names = groups(*pools, messenger_worker_layout=layout)
-    assert [name for name in names if "resting" in name] == []
-    assert check(file, *names).returncode == 0
-    file = rendered(app_root, pools[1], messenger_worker_layout=layout)
-    assert check(file, *groups(pools[1], messenger_worker_layout=layout)).returncode == 0
-
-
-@pytest.mark.parametrize("zero", [0, "0", 0.0, "0.0", ""])
-@pytest.mark.parametrize("option", ["limit", "memory_limit", "time_limit", "failure_limit", "sleep"])
-def test_a_limit_of_0_is_none(app_root: Path, option: str, zero: Any) -> None:
-    command = loaded(rendered(app_root, POOL | {option: zero}))["messenger-consume_00"].command
-    assert f"--{option.replace('_', '-')}" not in command
-
-
-def findings(*pools: dict[str, Any], **overrides: Any) -> list[dict[str, str]]:
-    """What pools.yml finds of pools whose values are good each for itself."""
-    tasks = yaml.safe_load((ROLES / "messenger_worker/tasks/pools.yml").read_text())
-    found: list[dict[str, str]] = []
-    given: dict[str, Any] = {"messenger_worker_pools": list(pools), **overrides}
-    for task in tasks:
-        for item in evaluate(task["loop"], "messenger_worker", **given) if "loop" in task else [{}]:
-            for each in task.get("vars", {}).get("__messenger_worker_checks", []):
-                if not evaluate(each["ok"], "messenger_worker", **given, item=item):
-                    row = {key: evaluate(text, "messenger_worker", **given, item=item) for key, text in each.items()}
-                    found.append(row)
-    return found
-
-
-@pytest.mark.parametrize(
-    ("pool", "found", "change"),
-    [
-        ({"transports": []}, "no transports", "at least one"),
-        ({"stop_deadline": 60}, "stop_deadline is 60", "below stop_timeout"),
-        ({"startsecs": 0}, "crashes at every start", "1 or more"),
-        ({"autorestart": "unexpected"}, "does not start a worker again", "exitcodes without 0"),
-        ({"autorestart": "unexpected", "exitcodes": ["0", 2]}, "does not start a worker again", "exitcodes without 0"),
-        ({"stopasgroup": True, "killasgroup": False}, "stopasgroup without killasgroup", "killasgroup: true"),
-        ({"stderr_logfile": "syslog"}, "its errors go where", "redirect_stderr: false"),
-        ({"processes": 2, "stdout_logfile": "/var/log/a.log"}, "would write to one file", "%(process_num)02d"),
-        ({"redirect_stderr": False, "stdout_logfile": "/var/log/a.log", "stderr_logfile": "/var/log/a.log"},
-         "are one file", "redirect_stderr: true"),
-        ({"environment": {"A": 'a"b'}}, "cannot hold a value", "messenger_app_env"),
-        ({"environment": {"A": "a\nb"}}, "cannot hold a value", "messenger_app_env"),
-        ({"environment": {"A": "a ;b"}}, "cannot hold a value", "messenger_app_env"),
-    ],
-)  # fmt: skip
-def test_what_does_not_belong_together(pool: dict[str, Any], found: str, change: str) -> None:
-    (finding,) = findings(POOL | pool)
-    assert finding["level"] == "fail"
-    assert finding["where"] == "pool messenger-consume"
-    assert found in finding["found"]
-    assert change in finding["change"]
-
-
-def test_pools_that_are_good() -> None:
-    together = {"autorestart": "unexpected", "exitcodes": [2], "stopasgroup": True, "redirect_stderr": False}
-    assert findings(POOL | together, POOL | {"name": "resting", "processes": 0}) == []
-
-
-def test_there_are_pools_and_each_has_a_name_of_its_own() -> None:
-    assert [row["where"] for row in findings()] == ["messenger_worker_pools"]
-    assert [row["where"] for row in findings(POOL, POOL)] == ["messenger_worker_pools"]
+from tests.templates.render import evaluate, render
+from tests.templates.worker_conf import POOL, TEMPLATE, check, findings, groups, loaded, rendered
 
 
 def test_defaults(app_root: Path) -> None:
@@ -224,14 +54,6 @@ def test_every_option_of_a_pool(app_root: Path) -> None:
 
 
 SLOTS = {"messenger_worker_layout": "slots"}
-
-
-def groups(*pools: dict[str, Any], **overrides: Any) -> list[str]:
-    """Supervisor's groups, as the role expects them."""
-    found: list[str] = evaluate(
-        "{{ __messenger_worker_groups }}", "messenger_worker", messenger_worker_pools=list(pools), **overrides
-    )
-    return found
 
 
 def test_slots_are_programs_of_their_own_in_the_pool_s_name(app_root: Path) -> None:
@@ -383,57 +205,3 @@ def test_a_template_of_one_s_own_is_what_is_wanted_in_force(app_root: Path, tmp_
     file.write_text(render(copy, "messenger_worker", **variables).replace("027 sms", f"027 {getpass.getuser()}"))
     assert {process.umask for process in loaded(file).values()} == {0o022}
     assert check(file, "messenger-consume").returncode == 0
-
-
-def test_checker_refuses_what_supervisor_would(app_root: Path) -> None:
-    file = rendered(app_root, POOL | {"environment": {"A": "%(ENV_KIT_SURELY_NOT_SET)s"}})
-    result = check(file, "messenger-consume")
-    assert result.returncode == 1
-    assert "KIT_SURELY_NOT_SET" in result.stderr
-    assert len(result.stderr.splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (("process_name=%(program_name)s_%(process_num)02d\n", "process_name=one\n"), "process_num"),
-        (("user=", "user=no-such-user-"), "no-such-user-"),
-        (("--umask 027 ", "--umask 027 no-such-user-"), "no-such-user-"),
-        (("numprocs=2", "numprocs=many"), "many"),
-        (("startsecs=5", "startsecs=5\nstopsignal=NOPE"), "NOPE"),
-    ],
-)
-def test_checker_says_what_is_wrong(app_root: Path, change: tuple[str, str], said: str) -> None:
-    file = rendered(app_root, POOL | {"processes": 2})
-    text = file.read_text().replace("stopsignal=TERM\n", "")
-    assert change[0] in text
-    file.write_text(text.replace(*change))
-    result = check(file, "messenger-consume")
-    assert result.returncode == 1
-    assert said in result.stderr
-
-
-def test_checker_refuses_other_groups_than_wanted(app_root: Path) -> None:
-    result = check(rendered(app_root), "messenger-consume", "urgent")
-    assert result.returncode == 1
-    assert "wanted messenger-consume, urgent" in result.stderr
-    assert check(app_root / "there-is-no.conf", "messenger-consume").returncode == 1
-
-
-def test_checker_finds_a_name_that_is_taken(app_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loader = SourceFileLoader("check_worker_conf", str(CHECKER))
-    spec = spec_from_loader(loader.name, loader)
-    assert spec is not None
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    checker = module_from_spec(spec)
-    loader.exec_module(checker)
-    main = tmp_path / "main.conf"
-    (tmp_path / "conf.d").mkdir()
-    main.write_text("[supervisord]\n[include]\nfiles = conf.d/*.conf\n")
-    own = tmp_path / "conf.d/messenger-worker.conf"
-    os.symlink(rendered(app_root), own)
-    monkeypatch.setattr(checker, "MAIN", main)
-    checker.check(own, own, {"messenger-consume"})
-    (tmp_path / "conf.d/other.conf").write_text("[program:messenger-consume]\ncommand=/bin/cat\n")
-    with pytest.raises(ValueError, match="defined in .*other.conf already"):
-        checker.check(own, own, {"messenger-consume"})

@@ -1,0 +1,71 @@
+"""messenger-worker.conf.j2 for the tests: rendered, and loaded with Supervisor's own parser."""
+
+from __future__ import annotations
+
+import getpass
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from supervisor.options import ServerOptions
+
+from tests.templates.render import ROLES, ROOT, evaluate, render
+
+TEMPLATE = ROOT / "templates/messenger-worker.conf.j2"
+CHECKER = ROLES / "messenger_worker/files/check-worker-conf"
+POOL: dict[str, Any] = {"name": "messenger-consume", "transports": ["async"]}
+
+
+def rendered(app_root: Path, *pools: dict[str, Any], **overrides: Any) -> Path:
+    """The configuration for `pools`, as a file."""
+    text = render(
+        TEMPLATE,
+        "messenger_worker",
+        messenger_worker_pools=list(pools or [POOL]),
+        messenger_app_name="sms",
+        messenger_app_root=str(app_root),
+        messenger_app_user=getpass.getuser(),
+        **overrides,
+    )
+    file = app_root / "messenger-worker.conf"
+    file.write_text(text)
+    return file
+
+
+def loaded(file: Path) -> dict[str, Any]:
+    """Process configurations by process name, as supervisord would run them."""
+    wrapper = file.with_name("supervisord.conf")
+    wrapper.write_text(f"[supervisord]\n[include]\nfiles={file}\n")
+    options = ServerOptions()
+    options.realize(args=["-c", str(wrapper), "-n"])
+    return {process.name: process for group in options.process_group_configs for process in group.process_configs}
+
+
+def check(file: Path, *groups: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(CHECKER), str(file), *groups], capture_output=True, text=True, check=False
+    )
+
+
+def groups(*pools: dict[str, Any], **overrides: Any) -> list[str]:
+    """Supervisor's groups, as the role expects them."""
+    found: list[str] = evaluate(
+        "{{ __messenger_worker_groups }}", "messenger_worker", messenger_worker_pools=list(pools), **overrides
+    )
+    return found
+
+
+def findings(*pools: dict[str, Any], **overrides: Any) -> list[dict[str, str]]:
+    """What pools.yml finds of pools whose values are good each for itself."""
+    tasks = yaml.safe_load((ROLES / "messenger_worker/tasks/pools.yml").read_text())
+    found: list[dict[str, str]] = []
+    given: dict[str, Any] = {"messenger_worker_pools": list(pools), **overrides}
+    for task in tasks:
+        for item in evaluate(task["loop"], "messenger_worker", **given) if "loop" in task else [{}]:
+            for each in task.get("vars", {}).get("__messenger_worker_checks", []):
+                if not evaluate(each["ok"], "messenger_worker", **given, item=item):
+                    row = {key: evaluate(text, "messenger_worker", **given, item=item) for key, text in each.items()}
+                    found.append(row)
+    return found
