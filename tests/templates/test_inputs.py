@@ -104,6 +104,11 @@ def test_true_and_false(name: str) -> None:
         assert found(name, value), value
 
 
+def test_a_text_that_is_no_number_is_shown() -> None:
+    (row,) = found("messenger_worker_stop_timeout", "2.5")
+    assert (row["found"], row["change"]) == ("it is '2.5'", "a whole number from 1 to 604800")
+
+
 def test_the_defaults_are_good() -> None:
     for name, option in EVERY.items():
         if "default" in option and "{{" not in str(option["default"]):

@@ -31,6 +31,7 @@ QUOTES = "'\""
 YES_OR_NO = ("true", "false", "yes", "no", "on", "off", "1", "0")
 KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "dict": "names with values",
          "list": "a list", "str": "text", "path": "text"}  # fmt: skip
+SHOWN = ("int", "float", "bool")  # what is written there is no secret
 ENVIRONMENT = "names of letters, digits and _, and values that are text or numbers without carriage returns"
 
 
@@ -117,7 +118,7 @@ class Inputs:
             if given not in option["choices"]:
                 yield self._unfit(where, name, value, wanted, tell=True)
         elif not is_kind(value, kind):
-            yield self._unfit(where, name, value, KINDS[kind] if kind == "list" else wanted)
+            yield self._unfit(where, name, value, KINDS[kind] if kind == "list" else wanted, tell=kind in SHOWN)
         elif kind in ("int", "float"):
             if not limits.get("least", -math.inf) <= (number(value, kind) or 0) <= limits.get("most", math.inf):
                 yield self._unfit(where, name, value, wanted, tell=True)

@@ -12,7 +12,8 @@ from testinfra.host import Host
 if TYPE_CHECKING:
     from conftest import App
 
-testinfra_hosts = ["ansible://account", "ansible://services"]
+# From outside: whoever logs in to `account` cannot become root by sudo.
+testinfra_hosts = ["podman://kit-surroundings-account", "podman://kit-surroundings-services"]
 
 
 @pytest.fixture
