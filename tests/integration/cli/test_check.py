@@ -92,7 +92,7 @@ def test_the_workers_of_this_host_are_listed_and_no_others(project: Project) -> 
 
 
 def test_nobody_can_say_who_works_when_redis_is_away(project: Project) -> None:
-    document = project.json("check", code=1, MESSENGER_TRANSPORT_DSN=f"redis://127.0.0.1:{free_port()}/async")
+    document = project.json("check", code=1, MESSENGER_TRANSPORT_DSN=f"redis://127.0.0.1:{free_port()}")
     assert document["workers"] is None
 
 
