@@ -153,7 +153,7 @@ def test_nothing_is_written_through_a_link(host_root: Path, var: Path, tmp_path:
     outside.mkdir()
     (outside / "victim").write_text("as it was")
     (var / "failed.sqlite").symlink_to(outside / "victim")
-    (var / ".failed.sqlite.unfinished").symlink_to(outside / "victim")
+    (var / ".failed.sqlite.unfinished").mkdir()
     make_store(tmp_path / "failed.sqlite", "new", journal="DELETE")
     replace(host_root, tmp_path, "failed.sqlite")
     assert (outside / "victim").read_text() == "as it was"

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import resource
+import secrets
 import sqlite3
 import stat
 import sys
@@ -103,10 +104,9 @@ def copy(path: str, name: str, most: int) -> None:
 
 def replace(path: str, name: str, aside: str) -> dict[str, Any]:
     """Put standard input into the place of the store, which is kept in the directory ASIDE beside it."""
-    digest, unfinished = hashlib.sha256(), f".{name}.unfinished"
+    # A name that nothing can stand in the way of
+    digest, unfinished = hashlib.sha256(), f".{name}.{secrets.token_hex(8)}"
     with opened(path) as directory:
-        with suppress(FileNotFoundError):
-            os.unlink(unfinished, dir_fd=directory)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         with open(os.open(unfinished, flags, 0o640, dir_fd=directory), "wb") as file:
             os.fchmod(file.fileno(), 0o640)
