@@ -30,4 +30,5 @@ CONF
 service redis-server start
 service supervisor start
 supervisord -c /etc/supervisord.conf < /dev/null > /dev/null 2>&1
+until [ -s /run/second.pid ]; do sleep 0.2; done
 cp /run/second.pid /root/second.pid
