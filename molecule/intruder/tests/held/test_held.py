@@ -33,11 +33,12 @@ def test_of_the_application_only_its_directory_is_its_user_s(host: Host) -> None
 
 def test_it_may_write_what_everybody_may_and_its_directory(host: Host) -> None:
     def writable(user: str) -> set[str]:
-        found = host.run(f"runuser -u {user} -- find / -xdev -writable ! -user {user} ! -type l -print0").stdout
-        return set(found.split("\0"))
+        found = host.run(f"runuser -u {user} -- find / -xdev -writable ! -user {user} ! -type l -print0").stdout_bytes
+        return set(found.decode(errors="surrogateescape").split("\0"))
 
     assert writable("sms") - writable("other") == set()
-    own = host.run("find / -xdev -user sms ! -type l -printf '%h\\0'").stdout.split("\0")
+    found = host.run("find / -xdev -user sms ! -type l -printf '%h\\0'").stdout_bytes
+    own = found.decode(errors="surrogateescape").split("\0")
     everybody_s = ("/tmp", "/var/tmp", "/dev", "/run/lock", "/var/lock")
     assert {path for path in own if path and not path.startswith((VAR, "/srv/sms/shared", *everybody_s))} == set()
 
