@@ -12,7 +12,7 @@ testinfra_hosts = ["ansible://host1"]
 def test_nothing_of_the_application_is_left(host: Host) -> None:
     assert not host.file("/srv/sms").exists
     assert not host.user("sms").exists
-    assert host.run("pgrep -f intruder.py").stdout == ""
+    assert host.run("pgrep -f '[i]ntruder.py'").stdout == ""
 
 
 def test_what_is_not_its_own_is_as_it_was(host: Host) -> None:
