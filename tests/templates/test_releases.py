@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -92,3 +94,28 @@ def test_a_worker_whose_handler_went_elsewhere_still_runs_in_its_release(tmp_pat
     finally:
         process.communicate()
     assert found["pids"] == [process.pid]
+
+
+def test_the_children_of_a_worker_are_no_processes_of_their_own(tmp_path: Path) -> None:
+    release = make_release(tmp_path, "20260101T000000Z-00000001", "ready", "good")
+    code = "import subprocess, sys; subprocess.Popen(['sleep', '60']); print('there', flush=True); sys.stdin.read()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=release,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"there\n"
+    try:
+        (found,) = releases.releases(tmp_path)
+        assert (found["pids"], found["processes"]) == ([process.pid], 1)
+        process.kill()
+        process.wait()
+        (left,) = releases.releases(tmp_path)
+        assert left["processes"] == 1, "a child that is left behind holds the release"
+        assert left["pids"] != [process.pid]
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()

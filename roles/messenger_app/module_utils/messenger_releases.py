@@ -116,15 +116,20 @@ def running() -> dict[str, list[int]]:
     return found
 
 
-def may_enter(pid: int, group: int) -> bool:
-    """Whether a process is root's or of GROUP. One of another application may call itself what it likes."""
+def status(pid: int) -> dict[bytes, list[bytes]]:
+    """Return what /proc says of a process, by name; nothing of one that has ended meanwhile."""
     try:
-        with Path(f"/proc/{pid}/status").open("rb") as status:
-            lines = dict(line.split(b":", 1) for line in status.read(BYTES).splitlines() if b":" in line)
-    except OSError:  # gone meanwhile
-        return False
-    groups = lines[b"Gid"].split() + lines[b"Groups"].split()
-    return b"0" in lines[b"Uid"].split() or str(group).encode() in groups
+        with Path(f"/proc/{pid}/status").open("rb") as file:
+            lines = file.read(BYTES).splitlines()
+    except OSError:
+        return {}
+    return {name: value.split() for name, _, value in (line.partition(b":") for line in lines)}
+
+
+def may_enter(process: dict[bytes, list[bytes]], group: int) -> bool:
+    """Whether a process is root's or of GROUP. One of another application may call itself what it likes."""
+    groups = process.get(b"Gid", []) + process.get(b"Groups", [])
+    return b"0" in process.get(b"Uid", []) or str(group).encode() in groups
 
 
 def releases(root: Path, current: str = "") -> list[dict[str, Any]]:
@@ -150,10 +155,12 @@ def releases(root: Path, current: str = "") -> list[dict[str, Any]]:
 
 
 def _running_in(release: Path, processes: dict[str, list[int]]) -> dict[str, Any]:
-    """The lowest process ids of those that run in RELEASE, and how many there are."""
+    """The lowest process ids of those that run in RELEASE, and how many there are, without children of each other."""
     place, group = release.resolve(), release.stat().st_gid
     pids = {pid for where, found in processes.items() if Path(where).is_relative_to(place) for pid in found}
-    pids = {pid for pid in pids if may_enter(pid, group)}
+    statuses = {pid: status(pid) for pid in pids}
+    parents = {pid: int(found[b"PPid"][0]) for pid, found in statuses.items() if may_enter(found, group)}
+    pids = {pid for pid, parent in parents.items() if parent not in parents}
     return {"pids": sorted(pids)[:MOST_PIDS], "processes": len(pids)}
 
 
