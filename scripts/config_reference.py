@@ -215,6 +215,8 @@ def _allowed(value: Schema) -> str:
     if "enum" in value:
         return " or ".join(_text(choice) for choice in value["enum"])
     text = _TYPES["object" if "$ref" in value else value["type"]]
+    if "exclusiveMinimum" in value:
+        return f"{text}, more than {value['exclusiveMinimum']}, at most {value['maximum']}"
     if "maximum" in value:
         return f"{text}, {value['minimum']} to {value['maximum']}"
     if "minimum" in value:

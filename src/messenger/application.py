@@ -321,11 +321,10 @@ class Application:
 
     def transport_context(self) -> TransportContext:
         """What transports are made with."""
-        state = self.loaded.environment.get("MESSENGER_STATE_DIR")
         return TransportContext(
             serializer=self.serializer,
             dispatch=self.dispatch_received,
-            state_dir=Path(state) if state else self.loaded.directory / "var",
+            state_dir=self.loaded.state_dir,
             worker_id=self.worker_id,
             connections=self.config.connections,
             transactions=self._transactions,
@@ -382,7 +381,9 @@ class Application:
 
     def _check_distinct(self) -> None:
         try:
-            check_distinct(self._transport_configs, self.config.connections)
+            check_distinct(
+                self._transport_configs, self.config.connections, self.failure_transports, self.loaded.state_dir
+            )
         except ConfigError as error:
             raise ConfigError(f"{self.loaded.path}: {error}") from None
 

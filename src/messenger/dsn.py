@@ -72,6 +72,8 @@ def read_options(
     values = dict(defaults)
     for source in sources:
         for name, value in source.items():
+            if value is None and defaults.get(name) is not None:
+                continue  # nothing is written there: the default
             if name in also:
                 values[name] = value
             elif name in defaults:

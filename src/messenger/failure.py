@@ -80,7 +80,7 @@ class FailureHandling:
             source.requeue(received, stamped)
             return Outcome(will_retry=True, delay=_INFRASTRUCTURE_DELAY, is_attempt=False)
         strategy = self._strategies[source.name]
-        if received.last(SentToFailureTransportStamp) is not None and self._rests_here(source.name):
+        if self._rests_here(source.name, received):
             return self._keep(source, received, failed, strategy.waiting_time(failed, error))
         if not isinstance(failed.message, UndecodableMessage) and should_retry(failed, error, strategy):
             delay = retry_delay(failed, error, strategy)
@@ -88,8 +88,14 @@ class FailureHandling:
             return Outcome(will_retry=True, delay=delay)
         return self._put_aside(source, received, failed)
 
-    def _rests_here(self, name: str) -> bool:
-        return self._failure_transports.get(name) in (None, name)
+    def _rests_here(self, name: str, received: AnyEnvelope) -> bool:
+        """Whether a message that was put aside stays in this transport: there is no other, or it came from there.
+
+        The latter is so where two failure transports name each other, or one is the queue of `name` by another name.
+        """
+        target = self._failure_transports.get(name)
+        origins = {stamp.original_receiver_name for stamp in received.all(SentToFailureTransportStamp)}
+        return bool(origins) and (target in (None, name) or not origins.isdisjoint((name, target)))
 
     def _keep(self, source: Transport, received: AnyEnvelope, failed: AnyEnvelope, delay: int) -> Outcome:
         """A message in a failure transport leaves it by success or by an operator's command only (R31)."""

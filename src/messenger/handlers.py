@@ -99,9 +99,14 @@ def handler(target: Callable[..., Any] | None = None, /, *, handles: type | str 
     return decorate if target is None else decorate(target)
 
 
+_LONGEST_SECONDS = 31_622_400  # a year
+
+
 def _check_numbers(thing: Callable[..., Any], timeout: float | None, batch: Batch | None) -> None:
-    if timeout is not None and not timeout > 0:
-        raise definition_error(thing, f"timeout is {timeout!r}; allowed: seconds, more than 0")
+    if timeout is not None and not 0 < timeout <= _LONGEST_SECONDS:
+        raise definition_error(
+            thing, f"timeout is {timeout!r}; allowed: seconds, more than 0 and at most {_LONGEST_SECONDS}"
+        )
     if batch is not None and not (batch.size >= 1 and batch.max_wait > 0 and batch.max_idle > 0):
         raise definition_error(thing, f"{batch!r}: size is at least 1, max_wait and max_idle are seconds, more than 0")
 

@@ -183,6 +183,22 @@ def test_a_message_in_a_failure_transport_never_leaves_it_by_failing() -> None:
     assert stores.source.all(10) == []
 
 
+def test_a_message_that_came_back_where_it_had_failed_stays_there_and_waits_longer_each_time() -> None:
+    """`failed` is the queue of `async` by another name, or both are failure transports of each other."""
+    stores = Stores(retries=0)
+    stores.source.send(Envelope(Note()).with_stamps(SentToFailureTransportStamp("async")))
+    outcomes = [stores.fail(ValueError("boom")) for _ in range(3)]
+    assert [outcome.delay for outcome in outcomes] == [1000, 2000, 4000]
+    assert {outcome.failure_transport for outcome in outcomes} == {"async"}
+    assert stores.failed.all(10) == []
+
+
+def test_a_failure_transport_may_have_another_one() -> None:
+    stores = Stores(retries=0)
+    stores.source.send(Envelope(Note()).with_stamps(SentToFailureTransportStamp("other")))
+    assert stores.fail(ValueError("boom")).failure_transport == "failed"
+
+
 def test_not_even_where_failures_are_discarded() -> None:
     stores = Stores(failure=None)
     stores.source.send(Envelope(Note(), [SentToFailureTransportStamp("async")]))

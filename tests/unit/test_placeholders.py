@@ -227,3 +227,25 @@ def test_a_nul_in_dotenv_is_one_line(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"WHO=a\0b\n")
     with pytest.raises(ConfigError, match=r"\.env: holds a NUL byte"):
         load(tmp_path, "messenger: {}")
+
+
+def test_a_name_may_be_a_parameter(tmp_path: Path) -> None:
+    text = "parameters: {n: mail}\nmessenger: {transports: {'%n%_high': 'sync://'}, routing: {m: '%n%_high'}}"
+    assert list(load(tmp_path, text).messenger.transports) == ["mail_high"]
+    with pytest.raises(ConfigError, match="found the parameter %x%"):
+        load(tmp_path, "messenger: {transports: {'%x%': 'sync://'}}")
+
+
+def test_a_file_with_another_environment_s_part_only_says_so(tmp_path: Path) -> None:
+    text = "when@prod: {messenger: {}}"
+    with pytest.raises(ConfigError, match=r"when@prod counts where APP_ENV says so, and it is not set$"):
+        load(tmp_path, text)
+    with pytest.raises(ConfigError, match=r"and it is dev$"):
+        load(tmp_path, text, {"APP_ENV": "dev"})
+
+
+@pytest.mark.parametrize("number", ["010", "1:30", "0_1"])
+def test_a_number_that_yaml_1_1_and_1_2_read_differently_is_refused(tmp_path: Path, number: str) -> None:
+    text = f"messenger: {{transports: {{a: {{dsn: 'sync://', weight: {number}}}}}}}"
+    with pytest.raises(ConfigError, match=f"'{number}' is read as different numbers; write it as a plain number"):
+        load(tmp_path, text)

@@ -62,7 +62,12 @@ def _matching(application: Application, pattern: str) -> Iterator[str]:
         matches = re.compile(pattern).fullmatch
     except re.error:
         raise _unknown(application, pattern) from None
-    found = [name for name in application.transport_names if matches(name) and not _is_sync(application, name)]
+    matching = [name for name in application.transport_names if matches(name)]
+    found = [name for name in matching if not _is_sync(application, name)]
+    if matching and not found:
+        raise click.UsageError(
+            f"{pattern!r} matches {', '.join(matching)}, which is sync://: there is nothing to consume"
+        )
     if not found:
         raise _unknown(application, pattern)
     yield from found

@@ -42,6 +42,11 @@ class LoadedConfig:
         """The directory of the file, links resolved: a release directory on a host."""
         return self.path.parent
 
+    @property
+    def state_dir(self) -> Path:
+        """Where SQLite files are: MESSENGER_STATE_DIR, or `var` beside the file."""
+        return Path(self.environment.get("MESSENGER_STATE_DIR") or self.directory / "var")
+
 
 def load_config(path: Path, environ: Mapping[str, str]) -> LoadedConfig:
     """Read and check a messenger.yaml; Symfony's own loads unchanged. Raises ConfigError with one line."""

@@ -13,7 +13,8 @@ from msgspec.structs import astuple
 from messenger.config.features import RateLimiterConfig, SerializerConfig, SerializerName, SigningConfig
 
 Count = Annotated[int, Meta(ge=0)]
-Seconds = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(gt=0, le=31_622_400)]  # a year at most
+Milliseconds = Annotated[int, Meta(ge=0, le=31_622_400_000)]
 
 
 class RetryStrategyConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,9 +31,9 @@ class RetryStrategyConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     max_retries: Count = 3
-    delay: Count = 1000
-    multiplier: Annotated[float, Meta(ge=1)] = 2.0
-    max_delay: Count = 0
+    delay: Milliseconds = 1000
+    multiplier: Annotated[float, Meta(ge=1, le=1000)] = 2.0
+    max_delay: Milliseconds = 0
     jitter: Annotated[float, Meta(ge=0, le=1)] = 0.1
     service: str | None = None
 

@@ -52,7 +52,7 @@ class Placeholders:
             where: Its key, for the error.
         """
         if isinstance(value, Mapping):
-            return {key: self.expand(item, f"{where}.{key}") for key, item in value.items()}
+            return {self._key(key, where): self.expand(item, f"{where}.{key}") for key, item in value.items()}
         if isinstance(value, list):
             return [self.expand(item, f"{where}.{index}") for index, item in enumerate(value)]
         if not isinstance(value, str):
@@ -63,6 +63,12 @@ class Placeholders:
             raise self._mistakes.error(where, str(error)) from None
         if expanded != value:
             self._mistakes.expanded(expanded, value)
+        return expanded
+
+    def _key(self, key: Any, where: str) -> Any:
+        expanded = self.expand(key, where) if isinstance(key, str) and "%" in key else key
+        if isinstance(key, str) and not isinstance(expanded, str):
+            raise self._mistakes.error(where, f"found the key {key!r}, which stands for no text; allowed: text")
         return expanded
 
     def resolve(self, text: str) -> Any:

@@ -45,10 +45,13 @@ def _check_failure_transports(config: MessengerConfig, mistakes: Mistakes) -> No
     }
     for where, name in named.items():
         if isinstance(name, str) and config.transports[name].dsn.startswith("sync:"):
+            users = [other for other in config.transports if other != name]
+            own = where.removeprefix("transports.").removesuffix(".failure_transport")
+            failed = own if own in config.transports else ", ".join(users) or "others"
             raise mistakes.error(
                 where,
-                f"found {mistakes.found(name)}, which is sync:// and would handle a failed message at once, again and "
-                "again; allowed: a transport that keeps messages, or null to discard them",
+                f"found {mistakes.found(name)}, which is sync:// and would handle the failed messages of {failed} at "
+                "once, again and again; allowed: a transport that keeps messages, or null to discard them",
             )
 
 
@@ -57,9 +60,9 @@ def _check_signal(where: str, name: str | int, mistakes: Mistakes) -> None:
         found = signal.Signals[name] if isinstance(name, str) else signal.Signals(name)
     except (KeyError, ValueError):
         found = None
-    if found in (None, signal.SIGKILL, signal.SIGSTOP):
+    if found in (None, signal.SIGKILL, signal.SIGSTOP, signal.SIGALRM, signal.SIGCHLD):
         raise mistakes.error(
-            where, f"found {mistakes.found(name)}, which is no signal that can be caught; allowed: e.g. SIGUSR1"
+            where, f"found {mistakes.found(name)}, which is no signal that can stop a worker; allowed: e.g. SIGUSR1"
         )
 
 

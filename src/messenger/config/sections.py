@@ -49,7 +49,8 @@ def choose_sections(path: Path, document: Any, app_env: str) -> Sections:
         messenger = _with_overrides(messenger or {}, _messenger(path, part, when)[1] or {})
         parameters = parameters | _map(path, f"{when}.parameters", part.get("parameters"))
     if messenger is None:
-        raise ConfigError(f"{path}: no map under 'framework: messenger:' or 'messenger:'")
+        only = f"; {', '.join(others)} counts where APP_ENV says so, and it is {app_env or 'not set'}" if others else ""
+        raise ConfigError(f"{path}: no map under 'framework: messenger:' or 'messenger:'{only}")
     return Sections(root, messenger, parameters, when, tuple(_notes(path, others, app_env)))
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
 from yaml.composer import ComposerError
 from yaml.constructor import ConstructorError
 
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+# Octal or a time for YAML 1.1, which PyYAML reads; decimal or text for YAML 1.2.
+_AMBIGUOUS = re.compile(r"[-+]?0[0-9_]+|.*:.*")
 LARGEST = 100_000  # values, each alias counted as all that it stands for
 
 
@@ -39,6 +43,10 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """The value of a node. PyYAML raises whatever comes when a text does not fit its tag, as in `!!int x`."""
+        if node.tag in _NUMBERS and _AMBIGUOUS.fullmatch(node.value):
+            raise ConstructorError(
+                None, None, f"{node.value!r} is read as different numbers; write it as a plain number", node.start_mark
+            )
         try:
             value = super().construct_object(node, deep)
             if isinstance(value, str):

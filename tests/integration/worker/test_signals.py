@@ -34,10 +34,10 @@ def test_an_idle_worker_leaves_at_once(project: Project, number: signal.Signals)
     assert worker.code() == 0, "it must not wait for the end of its 1000 s read"
 
 
-@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGALRM])
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGWINCH])
 def test_a_signal_of_the_configuration_lets_the_message_finish(project: Project, number: signal.Signals) -> None:
     text = (project.directory / "messenger.yaml").read_text()
-    project.write("messenger.yaml", text + "  stop_worker_on_signals: [SIGUSR1, 14]\n")
+    project.write("messenger.yaml", text + "  stop_worker_on_signals: [SIGUSR1, 28]\n")
     project.send("a", "wait")
     worker = project.worker()
     project.wait_for_event("start a")

@@ -14,22 +14,38 @@ SAME = [
     ("redis://h/x/g", "rediss://H?stream=x&group=g", "stream 'x', group 'g'"),
     ("redis://h/x/g/one", "redis://h/x/g/two", "stream 'x', group 'g'"),
     ("redis:///run/redis.sock?stream=x", "redis:///run/redis.sock?stream=x", "stream 'x', group 'symfony'"),
+    ("redis://127.1/x", "redis://127.0.0.2/x", "stream 'x', group 'symfony'"),
+    ("redis://h/x", "redis://h./x", "stream 'x', group 'symfony'"),
+    ("redis:///run/redis.sock?stream=x", "redis:///run//redis.sock?stream=x", "stream 'x', group 'symfony'"),
+    ("doctrine://default", "doctrine://file", "table 'messenger_messages', queue 'default'"),
+    ("doctrine://file", "doctrine://dotted", "table 'messenger_messages', queue 'default'"),
+    ("doctrine://pg", "doctrine://pg2", "table 'messenger_messages', queue 'default'"),
     ("doctrine://default", "doctrine://default?queue_name=default", "table 'messenger_messages', queue 'default'"),
     ("doctrine://a?queue_name=q", "doctrine://B?queue_name=q", "table 'messenger_messages', queue 'q'"),
 ]
 DIFFERENT = [
     ("redis://h/x", "redis://h/y"),
-    ("redis://h/x/g", "redis://h/x/other"),
     ("redis://h/x", "redis://h2/x"),
     ("redis://h/x", "redis://h:6380/x"),
     ("redis://h/x", "redis://h/x?dbindex=1"),
     ("doctrine://default?queue_name=a", "doctrine://default?queue_name=b"),
     ("doctrine://default", "doctrine://default?table_name=other"),
     ("doctrine://default", "doctrine://a"),
+    ("doctrine://pg", "doctrine://other"),
     ("in-memory://", "in-memory://"),
     ("sync://", "sync://"),
 ]
-CONNECTIONS = "  failure_transport: ~\n  connections: {a: 'sqlite:///x', b: 'sqlite:///x'}\n"
+CONNECTIONS = """
+  failure_transport: ~
+  connections:
+    a: 'sqlite:///x'
+    b: 'sqlite:///x'
+    file: 'sqlite:///messenger.db'
+    dotted: 'pdo_sqlite:///./messenger.db'
+    pg: 'postgresql://u:p@localhost/shop'
+    pg2: 'postgres://v:q@127.0.0.1:5432/shop?application_name=x'
+    other: 'postgresql://u:p@localhost/other'
+"""
 
 
 @pytest.mark.parametrize(("one", "other", "queue"), SAME)
@@ -44,6 +60,17 @@ def test_one_queue_is_refused_and_both_are_named(project: Project, one: str, oth
 def test_two_queues_load(project: Project, one: str, other: str) -> None:
     application = project.load(CONNECTIONS, transports=f"async: '{one}', failed: '{other}'")
     assert application.transport_names == ("async", "failed")
+
+
+def test_groups_of_one_stream_are_two_queues(project: Project) -> None:
+    transports = "one: 'redis://h/x/g', two: 'redis://h/x/other'"
+    assert project.load(CONNECTIONS, transports=transports).transport_names == ("one", "two")
+
+
+def test_a_group_of_the_same_stream_is_no_failure_transport(project: Project) -> None:
+    with pytest.raises(ConfigError) as caught:
+        project.load("  failure_transport: failed\n", transports="async: 'redis://h/x/g', failed: 'redis://h/x/other'")
+    assert "transports.failed is the failure transport of transports.async, and on the same stream" in str(caught.value)
 
 
 def test_the_assumed_failure_transport_counts(project: Project) -> None:

@@ -97,10 +97,9 @@ def _check(transport: str, values: Mapping[str, Any]) -> None:
             f"allowed: 1 to {_MAX_QUEUE_NAME} characters"
         )
     timeout = values["redeliver_timeout"]
-    if timeout is None or not 0 < timeout < math.inf:
-        found = "null" if timeout is None else timeout
+    if not 0 < timeout < math.inf:
         raise ConfigError(
-            f"transports.{transport}: option redeliver_timeout: found {found}; allowed: seconds, more than 0"
+            f"transports.{transport}: option redeliver_timeout: found {timeout}; allowed: seconds, more than 0"
         )
 
 
