@@ -8,6 +8,7 @@ import contextlib
 import inspect
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -49,17 +50,17 @@ class EventLoops:
         Raises TimeIsUp; UnrecoverableError for a generator, of which nothing has run; what the work raised.
         """
         while result is not None:
-            if isinstance(result, _NOT_BEGUN):
-                raise UnrecoverableError(
-                    f"it returned {_a(result)}, and nothing of it has run: do the work before returning, or write an "
-                    "async def without yield"
-                )
             if isinstance(result, concurrent.futures.Future):
                 if not concurrent.futures.wait((result,), _left(deadline)).done:
                     raise TimeIsUp
                 result = result.result()
-            elif inspect.isawaitable(result):
+            elif inspect.isawaitable(result):  # also the generator of a @types.coroutine
                 result = self._run(result, deadline)
+            elif isinstance(result, _NOT_BEGUN):
+                raise UnrecoverableError(
+                    f"it returned {_a(result)}, and nothing of it has run: do the work before returning, or write an "
+                    "async def without yield"
+                )
             else:
                 break
         return result
@@ -82,13 +83,13 @@ class EventLoops:
             if asyncio.all_tasks(loop):
                 log.info("tasks_pending: waiting for what async handlers left: %s", _names(loop))
             while asyncio.all_tasks(loop) and (left := until - time.monotonic()) > 0:
-                runner.run(_wait_for(asyncio.all_tasks(loop), left))
+                _run_to_its_end(runner, _wait_for(asyncio.all_tasks(loop), left))
             if asyncio.all_tasks(loop):
                 log.warning("tasks_cancelled: async handlers left these, still pending after %g s: %s", _TASK_SECONDS,
                             _names(loop))  # fmt: skip
                 for task in asyncio.all_tasks(loop):
                     task.cancel()
-                runner.run(_wait_for(asyncio.all_tasks(loop), 1.0))
+                _run_to_its_end(runner, _wait_for(asyncio.all_tasks(loop), 1.0))
 
     def close(self) -> None:
         """Finish the tasks and close the loops; another call makes new ones."""
@@ -124,7 +125,7 @@ class EventLoops:
         except IndexError:
             runner = asyncio.Runner()
         try:
-            return runner.run(work, context=copy_context())
+            return _run_to_its_end(runner, work)
         finally:
             self._runners.append(runner)
             self._tell_what_is_left(runner.get_loop())
@@ -142,6 +143,52 @@ class EventLoops:
         if self._pid != os.getpid():
             self._inherited = self._runners  # kept: closing them here would change the parent's
             self._runners, self._pid = [], os.getpid()
+
+
+def _run_to_its_end(runner: asyncio.Runner, work: Coroutine[Any, Any, object]) -> object:
+    """The result of a coroutine, also where another task or a callback raises what stops the loop in the middle.
+
+    asyncio stops the loop for KeyboardInterrupt and SystemExit. Here they are of the task that raised them and of what
+    awaits it, as any other error: the rest goes on.
+    """
+    began: list[asyncio.Task[object]] = []
+    try:
+        return runner.run(_noted(work, began), context=copy_context())
+    except (KeyboardInterrupt, SystemExit) as error:
+        loop, stopped_by = runner.get_loop(), repr(error)
+        _end_round(loop)
+        main = began[0]
+        if is_ctrl_c(error):
+            main.cancel()
+            _end_round(loop)
+            raise
+    while not main.done():
+        log.error("task_exited: a task or a callback of an async handler raised %s; the rest goes on", stopped_by)
+        try:
+            loop.run_until_complete(main)
+        except (KeyboardInterrupt, SystemExit) as error:
+            stopped_by = repr(error)
+            _end_round(loop)
+    return main.result()
+
+
+async def _noted(work: Coroutine[Any, Any, object], began: list[asyncio.Task[object]]) -> object:
+    began += filter(None, (asyncio.current_task(),))
+    return await work
+
+
+def _end_round(loop: asyncio.AbstractEventLoop) -> None:
+    """Run what is ready on a loop that was stopped in the middle; a main task that is done would stop the next run."""
+    while True:
+        loop.call_soon(loop.stop)
+        with contextlib.suppress(KeyboardInterrupt, SystemExit):
+            loop.run_forever()
+            return
+
+
+def is_ctrl_c(error: BaseException) -> bool:
+    """Whether somebody pressed Ctrl-C. A worker catches SIGINT: there a KeyboardInterrupt was raised by a handler."""
+    return isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def _run_there(work: Coroutine[Any, Any, object], loop: asyncio.AbstractEventLoop) -> object:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import signal
 import time
 from collections.abc import Mapping
 from contextvars import copy_context
 
 from messenger.errors import HandlerTimedOut
-from messenger.event_loops import EventLoops
+from messenger.event_loops import EventLoops, is_ctrl_c
 from messenger.handler_timeout import TimeIsUp, time_limit
 from messenger.handlers import Handler
 
@@ -45,9 +44,9 @@ class HandlerCaller:
         except SystemExit as error:  # a library's sys.exit() must not take the worker and its message with it
             return None, RuntimeError(f"the handler called exit({error.code!r})")
         except KeyboardInterrupt as error:
-            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # somebody pressed Ctrl-C
+            if is_ctrl_c(error):
                 raise
-            return None, _as_failure(error)  # a worker catches SIGINT: this one was raised by the handler
+            return None, _as_failure(error)
         except BaseException as error:
             return None, _as_failure(error)
 

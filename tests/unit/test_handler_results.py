@@ -18,7 +18,7 @@ from messenger.worker.limits import Limits
 from tests.unit.application_project import Project
 
 MODULE = """
-import asyncio, contextlib, functools
+import asyncio, contextlib, functools, itertools, types
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from messenger import Acknowledger, Application, Batch, MessageBus, handler
@@ -65,6 +65,9 @@ AWAITED = {
         "class Later:\n    def __init__(self, m): self.m = m\n"
         "    def __await__(self): return work(self.m).__await__()\n"
         "@handler\ndef a(m: A): return Later(m)"
+    ),
+    "the generator of a types.coroutine": (
+        "@types.coroutine\ndef c(m):\n    return (yield from work(m).__await__())\n@handler\ndef a(m: A): return c(m)"
     ),
     "a batch handler": "@handler(batch=Batch())\ndef a(m: list[A]): return asyncio.wait_for(work(m[0]), 5)",
 }
