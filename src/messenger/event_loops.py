@@ -18,6 +18,7 @@ from types import AsyncGeneratorType, GeneratorType
 from typing import Any, TypeVar
 
 from messenger.errors import MessengerError, UnrecoverableError
+from messenger.forks import ForksEnd
 from messenger.handler_timeout import TimeIsUp
 
 log = logging.getLogger(__name__)
@@ -231,7 +232,8 @@ async def _wait_for(tasks: set[asyncio.Task[Any]], seconds: float | None) -> Non
 async def _until(awaitable: Awaitable[object], seconds: float | None) -> object:
     try:
         async with asyncio.timeout(seconds) as scope:
-            return await awaitable
+            with ForksEnd():
+                return await awaitable
     except TimeoutError:
         if scope.expired():
             raise TimeIsUp from None

@@ -10,6 +10,7 @@ from contextvars import copy_context
 
 from messenger.errors import HandlerTimedOut
 from messenger.event_loops import EventLoops, is_ctrl_c
+from messenger.forks import ForksEnd
 from messenger.handler_timeout import TimeIsUp, time_limit
 from messenger.handlers import Handler
 
@@ -52,10 +53,11 @@ class HandlerCaller:
 
     def _call(self, handler: Handler, first: object, arguments: Mapping[str, object], seconds: float | None) -> object:
         if seconds is None:
-            result = handler.call(first, **arguments)
+            with ForksEnd():
+                result = handler.call(first, **arguments)
             return None if result is None else self._loops.complete(result)
         deadline = time.monotonic() + seconds
-        with time_limit(seconds):
+        with time_limit(seconds), ForksEnd():
             result = handler.call(first, **arguments)
         return self._loops.complete(result, deadline)
 

@@ -12,6 +12,7 @@ from messenger.envelope import AnyEnvelope
 from messenger.errors import MessageDecodingFailed, MessageKillsWorkers, StopWorker, causes
 from messenger.events import EventDispatcher, WorkerMessageFailed, WorkerMessageHandled, WorkerMessageReceived
 from messenger.failure import Outcome
+from messenger.forks import ForksEnd
 from messenger.messages import wire_name
 from messenger.printable import SHORT, printable
 from messenger.stamps import AckStamp, DeliveryStamp, NoAutoAckStamp, ReceivedStamp
@@ -114,7 +115,9 @@ def run_handlers(
     else:
         received = envelope.with_stamps(ReceivedStamp(transport.name), AckStamp(settle))
         try:
-            if application.dispatch_received(received, bus_name).last(NoAutoAckStamp) is not None:
+            with ForksEnd():
+                handled = application.dispatch_received(received, bus_name)
+            if handled.last(NoAutoAckStamp) is not None:
                 return
         except Exception as error:
             problem = error
