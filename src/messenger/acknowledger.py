@@ -23,7 +23,10 @@ class Acknowledger(Generic[M]):
         self._outcomes: dict[int, tuple[object, Exception | None]] = {}
 
     def ack(self, message: M, result: object = None) -> None:
-        """This message is handled. Raises MessengerError when it is not of this batch, or settled already."""
+        """This message is handled; what can be awaited is awaited when the handler has returned.
+
+        Raises MessengerError when it is not of this batch, or settled already.
+        """
         self._settle(message, result, None)
 
     def nack(self, message: M, error: Exception) -> None:

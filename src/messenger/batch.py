@@ -72,7 +72,8 @@ class Batches:
         arguments = self._arguments.of(handler, acknowledger)
         _, error = self._caller.call(handler, [envelope.message for envelope, _ in items], arguments)
         for envelope, done in items:
-            done(*acknowledger.outcome(envelope.message, error))
+            result, failure = acknowledger.outcome(envelope.message, error)
+            done(*((result, failure) if result is None else self._caller.completed(handler, result)))
 
 
 class Unsettled:

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextvars import copy_context
 from functools import partial
 from types import AsyncGeneratorType, GeneratorType
@@ -23,9 +23,11 @@ from messenger.handler_timeout import TimeIsUp
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-# Objects whose code has not begun to run, and would never run.
-_GENERATORS = (GeneratorType, AsyncGeneratorType, contextlib.ContextDecorator, contextlib.AsyncContextDecorator)
-_NOT_BEGUN = (*_GENERATORS, map, filter)
+# Objects whose code has not begun to run, and would never run; an iterator with close() is a cursor or a file.
+_NOT_BEGUN = (GeneratorType, AsyncGeneratorType, contextlib.ContextDecorator, contextlib.AsyncContextDecorator)
+_ITERATORS = (Iterator, AsyncIterator)
+_CONTAINERS = frozenset((list, tuple, dict))
+_LATER = (Awaitable, concurrent.futures.Future, *_NOT_BEGUN, *_ITERATORS)
 _LOOK_SECONDS = 1.0
 _TASK_SECONDS = 5.0  # how long tasks that handlers left are waited for when the loop is closed
 
@@ -46,9 +48,13 @@ class EventLoops:
     def complete(self, result: object, deadline: float | None = None) -> object:
         """Wait until the work behind a result is done, and return its result; a plain value is returned as it is.
 
+        The items of a list, a tuple or a dict are completed too, not what is nested in them: what can be awaited runs
+        at the same time, and the first error counts.
+
         deadline: monotonic seconds.
 
-        Raises TimeIsUp; UnrecoverableError for a generator, of which nothing has run; what the work raised.
+        Raises TimeIsUp; UnrecoverableError for a generator or an iterator, of which nothing has run; what the work
+        raised.
         """
         while result is not None:
             if isinstance(result, concurrent.futures.Future):
@@ -57,14 +63,32 @@ class EventLoops:
                 result = result.result()
             elif inspect.isawaitable(result):  # also the generator of a @types.coroutine
                 result = self._run(result, deadline)
-            elif isinstance(result, _NOT_BEGUN):
-                raise UnrecoverableError(
-                    f"it returned {_a(result)}, and nothing of it has run: do the work before returning, or write an "
-                    "async def without yield"
-                )
+            elif type(result) in _CONTAINERS:
+                before, result = result, self._completed_items(result, deadline)
+                if result is before:
+                    break
             else:
+                _refuse_what_has_not_begun(result)
                 break
         return result
+
+    def _completed_items(self, container: Any, deadline: float | None) -> object:
+        """A list, tuple or dict with the results of its awaitables in their place; itself when it has none."""
+        items = container.values() if isinstance(container, dict) else container
+        if not any(issubclass(kind, _LATER) for kind in set(map(type, items))):
+            return container
+        items = list(items)
+        awaited = [item for item in items if inspect.isawaitable(item) and not isinstance(item, asyncio.Future)]
+        futures = [item for item in items if isinstance(item, asyncio.Future | concurrent.futures.Future)]
+        for item in items:
+            if not inspect.isawaitable(item):
+                _refuse_what_has_not_begun(item, container)
+        if not awaited and not futures:
+            return container
+        results = dict(zip(map(id, awaited), self._run(_gathered(awaited), deadline), strict=True)) if awaited else {}
+        results |= {id(future): self.complete(future, deadline) for future in futures}
+        items = [results.get(id(item), item) for item in items]
+        return dict(zip(container, items, strict=True)) if isinstance(container, dict) else type(container)(items)
 
     @contextlib.contextmanager
     def lent(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
@@ -99,7 +123,7 @@ class EventLoops:
         while self._runners:
             self._runners.pop().close()
 
-    def _run(self, awaitable: Awaitable[object], deadline: float | None) -> object:
+    def _run(self, awaitable: Awaitable[T], deadline: float | None) -> Any:
         work = _until(awaitable, _left(deadline))
         running = _running_loop()
         loop = awaitable.get_loop() if isinstance(awaitable, asyncio.Future) else None
@@ -229,6 +253,13 @@ async def _wait_for(tasks: set[asyncio.Task[Any]], seconds: float | None) -> Non
         await asyncio.wait(tasks, timeout=seconds)
 
 
+async def _gathered(awaitables: Sequence[Awaitable[object]]) -> list[object]:
+    """The results; the first error once all have ended."""
+    futures = [asyncio.ensure_future(awaitable) for awaitable in awaitables]
+    await asyncio.gather(*futures, return_exceptions=True)
+    return [future.result() for future in futures]
+
+
 async def _until(awaitable: Awaitable[object], seconds: float | None) -> object:
     try:
         async with asyncio.timeout(seconds) as scope:
@@ -258,6 +289,12 @@ def _names(loop: asyncio.AbstractEventLoop) -> str:
     return ", ".join(sorted(f"{getattr(task.get_coro(), '__qualname__', '?')} ({task.get_name()})" for task in tasks))
 
 
-def _a(result: object) -> str:
-    kind = {GeneratorType: "a generator", AsyncGeneratorType: "an async generator"}.get(type(result))
-    return kind or f"a {type(result).__name__} object"
+def _refuse_what_has_not_begun(thing: object, container: object = None) -> None:
+    """Raise UnrecoverableError for a generator and the like. container: what it stands in."""
+    if isinstance(thing, _NOT_BEGUN) or (isinstance(thing, _ITERATORS) and not hasattr(thing, "close")):
+        kind = {GeneratorType: "a generator", AsyncGeneratorType: "an async generator"}.get(type(thing))
+        within = f"a {type(container).__name__} with " if container is not None else ""
+        raise UnrecoverableError(
+            f"it returned {within}{kind or f'a {type(thing).__name__} object'}, and nothing of it has run: do the work "
+            "before returning, or write an async def without yield"
+        )

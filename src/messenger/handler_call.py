@@ -7,6 +7,7 @@ import concurrent.futures
 import time
 from collections.abc import Mapping
 from contextvars import copy_context
+from dataclasses import replace
 
 from messenger.errors import HandlerTimedOut
 from messenger.event_loops import EventLoops, is_ctrl_c
@@ -51,6 +52,10 @@ class HandlerCaller:
         except BaseException as error:
             return None, _as_failure(error)
 
+    def completed(self, handler: Handler, result: object) -> tuple[object, Exception | None]:
+        """What a batch handler gave as the result of one message, awaited like what it returns; see `call`."""
+        return self.call(replace(handler, call=_as_it_is), result, {})
+
     def _call(self, handler: Handler, first: object, arguments: Mapping[str, object], seconds: float | None) -> object:
         if seconds is None:
             with ForksEnd():
@@ -60,6 +65,10 @@ class HandlerCaller:
         with time_limit(seconds), ForksEnd():
             result = handler.call(first, **arguments)
         return self._loops.complete(result, deadline)
+
+
+def _as_it_is(result: object) -> object:
+    return result
 
 
 def _as_failure(error: BaseException) -> RuntimeError:

@@ -77,6 +77,21 @@ NEVER_BEGUN = {
     "a context manager": "@handler\n@contextlib.contextmanager\ndef a(m: A):\n    ran.append(m.n)\n    yield",
     "a map": "@handler\ndef a(m: A): return map(ran.append, [m.n])",
     "a generator in a coroutine": "@handler\nasync def a(m: A): return (ran.append(m.n) for _ in [1])",
+    "a generator in a list": "@handler\ndef a(m: A): return [1, (ran.append(m.n) for _ in [1])]",
+    "a generator in a dict of a coroutine": "@handler\nasync def a(m: A): return {'a': (ran.append(1) for _ in [1])}",
+    "a chain": "@handler\ndef a(m: A): return itertools.chain(ran.append(m.n) for _ in [1])",
+    "a zip": "@handler\ndef a(m: A): return zip((ran.append(m.n) for _ in [1]), [1])",
+    "an iterator": (
+        "class It:\n    def __iter__(self): return self\n    def __next__(self): ran.append(1)\n"
+        "@handler\ndef a(m: A): return It()"
+    ),
+    "an async iterator": (
+        "class It:\n    def __aiter__(self): return self\n    async def __anext__(self): ran.append(1)\n"
+        "@handler\ndef a(m: A): return It()"
+    ),
+    "what is acknowledged": (
+        "@handler(batch=Batch())\ndef a(ms: list[A], ack: Acknowledger[A]): ack.ack(ms[0], (ran.append(1) for _ in ms))"
+    ),
 }
 
 
@@ -91,6 +106,67 @@ def test_what_can_be_awaited_is_awaited(project: Project, text: str) -> None:
     application.close()
     if hasattr(project, "loop"):
         project.loop.close()
+
+
+WITHIN = {
+    "[work(m), work(m)]": [7, 7],
+    "(work(m), 'x')": (7, "x"),
+    "{'a': work(m), 'b': 1}": {"a": 7, "b": 1},
+    "[pool.submit(int, m.n), work(m), None]": [7, 7, None],
+    "[pool.submit(work, m)]": [7],
+    "inside([work(m)])": [7],
+    "tasks(m)": [7, 7],
+    "[1, 'x', {}]": [1, "x", {}],
+}
+
+
+@pytest.mark.parametrize("value", WITHIN)
+def test_what_can_be_awaited_in_a_list_a_tuple_or_a_dict_is_awaited(project: Project, value: str) -> None:
+    text = "async def inside(value): return value\n"
+    text += "async def tasks(m): return [asyncio.create_task(work(m)), asyncio.create_task(work(m))]\n"
+    application = project.load(module=f"{MODULE}\n{text}@handler\ndef a(m: A): return {value}\n")
+    assert ask(application.bus, project.A(7)) == WITHIN[value]
+    assert len(project.ran) == value.count("work(m)") + 2 * value.count("tasks(m)") + value.count("submit(work")
+    application.close()
+
+
+@pytest.mark.parametrize(
+    "value", ["[pool.submit(fail), work(m)]", "[fail(), work(m)]", "(inner(), work(m))", "{1: inner()}", "acked"]
+)
+def test_the_first_error_within_is_the_error_of_the_handler(project: Project, value: str) -> None:
+    text = "def fail(): return 1 / 0\nasync def inner(): return fail()\n@handler\ndef a(m: A): return VALUE\n"
+    if value == "acked":
+        text = text.replace(
+            "@handler\ndef a(m: A)", "@handler(batch=Batch())\ndef a(ms: list[A], ack: Acknowledger[A])"
+        )
+    text = text.replace("VALUE", "ack.ack(ms[0], inner())" if value == "acked" else value)
+    application = project.load(module=f"{MODULE}\n{text}")
+    with pytest.raises(HandlerFailed, match="ZeroDivisionError"):
+        application.dispatch(project.A(7))
+    application.close()
+
+
+def test_a_batch_handler_may_return_one_coroutine_for_each_message(project: Project) -> None:
+    text = "@handler(batch=Batch())\ndef a(ms: list[A]): return [work(m) for m in ms]\n"
+    text += "@handler(batch=Batch())\ndef b(ms: list[B], ack: Acknowledger[B]):\n"
+    text += "    for m in ms: ack.ack(m, work(m))\n"
+    application = project.load("  routing: {'*': async}", module=f"{MODULE}\n{text}")
+    for message in (project.A(1), project.A(2), project.B(3), project.B(4)):
+        application.dispatch(message)
+    Worker(application, ["async"], WorkerOptions(limits=Limits(messages=4))).run()
+    assert sorted(project.ran) == [1, 2, 3, 4]
+    application.close()
+
+
+def test_a_cursor_or_a_file_is_no_work_that_waits(project: Project) -> None:
+    text = "import sqlite3\ndb = sqlite3.connect(':memory:')\n"
+    text += (
+        "@handler\ndef a(m: A): return db.execute('CREATE TABLE t (n)')\n@handler\ndef b(m: B): return open(__file__)\n"
+    )
+    application = project.load(module=f"{MODULE}\n{text}")
+    application.dispatch(project.A())
+    ask(application.bus, project.B()).close()
+    project.db.close()
 
 
 @pytest.mark.parametrize("text", NEVER_BEGUN.values(), ids=NEVER_BEGUN)
