@@ -32,6 +32,7 @@ from messenger.importing import import_name
 from messenger.load_modules import load_modules, run_setup
 from messenger.messages import MessageRegistry, message_options
 from messenger.printable import SHORT, printable
+from messenger.raised import as_failure
 from messenger.retry import RetryStrategy, make_retry_strategy
 from messenger.routing import Router
 from messenger.signed_messages import make_signing
@@ -194,8 +195,8 @@ class Application:
         for hook in self.reset_hooks:
             try:
                 self._bus_factory.loops.complete(copy_context().run(hook))
-            except Exception as error:
-                failed = failed or error
+            except BaseException as error:
+                failed = failed or as_failure(error, "a reset hook")
         return failed
 
     def finish_tasks(self) -> None:

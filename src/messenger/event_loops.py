@@ -8,7 +8,6 @@ import contextlib
 import inspect
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
@@ -20,6 +19,7 @@ from typing import Any, TypeVar
 from messenger.errors import MessengerError, UnrecoverableError
 from messenger.forks import ForksEnd
 from messenger.handler_timeout import TimeIsUp
+from messenger.raised import is_ctrl_c
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -209,11 +209,6 @@ def _end_round(loop: asyncio.AbstractEventLoop) -> None:
         with contextlib.suppress(KeyboardInterrupt, SystemExit):
             loop.run_forever()
             return
-
-
-def is_ctrl_c(error: BaseException) -> bool:
-    """Whether somebody pressed Ctrl-C. A worker catches SIGINT: there a KeyboardInterrupt was raised by a handler."""
-    return isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def _run_there(work: Coroutine[Any, Any, object], loop: asyncio.AbstractEventLoop) -> object:

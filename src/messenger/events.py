@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import ConfigError
+from messenger.importing import one_line
+from messenger.printable import SHORT, printable
+from messenger.raised import as_failure
 
 log = logging.getLogger(__name__)
 E = TypeVar("E")
@@ -117,9 +120,15 @@ class EventDispatcher:
         self._listeners.setdefault(event_type, []).append(listener)
 
     def dispatch(self, event: object) -> None:
-        """Tell the listeners of this event's class."""
+        """Tell the listeners of this event's class. One that fails is logged, and keeps none of the others from it."""
         for listener in self._listeners.get(type(event), ()):
-            result = listener(event)
+            try:
+                result = listener(event)
+            except BaseException as error:
+                as_failure(error, "a listener")  # Ctrl-C goes on
+                name = printable(getattr(listener, "__qualname__", listener), SHORT)
+                log.error("listener_failed %s of %s: %s", name, type(event).__name__, one_line(error))
+                continue
             if iscoroutine(result):
                 result.close()
                 log.error("listener_not_run %s: it is async, and listeners are plain functions", result.__qualname__)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import index
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import HandlerFailed, causes
@@ -28,6 +29,7 @@ from messenger.wire.encoded import UndecodableMessage
 log = logging.getLogger(__name__)
 _HISTORY = 10
 _MAX_TEXT = 2000
+_MOST_CODE = 2**63 - 1  # what JSON is written with here
 _LONGEST_PARKING = 3_600_000
 _INFRASTRUCTURE_DELAY = 1000  # ms: short, for the worker itself waits until what is away has come back
 
@@ -128,10 +130,21 @@ def redelivery(envelope: AnyEnvelope, delay: int, count: int) -> AnyEnvelope:
 def with_error(envelope: AnyEnvelope, error: Exception) -> AnyEnvelope:
     """The envelope with what was raised, the last error only, so that it never grows with attempts (R35)."""
     cause = causes(error)[0]
-    code = getattr(cause, "code", 0)
     stamp = ErrorDetailsStamp(
-        exception_class=dotted_name(type(cause)),
-        exception_code=code if isinstance(code, int | str) and not isinstance(code, bool) else 0,
+        exception_class=text_of(dotted_name(type(cause))),
+        exception_code=_code(cause),
         exception_message=text_of(cause)[:_MAX_TEXT],
     )
     return envelope.without_all(ErrorDetailsStamp).with_stamps(stamp)
+
+
+def _code(error: Exception) -> int | str:
+    """The `code` that an error carries, if it is one that a stamp can carry."""
+    try:
+        code = getattr(error, "code", 0)
+    except BaseException:  # of its property
+        return 0
+    if isinstance(code, str):
+        return text_of(code)[:_MAX_TEXT]
+    number = index(code) if isinstance(code, int) and not isinstance(code, bool) else 0
+    return number if abs(number) <= _MOST_CODE else 0

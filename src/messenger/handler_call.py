@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import time
 from collections.abc import Mapping
 from contextvars import copy_context
 from dataclasses import replace
 
 from messenger.errors import HandlerTimedOut
-from messenger.event_loops import EventLoops, is_ctrl_c
+from messenger.event_loops import EventLoops
 from messenger.forks import ForksEnd
 from messenger.handler_timeout import TimeIsUp, time_limit
 from messenger.handlers import Handler
+from messenger.raised import as_failure
 
 
 class HandlerCaller:
@@ -37,20 +36,10 @@ class HandlerCaller:
         seconds = handler.options.timeout or self._timeout
         try:
             return copy_context().run(self._call, handler, first, arguments, seconds), None
-        except (asyncio.CancelledError, concurrent.futures.CancelledError):  # something that the handler awaited was
-            return None, RuntimeError("the handler was cancelled")
-        except Exception as error:
-            return None, error
         except TimeIsUp:
             return None, HandlerTimedOut(f"the handler took longer than its timeout of {seconds:g} s")
-        except SystemExit as error:  # a library's sys.exit() must not take the worker and its message with it
-            return None, RuntimeError(f"the handler called exit({error.code!r})")
-        except KeyboardInterrupt as error:
-            if is_ctrl_c(error):
-                raise
-            return None, _as_failure(error)
-        except BaseException as error:
-            return None, _as_failure(error)
+        except BaseException as error:  # a library's sys.exit() must not take the worker and its message with it
+            return None, as_failure(error, "the handler")
 
     def completed(self, handler: Handler, result: object) -> tuple[object, Exception | None]:
         """What a batch handler gave as the result of one message, awaited like what it returns; see `call`."""
@@ -69,10 +58,3 @@ class HandlerCaller:
 
 def _as_it_is(result: object) -> object:
     return result
-
-
-def _as_failure(error: BaseException) -> RuntimeError:
-    """An error that fails the message and leaves the worker alone, with the trace of what the handler raised."""
-    failure = RuntimeError(f"the handler raised {type(error).__name__}{f': {error}' if str(error) else ''}")
-    failure.__cause__ = error
-    return failure.with_traceback(error.__traceback__)

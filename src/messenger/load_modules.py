@@ -77,5 +77,5 @@ def run_setup(name: str, where: str, application: object, complete: Callable[[ob
         complete(setup(application))
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise ConfigError(f"{where}: {name} failed: {one_line(error)}") from error

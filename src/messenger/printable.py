@@ -17,10 +17,10 @@ _TRACE_LINES = 100  # at the beginning of a traceback, and at its end
 
 
 def text_of(value: object) -> str:
-    """Return `str(value)`, also for an object whose `__str__` raises."""
+    """Return `str(value)`, also for an object whose `__str__` raises; halves of surrogate pairs are escaped."""
     try:
-        return str(value)
-    except Exception as error:
+        return str(value).encode("utf-8", "backslashreplace").decode()
+    except BaseException as error:
         return f"<{type(value).__name__} without a text: {type(error).__name__}>"
 
 

@@ -7,6 +7,7 @@ import logging
 import math
 import random
 from dataclasses import dataclass, field
+from operator import index
 from typing import Protocol, cast
 
 from messenger.config.model import RetryStrategyConfig
@@ -14,6 +15,7 @@ from messenger.envelope import AnyEnvelope
 from messenger.errors import ConfigError, RecoverableError, UnrecoverableError, causes
 from messenger.importing import import_name, make
 from messenger.printable import SHORT, printable_line, text_of
+from messenger.raised import as_failure
 from messenger.stamps import LONGEST_DELAY, RedeliveryStamp
 
 log = logging.getLogger(__name__)
@@ -84,8 +86,8 @@ class CheckedRetryStrategy:
         """See RetryStrategy."""
         try:
             answer = self._strategy.is_retryable(envelope, error)
-        except Exception as failure:
-            self._log(f"is_retryable raised {type(failure).__name__}: {text_of(failure)}")
+        except BaseException as failure:
+            self._log_raised("is_retryable", failure)
             return self._default.is_retryable(envelope, error)
         if isinstance(answer, bool):
             return answer
@@ -96,13 +98,17 @@ class CheckedRetryStrategy:
         """See RetryStrategy."""
         try:
             answer = self._strategy.waiting_time(envelope, error)
-        except Exception as failure:
-            self._log(f"waiting_time raised {type(failure).__name__}: {text_of(failure)}")
+        except BaseException as failure:
+            self._log_raised("waiting_time", failure)
             return self._default.waiting_time(envelope, error)
-        if isinstance(answer, int) and not isinstance(answer, bool) and answer >= 0:
-            return answer
+        if isinstance(answer, int) and not isinstance(answer, bool) and index(answer) >= 0:
+            return index(answer)
         self._log(f"waiting_time returned {_described(answer)}; allowed: milliseconds, a whole number from 0")
         return self._default.waiting_time(envelope, error)
+
+    def _log_raised(self, method: str, failure: BaseException) -> None:
+        as_failure(failure, method)  # Ctrl-C goes on
+        self._log(f"{method} raised {type(failure).__name__}: {text_of(failure)}")
 
     def _log(self, what: str) -> None:
         log.error("retry_strategy_failed %s: %s: the default strategy decides", self._name, printable_line(what, SHORT))
@@ -114,7 +120,7 @@ def _described(answer: object) -> str:
         return "a coroutine"
     try:
         return repr(answer)
-    except Exception:
+    except BaseException:
         return f"a {type(answer).__name__}"
 
 
@@ -165,4 +171,5 @@ def retry_delay(envelope: AnyEnvelope, error: Exception, strategy: RetryStrategy
 
 
 def _bounded(delay: float) -> int:
-    return math.ceil(min(max(0, delay), LONGEST_DELAY))
+    exact = index(delay) if isinstance(delay, int) else float.__float__(delay)  # whatever a class of its own does
+    return math.ceil(min(max(0, exact), LONGEST_DELAY))

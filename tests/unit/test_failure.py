@@ -240,3 +240,36 @@ def test_an_errors_code_is_kept_when_php_can_read_it(code: object, kept: object)
     details = stored(stores.source).last(ErrorDetailsStamp)
     assert details is not None
     assert details.exception_code == kept
+
+
+class Odd(Exception):
+    """An error with a text and a code that no JSON carries as they are."""
+
+    def __init__(self, code: object, text: str = "") -> None:
+        super().__init__(text)
+        self._code = code
+
+    @property
+    def code(self) -> object:
+        if isinstance(self._code, BaseException):
+            raise self._code
+        return self._code
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (Odd(7, "cannot read caf\udce9.txt"), 7, "cannot read caf\\udce9.txt"),
+        (Odd("E\ud800"), "E\\ud800", ""),
+        (Odd(10**30), 0, ""),
+        (Odd(SystemExit(3)), 0, ""),
+    ],
+    ids=["half a character", "in the code", "huge code", "code that exits"],
+)
+def test_an_error_is_kept_whatever_it_holds(error: Exception, code: int | str, text: str) -> None:
+    stores = Stores(retries=0)
+    stores.source.send(Envelope(Note()))
+    assert stores.fail(error).failure_transport == "failed"
+    details = stored(stores.failed).last(ErrorDetailsStamp)
+    assert details is not None
+    assert (details.exception_code, details.exception_message) == (code, text)

@@ -210,3 +210,28 @@ def test_an_error_with_an_odd_delay_is_retried_all_the_same(delay: Any) -> None:
 def test_an_errors_docstring_is_its_message_when_none_is_given() -> None:
     assert str(UnrecoverableError()) == "This message will never succeed: put it into the failure store now."
     assert str(UnrecoverableError("no such number")) == "no such number"
+
+
+class Whole(int):
+    """A whole number whose comparisons raise, as those of some libraries do."""
+
+    def _refuse(self, other: object) -> bool:
+        raise ZeroDivisionError
+
+    __ge__ = __gt__ = __le__ = __lt__ = _refuse
+
+
+class Gives:
+    def __init__(self, answer: int) -> None:
+        self.answer = answer
+
+    def is_retryable(self, envelope: AnyEnvelope, error: Exception) -> bool:
+        return True
+
+    def waiting_time(self, envelope: AnyEnvelope, error: Exception) -> int:
+        return self.answer
+
+
+def test_a_whole_number_is_one_whatever_its_class_does() -> None:
+    assert retry_delay(tried(0), ERROR, CheckedRetryStrategy(Gives(Whole(7)), "shop.Gives")) == 7
+    assert retry_delay(tried(0), RecoverableError(retry_delay=Whole(8)), MultiplierRetryStrategy()) == 8

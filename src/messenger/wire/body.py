@@ -10,6 +10,8 @@ import msgspec
 
 from messenger.errors import MessageDecodingFailed, MessageEncodingFailed
 from messenger.messages import dotted_name, is_message_class
+from messenger.printable import text_of
+from messenger.raised import as_failure
 from messenger.wire.arrival import what_cannot_be_written, what_is_lost
 from messenger.wire.exact_types import exact_types_check
 
@@ -54,8 +56,8 @@ def decode_body(cls: type, body: str) -> object:
         return _codec(cls).decode(body)
     except MessageEncodingFailed as error:
         raise MessageDecodingFailed(str(error)) from error
-    except Exception as error:
-        reason = " ".join(str(error).split())
+    except BaseException as error:
+        reason = " ".join(text_of(as_failure(error, "its class")).split())
         raise MessageDecodingFailed(f"the body does not fit {dotted_name(cls)}: {reason}") from error
 
 

@@ -15,6 +15,7 @@ from messenger.failure import Outcome
 from messenger.forks import ForksEnd
 from messenger.messages import wire_name
 from messenger.printable import SHORT, printable
+from messenger.raised import as_failure
 from messenger.stamps import AckStamp, DeliveryStamp, NoAutoAckStamp, ReceivedStamp
 from messenger.transports.base import Transport
 from messenger.wire.encoded import UndecodableMessage
@@ -119,8 +120,8 @@ def run_handlers(
                 handled = application.dispatch_received(received, bus_name)
             if handled.last(NoAutoAckStamp) is not None:
                 return
-        except Exception as error:
-            problem = error
+        except BaseException as error:
+            problem = as_failure(error, "a middleware")
     settle(problem)
 
 
