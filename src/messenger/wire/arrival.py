@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from messenger.printable import printable_line
-from messenger.wire.exact_types import field_names
+from messenger.wire.exact_types import field_names, other_slots
 
 _LEAVES = frozenset((str, int, bool, type(None), float, bytes, date, Decimal, UUID))  # their == says all
 _MISSING = object()
@@ -34,8 +35,7 @@ def what_is_lost(message: object, body: str, decode: Callable[[str], object]) ->
         arrived = decode(body)
     except Exception as error:
         reason = printable_line(error, 300)
-        found = _NAMED_FIELD.search(reason)
-        written = (found[1] or found[2]) if found is not None else ""
+        written = _named_field(error, reason)
         name = dict(_renamed(message)).get(written, written)
         value = (_values(message) or {}).get(name, _MISSING)
         return f"{f'{name} is {_shown(value)}: ' if value is not _MISSING else ''}its body could not be read ({reason})"
@@ -50,9 +50,23 @@ def what_is_lost(message: object, body: str, decode: Callable[[str], object]) ->
     return f"{where or 'it'} is {_shown(sent)}, and {found_as}"
 
 
-def _renamed(message: Any) -> Iterator[tuple[str, str]]:
-    """Yield the fields of a Struct by the names that they have in its body."""
-    return zip(getattr(message, "__struct_encode_fields__", ()), getattr(message, "__struct_fields__", ()), strict=True)
+def _renamed(message: Any) -> Iterator[tuple[Any, str]]:
+    """Yield the fields of a Struct or a pydantic model by the names that they have in its body."""
+    cls: Any = type(message)
+    yield from zip(getattr(cls, "__struct_encode_fields__", ()), getattr(cls, "__struct_fields__", ()), strict=True)
+    for name, known in getattr(cls, "model_fields", {}).items():
+        for alias in (known.alias, known.validation_alias):
+            first = getattr(alias, "choices", (alias,))[0]
+            yield getattr(first, "path", (first,))[0], name
+
+
+def _named_field(error: Exception, reason: str) -> str:
+    """Return the field that an error of msgspec or pydantic is about; "" when it names none."""
+    details = getattr(error, "errors", None)
+    if callable(details):
+        return next((str(detail["loc"][0]) for detail in details() if detail["loc"]), "")
+    found = _NAMED_FIELD.search(reason)
+    return (found[1] or found[2]) if found is not None else ""
 
 
 def what_cannot_be_written(message: object, encode: Callable[[Any], object]) -> str:
@@ -85,12 +99,12 @@ def _pairs(sent: Any, arrived: Any) -> list[tuple[str, Any, Any]] | None:
         others = _values(arrived) or {}
         return [(f".{name}", value, others.get(name, _MISSING)) for name, value in values.items()]
     if isinstance(sent, dict) and isinstance(arrived, dict) and sent.keys() == arrived.keys():
-        if _LEAVES.issuperset(map(type, sent.values())) and sent == arrived:
+        if _LEAVES.issuperset(map(type, sent.values())) and _is_equal(sent, arrived):
             return []
         return [(f"[{key!r}]", value, arrived[key]) for key, value in sent.items()]
     for kind in (list, tuple):
         if isinstance(sent, kind) and isinstance(arrived, kind) and len(sent) == len(arrived):
-            if _LEAVES.issuperset(map(type, sent)) and sent == arrived:
+            if _LEAVES.issuperset(map(type, sent)) and _is_equal(sent, arrived):
                 return []
             return [(f"[{index}]", *pair) for index, pair in enumerate(zip(sent, arrived, strict=True))]
     return None
@@ -102,10 +116,23 @@ def _is_same(sent: Any, arrived: Any) -> bool:
     if _values(sent) is not None or arrived is _MISSING:
         return False
     if isinstance(sent, datetime) and isinstance(arrived, datetime) and sent.tzinfo and arrived.tzinfo:
-        sent, arrived = sent.astimezone(UTC), arrived.astimezone(UTC)  # in a repeated hour == says no
+        with suppress(OverflowError):  # in the first or the last hours of all
+            sent, arrived = sent.astimezone(UTC), arrived.astimezone(UTC)  # in a repeated hour == says no
+    return _is_equal(sent, arrived) or (_is_unlike_itself(sent) and _is_unlike_itself(arrived))
+
+
+def _is_equal(sent: Any, arrived: Any) -> bool:
     try:
-        return bool(sent == arrived or (sent != sent and arrived != arrived))  # a NaN is the same as another one
-    except Exception:  # of its __eq__
+        return bool(sent == arrived)
+    except Exception:  # of its __eq__; a signaling NaN
+        return False
+
+
+def _is_unlike_itself(value: Any) -> bool:
+    """A NaN, which is the same as another one."""
+    try:
+        return bool(value != value)
+    except Exception:
         return False
 
 
@@ -120,7 +147,7 @@ def _values(thing: object) -> dict[str, Any] | None:
         for name, value in (getattr(thing, more, None) or {}).items():
             if name not in values and not hasattr(getattr(cls, name, None), "__get__"):  # no cached_property
                 values[name] = value
-    return values
+    return values | {name: getattr(thing, name) for name in other_slots(cls) if hasattr(thing, name)}
 
 
 def _shown(value: object) -> str:

@@ -11,7 +11,7 @@ import enum
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
@@ -59,6 +59,16 @@ def field_names(cls: type) -> tuple[str, ...] | None:
     return tuple(known) if isinstance(known, tuple | dict) else None
 
 
+def other_slots(cls: type) -> Iterator[str]:
+    """Yield the slots of a class that are none of its fields; those of attrs hold what a cached_property returned."""
+    fields = field_names(cls) or ()
+    for parent in cls.__mro__:
+        for name, slot in vars(parent).items():
+            is_other = type(slot) is types.MemberDescriptorType and name not in fields and not name.startswith("__")
+            if is_other and "__attrs_attrs__" not in vars(parent):
+                yield name
+
+
 def _check_of_class(cls: type, around: tuple[type, ...]) -> Check | None:
     if cls in around or _changes_values(cls):
         return None
@@ -72,7 +82,10 @@ def _check_of_class(cls: type, around: tuple[type, ...]) -> Check | None:
         if kinds is None:
             return None
         fields.append((name, kinds))
-    count = len(fields) if any("__dict__" in vars(parent) for parent in cls.__mro__) else None
+    if next(other_slots(cls), None) is not None:
+        return None
+    is_slot = [type(getattr(cls, name, None)) is types.MemberDescriptorType for name, _ in fields]
+    count = is_slot.count(False) if cls.__dictoffset__ else None
 
     def check(message: Any) -> bool:
         if count is not None and len(message.__dict__) != count:  # an attribute that is no field
