@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import copy_context
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -224,8 +225,9 @@ class Application:
                 raise ConfigError(
                     f"no transport is called {name!r}; known: {', '.join(self.transport_names) or 'none'}"
                 )
+            context = replace(self.transport_context(), max_deliveries=config.max_deliveries)
             try:
-                found = self._transports.setdefault(name, self._create(name, config, self.transport_context()))
+                found = self._transports.setdefault(name, self._create(name, config, context))
             except ConfigError as error:
                 raise ConfigError(f"{self.loaded.path}: {error}") from None
         return found

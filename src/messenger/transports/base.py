@@ -168,6 +168,7 @@ class TransportContext:
     dispatch: handles an envelope in this process.
     worker_id: unique per process; consumer names are made from it.
     transactions: the SQL transactions that sends of this moment join.
+    max_deliveries: what is handed out more often is not read any more: that may be what ends its workers; 0: no limit.
     """
 
     serializer: Serializer
@@ -176,6 +177,7 @@ class TransportContext:
     worker_id: str
     connections: Mapping[str, str] = field(default_factory=dict)
     transactions: SqlTransactions = field(default_factory=SqlTransactions)
+    max_deliveries: int = 0
 
 
 TransportFactory = Callable[[str, str, Mapping[str, Any], TransportContext], Transport]

@@ -16,6 +16,8 @@ from messenger.wire.signing import Signing
 from messenger.wire.stamps import add_stamps, decode_stamps
 from messenger.wire.stored import RAW_HEADER, decode_value
 
+_UNREAD = "it was handed out too often without being settled; perhaps reading it ends the process"
+
 
 class Serializer:
     """Writes and reads envelopes.
@@ -46,16 +48,19 @@ class Serializer:
         headers.update(encode_own_headers(envelope))
         return Encoded(body, headers)
 
-    def decode(self, encoded: Encoded) -> AnyEnvelope:
-        """The envelope. What cannot be read becomes an UndecodableMessage: this never raises."""
+    def decode(self, encoded: Encoded, *, unread: bool = False) -> AnyEnvelope:
+        """The envelope. What cannot be read becomes an UndecodableMessage: this never raises.
+
+        unread: leave the message so, without running any code of its class.
+        """
         if encoded.headers.get(RAW_HEADER) == "base64":
-            return self._decode_raw(encoded)
+            return self._decode_raw(encoded, unread)
         stamps, rest, problem = decode_stamps(encoded.headers)
         own, wrong = take_own_headers(rest)
         stamps += own
         try:
-            if problem or wrong:
-                raise MessageDecodingFailed(problem or wrong)
+            if problem or wrong or unread:
+                raise MessageDecodingFailed(problem or wrong or _UNREAD)
             message = self._decode_message(encoded.body, rest)
         except MessageDecodingFailed as error:
             return Envelope(UndecodableMessage(encoded.body, rest, str(error)), stamps)
@@ -81,11 +86,11 @@ class Serializer:
             raise MessageDecodingFailed(f"the body is {content_type}; only application/json is understood")
         return decode_body(cls, body)
 
-    def _decode_raw(self, encoded: Encoded) -> AnyEnvelope:
+    def _decode_raw(self, encoded: Encoded, unread: bool) -> AnyEnvelope:
         """Bytes that were no envelope when they first came: perhaps this release can read them."""
         stamps, rest, _ = decode_stamps(encoded.headers)
         try:
-            again = self.decode(decode_value(base64.b64decode(encoded.body, validate=True)))
+            again = self.decode(decode_value(base64.b64decode(encoded.body, validate=True)), unread=unread)
         except (MessageDecodingFailed, ValueError) as error:
             return Envelope(UndecodableMessage(encoded.body, rest, str(error)), stamps)
         return again.with_stamps(*stamps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import TextIO
+from typing import Any, TextIO
 
 from messenger.printable import LineFormatter
 
@@ -15,8 +15,9 @@ class WorkerLogger(logging.Logger):
     """A logger of this package within a worker.
 
     `disable_existing_loggers` of dictConfig, logging.disable() and levels that others set have no effect on it. Its
-    lines go to the handlers that the application gave the logger `messenger` or one below it, else to the worker's own;
-    never to those of the root logger as well.
+    lines go to the handlers that the application gave the logger `messenger` or one below it (a NullHandler is none),
+    else to the worker's own; never to those of the root logger as well. A line that the application's filters, handlers
+    or record factory fail at goes to the worker's own handler: it never ends the worker.
 
     output: the worker's own handler.
     """
@@ -29,8 +30,22 @@ class WorkerLogger(logging.Logger):
 
     def handle(self, record: logging.LogRecord) -> None:
         """See logging.Logger."""
-        if self.filter(record):
-            self.callHandlers(record)
+        try:
+            if self.filter(record):
+                self.callHandlers(record)
+        except BaseException:
+            self.output.handle(record)
+
+    def makeRecord(self, *args: Any, **more: Any) -> logging.LogRecord:  # noqa: N802 - logging's name
+        """See logging.Logger."""
+        try:
+            record: Any = super().makeRecord(*args, **more)
+        except BaseException:
+            record = None
+        if isinstance(record, logging.LogRecord):
+            return record
+        name, level, path, line, message, arguments, exc_info, *_ = args
+        return logging.LogRecord(name, level, path, line, message, arguments, exc_info)
 
     def callHandlers(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """See logging.Logger."""
@@ -41,7 +56,7 @@ class WorkerLogger(logging.Logger):
     def _given(self) -> Iterator[logging.Handler]:
         logger: logging.Logger | None = self
         while logger is not None and logger.name.split(".")[0] == NAME:
-            yield from logger.handlers
+            yield from (each for each in logger.handlers if not isinstance(each, logging.NullHandler))
             logger = logger.parent
 
 

@@ -108,11 +108,11 @@ def run_handlers(
     problem: Exception | None = None
     stamp = envelope.last(DeliveryStamp)
     limit = application.max_deliveries(transport.name)
-    if isinstance(envelope.message, UndecodableMessage):
-        problem = MessageDecodingFailed(envelope.message.reason)
-    elif limit and stamp is not None and stamp.count > limit:
+    if limit and stamp is not None and stamp.count > limit:  # its transport has not read it
         why = "it seems to end its workers, or takes longer than their stop deadline"
         problem = MessageKillsWorkers(f"handed out {limit} times and never settled: {why}")
+    elif isinstance(envelope.message, UndecodableMessage):
+        problem = MessageDecodingFailed(envelope.message.reason)
     else:
         received = envelope.with_stamps(ReceivedStamp(transport.name), AckStamp(settle))
         try:

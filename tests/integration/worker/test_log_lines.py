@@ -61,3 +61,27 @@ def test_handlers_for_the_logger_messenger_take_the_workers_lines(project: Proje
     quiet = project.start("consume", "async", "--stop-when-empty", "--quiet")
     assert quiet.code() == 0
     assert "worker_started" not in quiet.log
+
+
+BROKEN = {
+    "handler": "class H(logging.Handler):\n    def emit(self, record):\n        raise ValueError\n"
+    "logging.getLogger('messenger').addHandler(H())",
+    "handler that exits": "class H(logging.Handler):\n    def emit(self, record):\n        raise SystemExit\n"
+    "logging.getLogger('messenger.worker').addHandler(H())",
+    "filter": "logging.getLogger('messenger.worker.worker').addFilter(lambda record: 1 / 0)\n"
+    "logging.getLogger('messenger.worker.settle').addFilter(lambda record: 1 / 0)",
+    "record factory": "logging.setLogRecordFactory(lambda *args, **more: 1 / 0)",
+    "record factory that gives none": "logging.setLogRecordFactory(lambda *args, **more: None)",
+    "NullHandler": "logging.getLogger('messenger').addHandler(logging.NullHandler())",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_no_line_ends_the_worker_or_is_lost(project: Project, name: str) -> None:
+    project.write("tasks.py", f"import logging\n{BROKEN[name]}\n{TASKS}")
+    project.send("a")
+    project.send("b", "give-up")
+    worker = project.start("consume", "async", "--limit", "2")
+    assert worker.code() == 0, worker.log
+    for line in ("worker_started", "message_handled", "message_failed", "worker_stopped"):
+        assert worker.log.count(line) == 1, worker.log

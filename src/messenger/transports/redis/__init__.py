@@ -22,4 +22,4 @@ def create(name: str, dsn: str, options: Mapping[str, Any], context: TransportCo
         from messenger.transports.redis.cluster import check_stream_name
 
         check_stream_name(name, parsed.stream)
-    return RedisTransport(name, parsed, context.serializer, context.worker_id)
+    return RedisTransport(name, parsed, context.serializer, context.worker_id, context.max_deliveries)

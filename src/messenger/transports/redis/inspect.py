@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -21,7 +21,12 @@ _LONGEST_SECONDS = 1e11
 _ENTRY_ID = re.compile(r"\d+-\d+")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]+")  # the same in JSON, whoever wrote it
 _UNREADABLE = "unreadable"
-Decode = Callable[[bytes], AnyEnvelope]
+
+
+class Decode(Protocol):
+    """Gives a stored value as an envelope; see Serializer.decode."""
+
+    def __call__(self, value: bytes, *, unread: bool = False) -> AnyEnvelope: ...
 
 
 class DelayedMemberStamp(LocalStamp, frozen=True):

@@ -34,7 +34,8 @@ Entry = tuple[bytes, list[bytes] | None]
 class Reader:
     """One consumer of one group.
 
-    name: the transport's. decode: a stored value as an envelope. make_group: creates stream and group.
+    name: the transport's. decode: a stored value as an envelope. max_deliveries: see TransportContext.
+    make_group: creates stream and group.
     groups: told of each look for abandoned messages.
     """
 
@@ -43,6 +44,7 @@ class Reader:
     options: RedisOptions
     consumer: str
     decode: Decode
+    max_deliveries: int
     make_group: Callable[[], None]
     groups: Groups
 
@@ -190,5 +192,6 @@ class Reader:
                 self.groups.pass_over(entry_id)
                 continue
             stamps = (TransportMessageIdStamp(entry_id.decode()), DeliveryStamp(deliveries))
-            taken.append(self.groups.mark(self.decode(value)).with_stamps(*stamps))
+            unread = 0 < self.max_deliveries < deliveries
+            taken.append(self.groups.mark(self.decode(value, unread=unread)).with_stamps(*stamps))
         return taken

@@ -36,10 +36,12 @@ _SEVERAL_GROUPS = -2
 class RedisTransport:
     """One stream and one consumer group. Implements Transport, and its Waking, Consumer and Listable extensions.
 
-    worker_id: the consumer name, unless the DSN fixes one.
+    worker_id: the consumer name, unless the DSN fixes one. max_deliveries: see TransportContext.
     """
 
-    def __init__(self, name: str, options: RedisOptions, serializer: Serializer, worker_id: str) -> None:
+    def __init__(
+        self, name: str, options: RedisOptions, serializer: Serializer, worker_id: str, max_deliveries: int = 0
+    ) -> None:
         self.name = name
         self.options = options
         self._serializer = serializer
@@ -51,7 +53,9 @@ class RedisTransport:
         self.depth, self.in_flight = inspector.depth, inspector.in_flight
         self.all, self.find = inspector.all, inspector.find
         self._consumer = options.consumer or worker_id
-        self._reader = Reader(name, self._link, options, self._consumer, self._decode, self.setup, self._groups)
+        self._reader = Reader(
+            name, self._link, options, self._consumer, self._decode, max_deliveries, self.setup, self._groups
+        )
         self._stream = options.stream
         self._keys = (options.stream, options.queue)
         self._is_set_up = self._has_group = False
@@ -138,9 +142,9 @@ class RedisTransport:
         self._lock.hold(self._link)
         self._has_read = True
 
-    def _decode(self, value: bytes) -> AnyEnvelope:
+    def _decode(self, value: bytes, *, unread: bool = False) -> AnyEnvelope:
         try:
-            return self._serializer.decode(decode_value(value))
+            return self._serializer.decode(decode_value(value), unread=unread)
         except MessageDecodingFailed as error:
             return undecodable_value(value, str(error))
 

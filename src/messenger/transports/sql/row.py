@@ -24,8 +24,11 @@ def write_row(encoded: Encoded) -> tuple[str, str]:
     return encoded.body, msgspec.json.encode(encoded.headers).decode()
 
 
-def read_row(serializer: Serializer, body: str | bytes, headers: str | bytes) -> AnyEnvelope:
-    """The envelope of a row. What cannot be read becomes an UndecodableMessage that holds all of it."""
+def read_row(serializer: Serializer, body: str | bytes, headers: str | bytes, *, unread: bool = False) -> AnyEnvelope:
+    """The envelope of a row. What cannot be read becomes an UndecodableMessage that holds all of it.
+
+    unread: see Serializer.decode.
+    """
     body_bytes, header_bytes = _to_bytes(body), _to_bytes(headers)
     try:
         body_text = body_bytes.decode()
@@ -35,7 +38,7 @@ def read_row(serializer: Serializer, body: str | bytes, headers: str | bytes) ->
         header_map = dict(_HEADERS.decode(header_bytes or b"{}") or {})
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         return _keep(f"the headers are not a JSON object of texts: {error}", body_bytes, header_bytes)
-    return serializer.decode(Encoded(body_text, header_map))
+    return serializer.decode(Encoded(body_text, header_map), unread=unread)
 
 
 def _keep(reason: str, body: bytes, headers: bytes, body_key: str = "body") -> AnyEnvelope:

@@ -57,6 +57,7 @@ class SqlTransport:
         serializer: Serializer,
         worker_id: str,
         transactions: SqlTransactions,
+        max_deliveries: int = 0,
     ) -> None:
         self.name = name
         self.options = options
@@ -64,6 +65,7 @@ class SqlTransport:
         self._serializer = serializer
         self._worker_id = worker_id
         self._transactions = transactions
+        self._max_deliveries = max_deliveries
         self._table = messages_table(options.table_name)
         self._joined = JoinedInsert(name, database, self._table, self.setup if options.auto_setup else None)
         self._queues: tuple[str, ...] = ()
@@ -206,7 +208,9 @@ class SqlTransport:
         statement = self._sql.take(lease, limit, self._queues)
         rows = self._settle(lambda connection: connection.execute(statement).all())
         return [
-            self._envelope(row).with_stamps(DeliveryStamp(row.delivery_count), SqlLeaseStamp(lease))
+            self._envelope(row, 0 < self._max_deliveries < row.delivery_count).with_stamps(
+                DeliveryStamp(row.delivery_count), SqlLeaseStamp(lease)
+            )
             for row in sorted(rows, key=lambda row: (row.available_at, row.id))
         ]
 
@@ -218,8 +222,9 @@ class SqlTransport:
             self._changed(statement)
         self._clock_at = now + min(self.options.redeliver_timeout, _CLOCK_SECONDS)
 
-    def _envelope(self, row: Row[Any]) -> AnyEnvelope:
-        return read_row(self._serializer, row.body, row.headers).with_stamps(TransportMessageIdStamp(str(row.id)))
+    def _envelope(self, row: Row[Any], unread: bool = False) -> AnyEnvelope:
+        envelope = read_row(self._serializer, row.body, row.headers, unread=unread)
+        return envelope.with_stamps(TransportMessageIdStamp(str(row.id)))
 
     def _id(self, envelope: AnyEnvelope) -> int:
         stamp = envelope.last(TransportMessageIdStamp)
