@@ -77,7 +77,7 @@ class LineFormatter(logging.Formatter):
 
 def _traceback(error: BaseException | None) -> str:
     """Format an exception and what it was caused by, the text of each on one line."""
-    text = "".join(traceback.format_exception(error))
+    text = text_of("".join(traceback.format_exception(error)))
     pending, seen = [error], set[int]()
     while pending and len(seen) < _TRACE_LINES:
         each = pending.pop()

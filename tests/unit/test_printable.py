@@ -109,3 +109,9 @@ def test_a_cached_traceback_of_another_handler_is_not_taken_over() -> None:
 def test_text_of_never_raises() -> None:
     assert text_of(Mute()) == "<Mute without a text: KeyError>"
     assert sys.maxsize
+
+
+def test_a_text_with_half_a_character_stays_one_line_of_its_traceback() -> None:
+    error = ValueError("caf\udce9\n2026-01-01 forged")
+    record = logging.LogRecord("messenger", logging.ERROR, "", 0, "failed", (), (ValueError, error, None))
+    assert LineFormatter().format(record).splitlines()[1:] == [r"  ValueError: caf\udce9\n2026-01-01 forged"]
