@@ -14,6 +14,7 @@ from typing import TypeVar
 from messenger.event_loops import EventLoops, in_thread
 
 T = TypeVar("T")
+THREAD_NAME = "messenger-dispatch"
 _THREADS = 32  # dispatches that are sent at the same time; others wait for their turn, and the loop for none
 
 
@@ -58,5 +59,5 @@ class AsyncDispatch:
 
     def _threads(self) -> concurrent.futures.Executor:
         if self._executor is None or self._pid != os.getpid():  # threads are not inherited in a fork
-            self._executor, self._pid = ThreadPoolExecutor(_THREADS, "messenger-dispatch"), os.getpid()
+            self._executor, self._pid = ThreadPoolExecutor(_THREADS, THREAD_NAME), os.getpid()
         return self._executor

@@ -10,6 +10,7 @@ from time import monotonic
 
 import psutil
 
+from messenger.async_dispatch import THREAD_NAME
 from messenger.worker import lease_keeper_process
 from messenger.worker.release import release
 from messenger.worker.status import WorkerStatus
@@ -59,7 +60,8 @@ class StopDeadline:
 def left_behind() -> str:
     """The threads and child processes that handlers left running, for a log line; "" when there are none."""
     ours = (threading.main_thread(), threading.current_thread())
-    threads = [f"thread {each.name}" for each in threading.enumerate() if each not in ours and not each.daemon]
+    others = [each for each in threading.enumerate() if each not in ours and not each.daemon]
+    threads = [f"thread {each.name}" for each in others if not each.name.startswith(THREAD_NAME)]
     children = [f"process {child.pid}" for child in psutil.Process().children() if not _is_lease_keeper(child)]
     found = [*threads, *children]
     return ", ".join(found[:_LISTED]) + (f" and {len(found) - _LISTED} more" if len(found) > _LISTED else "")

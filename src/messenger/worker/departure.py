@@ -41,21 +41,21 @@ class Departure:
 
     def run(self, worker: Worker) -> int:
         """Run the worker and begin its departure. Returns the exit code."""
+        worker.at_end.append(lambda: self._begin(worker.stop))
         try:
             self._code = worker.run()
             return self._code
         finally:
-            worker.stop.request("the worker has ended")  # from here the deadline counts when nothing asked for a stop
-            self._begin(worker.stop)
+            found = left_behind()
+            if found:
+                log.warning("worker_waits for what its handlers left running: %s", found)
             self.first()
 
     def _begin(self, stop: StopRequest) -> None:
+        stop.request("the worker has ended")  # from here the deadline counts when nothing asked for a stop
         self._beat = Beat(self.steps, _REPORT_SECONDS, stop)
         self._beat.deadline = self.deadline
         self._beat.start()
-        found = left_behind()
-        if found:
-            log.warning("worker_waits for what its handlers left running: %s", found)
 
     def _end(self) -> None:
         if self._beat is None:

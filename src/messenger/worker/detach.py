@@ -68,7 +68,7 @@ class Detaching:
             registration.front = front.pid
         self._is_asked = False
         self._is_decided = False
-        signal.signal(DETACH, self._on_signal)
+        worker.stop.handlers[DETACH] = self._on_signal
         worker.events.listen(WorkerStopped, self._on_stopped)
 
     def look(self) -> None:

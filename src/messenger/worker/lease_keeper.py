@@ -52,6 +52,7 @@ class LeaseKeeper:
         if self._process is not None and self._process.stdin is not None:
             with suppress(OSError):
                 self._process.stdin.close()
+            self._process.kill()  # a child that a handler has forked may hold its stdin open
             self._process.wait()
             if self._process.stdout is not None:
                 self._process.stdout.close()

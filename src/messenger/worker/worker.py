@@ -18,7 +18,7 @@ from messenger.worker.release import release
 from messenger.worker.settle import Settlement
 from messenger.worker.source import Source
 from messenger.worker.status import WorkerStatus
-from messenger.worker.stop import StopRequest, stop_by_signals
+from messenger.worker.stop import Signals, StopRequest
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ class Worker:
 
     events: listeners for this worker may be added before `run`; those of the application are called too.
     at_start: called before the first message, again and again while one raises TransportError.
+    at_end: called after the last one, before the application is closed.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Worker:
         self.events = EventDispatcher(application.events)
         self.stop = StopRequest()
         self.at_start: list[Step] = []
+        self.at_end: list[Step] = []
         application.check_handlers()
         sources = [self._make_source(name) for name in names]
         for failure_transport in {application.failure_transports[name] for name in names} - {None}:
@@ -77,15 +79,18 @@ class Worker:
 
         A message that was begun is finished and settled first.
         """
-        with stop_by_signals(self.stop, self.application.config.stop_worker_on_signals):
+        with Signals(self.stop, self.application.config.stop_worker_on_signals) as signals:
+            self.beat.steps.append(signals.look)
             self.beat.start()
             try:
                 self._connect(self.at_start)
                 self._connect(self._setups)
-                self._consume()
+                self._consume(signals)
                 return self._finish()
             finally:
                 self.beat.end()
+                for step in self.at_end:
+                    step()
                 self._release()
                 self.application.close()
 
@@ -95,7 +100,7 @@ class Worker:
         cut_off = [current] if current is not None and current in self.status.held else []
         release(self.status, (*self.status.fetched, *cut_off))
 
-    def _consume(self) -> None:
+    def _consume(self, signals: Signals) -> None:
         self.status.enter("idle")
         log.info("worker_started id=%s release=%s transports=%s", self.status.worker_id, self.status.release,
                  ",".join(self.status.transports))  # fmt: skip
@@ -103,6 +108,8 @@ class Worker:
         while not self.stop.is_requested():
             idle = not copy_context().run(self._loop.turn)
             self.events.dispatch(WorkerRunning(idle))
+            if signals.are_lost:
+                signals.take_back()
 
     def _finish(self) -> int:
         reason = self.stop.reason or "-"

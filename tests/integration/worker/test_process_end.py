@@ -14,6 +14,21 @@ LEFT_RUNNING = {
     "child": "multiprocessing.get_context('spawn').Process(target=time.sleep, args=(600,)).start()",
     "atexit": "atexit.register(time.sleep, 600)",
 }
+LEFT_IN_THE_LOOP = {
+    "executor": "asyncio.get_running_loop().run_in_executor(None, time.sleep, 600)",
+    "generator": "await anext(slow)",
+}
+SLOW = """
+
+async def slow_generator():
+    try:
+        yield 1
+    finally:
+        await asyncio.sleep(600)
+
+
+slow = slow_generator()
+"""
 IMPORTS = "import atexit, concurrent.futures, multiprocessing, threading\n"
 
 
@@ -49,3 +64,35 @@ def test_a_worker_is_registered_until_its_process_is_gone(project: Project) -> N
     (project.directory / "go-on").touch()
     assert worker.code() == 0
     assert project.registered() == []
+
+
+@pytest.mark.parametrize("what", LEFT_IN_THE_LOOP)
+def test_it_holds_while_the_event_loop_is_closed_too(project: Project, what: str) -> None:
+    tasks = TASKS.replace("    await asyncio.sleep(0)\n", f"    {LEFT_IN_THE_LOOP[what]}\n")
+    tasks = tasks.replace("def on_async_task(task: AsyncTask)", "def on_async_task(task: Task)")
+    project.write("tasks.py", tasks + SLOW)
+    worker = project.worker("async", "--stop-deadline", "1")
+    project.send("a")
+    project.wait_for_event("done a", times=2)
+    worker.signal(signal.SIGTERM)
+    assert worker.code() == 75
+    assert "stop_deadline of 1 s is over: handing back nothing" in worker.log
+    assert project.registered() == []
+    assert project.left() == (0, 0, 0)
+
+
+def test_threads_of_the_package_are_none_that_handlers_left(project: Project) -> None:
+    dispatch = "await app.dispatch_async(AsyncTask(task.name))"
+    tasks = TASKS.replace("    act(task)\n", f"    act(task)\n    {dispatch}\n")
+    tasks = tasks.replace(
+        "@handler\ndef on_task(task: Task)", "@handler\nasync def on_task(task: Task, app: Application)"
+    )
+    project.write("tasks.py", tasks.replace("from messenger import ", "from messenger import Application, "))
+    text = (project.directory / "messenger.yaml").read_text()
+    project.write("messenger.yaml", f"{text}    'tasks.AsyncTask': high\n")
+    project.send("a")
+    worker = project.worker()
+    project.wait_for_event("done a")
+    worker.signal(signal.SIGTERM)
+    assert worker.code() == 0
+    assert "worker_waits" not in worker.log

@@ -143,3 +143,25 @@ def test_a_worker_that_was_frozen_past_its_lease_does_no_harm(project: Project) 
     assert "delivery=2" in other.log
     assert project.left() == (0, 0, 0)
     assert project.json("failed", "show")["messages"] == []
+
+
+REPLACED = {
+    "ignored": "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+    "default": "signal.signal(signal.SIGTERM, signal.SIG_DFL)",
+    "own": "signal.signal(signal.SIGTERM, lambda *_: None)",
+    "loop": "asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, print)",
+}
+
+
+@pytest.mark.parametrize("how", REPLACED)
+def test_a_handler_that_takes_the_signals_of_the_worker_does_not_keep_them(project: Project, how: str) -> None:
+    tasks = TASKS.replace("    act(task)\n", f"    {REPLACED[how]}\n    act(task)\n")
+    tasks = tasks.replace("@handler\ndef on_task", "@handler\nasync def on_task")
+    project.write("tasks.py", f"import signal\n{tasks}")
+    project.send("a")
+    worker = project.worker()
+    worker.wait_for("signal_taken_back SIGTERM")
+    worker.signal(signal.SIGTERM)
+    assert worker.code() == 0
+    assert "reason='SIGTERM' handled=1" in worker.log
+    assert worker.log.count("signal_taken_back") == 1
