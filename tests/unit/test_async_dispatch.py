@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from messenger import Application, HandlerFailed, MessageBus, NotOneResult, ask_async
+from messenger.async_dispatch import THREAD_NAME, AsyncDispatch
+from messenger.event_loops import EventLoops
 from messenger.stamps import HandledStamp
 from messenger.testing import InMemoryApplication
+from messenger.worker.deadline import left_behind
 from tests.unit.application_project import Project
 
 MODULE = """
@@ -199,3 +202,13 @@ def test_a_forked_process_has_threads_of_its_own(project: Project, application: 
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     application.close()
+
+
+def test_its_threads_are_none_that_handlers_left_running() -> None:
+    dispatches = AsyncDispatch(EventLoops())
+    try:
+        asyncio.run(dispatches.run(lambda: None))
+        assert any(thread.name.startswith(THREAD_NAME) for thread in threading.enumerate())
+        assert THREAD_NAME not in left_behind()
+    finally:
+        dispatches.close()

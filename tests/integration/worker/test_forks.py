@@ -111,15 +111,6 @@ def test_a_signal_to_it_does_what_it_does_without_a_worker(project: Project, wha
     assert "reason='limit of 2 messages' handled=2" in worker.log, "nothing that a child was told stops its parent"
 
 
-def test_a_pool_of_forked_processes_ends(project: Project) -> None:
-    pool = "with multiprocessing.get_context('fork').Pool(2) as pool: event('map', pool.map(abs, [-1, -2])[1])"
-    doing(project, pool)
-    project.send("a")
-    worker = project.worker("async", "--limit", "1")
-    assert worker.code() == 0
-    assert project.events("map") == ["map 2"]
-
-
 def test_a_daemon_process_that_a_handler_leaves_ends_with_the_worker(project: Project) -> None:
     doing(project, f"{CHILD.replace('ARGS', '600,')}.start()")
     project.send("a")

@@ -79,20 +79,3 @@ def test_it_holds_while_the_event_loop_is_closed_too(project: Project, what: str
     assert "stop_deadline of 1 s is over: handing back nothing" in worker.log
     assert project.registered() == []
     assert project.left() == (0, 0, 0)
-
-
-def test_threads_of_the_package_are_none_that_handlers_left(project: Project) -> None:
-    dispatch = "await app.dispatch_async(AsyncTask(task.name))"
-    tasks = TASKS.replace("    act(task)\n", f"    act(task)\n    {dispatch}\n")
-    tasks = tasks.replace(
-        "@handler\ndef on_task(task: Task)", "@handler\nasync def on_task(task: Task, app: Application)"
-    )
-    project.write("tasks.py", tasks.replace("from messenger import ", "from messenger import Application, "))
-    text = (project.directory / "messenger.yaml").read_text()
-    project.write("messenger.yaml", f"{text}    'tasks.AsyncTask': high\n")
-    project.send("a")
-    worker = project.worker()
-    project.wait_for_event("done a")
-    worker.signal(signal.SIGTERM)
-    assert worker.code() == 0
-    assert "worker_waits" not in worker.log
