@@ -229,11 +229,12 @@ def test_a_nul_in_dotenv_is_one_line(tmp_path: Path) -> None:
         load(tmp_path, "messenger: {}")
 
 
-def test_a_name_may_be_a_parameter(tmp_path: Path) -> None:
-    text = "parameters: {n: mail}\nmessenger: {transports: {'%n%_high': 'sync://'}, routing: {m: '%n%_high'}}"
-    assert list(load(tmp_path, text).messenger.transports) == ["mail_high"]
-    with pytest.raises(ConfigError, match="found the parameter %x%"):
-        load(tmp_path, "messenger: {transports: {'%x%': 'sync://'}}")
+@pytest.mark.parametrize("key", ["%n%_high", "%env(V)%", "x %env(V)%"])
+def test_a_key_stands_for_itself(tmp_path: Path, key: str) -> None:
+    text = f"parameters: {{n: mail}}\nmessenger: {{transports: {{'{key}': 'sync://'}}}}"
+    with pytest.raises(ConfigError, match="found the key .*; allowed: a name without") as caught:
+        load(tmp_path, text, {"V": SECRET})
+    assert SECRET not in str(caught.value)
 
 
 def test_a_file_with_another_environment_s_part_only_says_so(tmp_path: Path) -> None:

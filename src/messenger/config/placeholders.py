@@ -66,10 +66,12 @@ class Placeholders:
         return expanded
 
     def _key(self, key: Any, where: str) -> Any:
-        expanded = self.expand(key, where) if isinstance(key, str) and "%" in key else key
-        if isinstance(key, str) and not isinstance(expanded, str):
-            raise self._mistakes.error(where, f"found the key {key!r}, which stands for no text; allowed: text")
-        return expanded
+        """A key stays as it is: errors name keys, and what a variable gave may be a secret."""
+        if isinstance(key, str) and any(match[0] != "%%" for match in _PLACEHOLDER.finditer(key)):
+            raise self._mistakes.error(
+                where, f"found the key {key!r}; allowed: a name without %env(…)% and %parameters%"
+            )
+        return key
 
     def resolve(self, text: str) -> Any:
         """Return what a text stands for. Raises Unresolved."""
