@@ -25,6 +25,7 @@ CALLS: dict[tuple[str, ...], list[tuple[str, ...]]] = {
     ("failed", "retry"): [("FAILED",), ("--all",)],
     ("failed", "show"): [(), ("-v",), ("-vv",), ("--stats",), ("FAILED",)],
     ("pause",): [(), ("--pool", "light", "--wait", "25")],
+    ("repair",): [("--dry-run",), ("--stream", "async")],
     ("resume",): [(), ("--pool", "light")],
     ("setup-transports",): [(), ("high",)],
     ("stats",): [(), ("-v",)],
@@ -50,7 +51,7 @@ def test_every_command_has_it_but_those_without_results() -> None:
     assert set(found) == set(CALLS) | NO_RESULTS, "a new command: say here how it is called"
     for path, command in found.items():
         formats = [p.type.choices for p in command.params if "--format" in p.opts and isinstance(p.type, click.Choice)]
-        assert formats == ([] if path in NO_RESULTS else [("text", "json")]), path
+        assert formats == ([] if path in NO_RESULTS else [("text", "txt", "json")]), path
 
 
 @pytest.mark.parametrize("path", sorted(NO_RESULTS))

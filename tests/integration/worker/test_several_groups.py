@@ -28,7 +28,7 @@ def prepare(project: Project) -> None:
 
 def of(project: Project, group: str, fails: str = "no") -> Project:
     """From now on its commands are those of the application that has this group."""
-    dsn = project.server.url(f"/async/{group}?redeliver_timeout=1")
+    dsn = project.server.url(f"?group={group}&redeliver_timeout=1")
     project.environment |= {"MESSENGER_TRANSPORT_DSN": dsn, "GROUP": group, "FAILS": fails}
     return project
 

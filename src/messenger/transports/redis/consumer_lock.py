@@ -33,7 +33,7 @@ class ConsumerLock:
         try:
             holder: bytes = self._take.run(link, (self._key,), (self._owner, self._milliseconds))
         except RedisReplyError as error:
-            if "OOM" not in str(error):
+            if error.code != "OOM":
                 raise
             return
         if holder != self._owner.encode():
