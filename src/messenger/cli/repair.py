@@ -45,7 +45,7 @@ def repair(context: click.Context, transport: str | None, force: bool, dry_run: 
     """
     application = load(context)
     if transport is not None:
-        return _restart(application, transport)
+        return _restart(application, transport, output)
     control = need_control(application)
     removed, left = ([], control.repairs.look()) if dry_run else control.repairs.repair(streams=force)
     if output == "json":
@@ -60,7 +60,7 @@ def repair(context: click.Context, transport: str | None, force: bool, dry_run: 
     return 1 if left and not dry_run else 0
 
 
-def _restart(application: Application, name: str) -> int:
+def _restart(application: Application, name: str, output: str) -> int:
     transport = application.transport(name)
     if not isinstance(transport, RedisTransport):
         raise click.UsageError(f"--stream: the transport {name!r} has no stream; it is not of Redis")
@@ -68,8 +68,10 @@ def _restart(application: Application, name: str) -> int:
     link = link_to(transport.options)
     count = Script("restart_stream").run(link, (stream,))
     link.close()
-    if count:
+    if output == "json":
+        print_json({"stream": stream, "begun_again": not count, "entries": count})
+    elif count:
         say(f"not begun again: stream {stream!r} has {count} entries; have workers handle them first", err=True)
-        return 1
-    say(f"begun again: stream {stream!r}")
-    return 0
+    else:
+        say(f"begun again: stream {stream!r}")
+    return 1 if count else 0
