@@ -1,3 +1,4 @@
+#!/bin/sh
 # As root on host `account`: what its owners have set up for those who log in, for Python and pip, and for the disks.
 set -eu
 echo root:root-of-the-scenario | chpasswd

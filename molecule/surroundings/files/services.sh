@@ -1,3 +1,4 @@
+#!/bin/sh
 # As root on host `services`: a Redis with a password and renamed commands, a Supervisor with rights and programs of its
 # own, and a second supervisord beside it.
 set -eu
