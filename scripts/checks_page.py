@@ -23,7 +23,7 @@ INTRODUCTION = """\
 # What `messenger check` finds
 
 Every line that is not well, by the name of its check (`check` in `--format json`), and what it says to change. `…`
-stands for names and numbers of your own. [How to run it](workers-operations.md#whether-everything-is-set-up-well).
+stands for names and numbers of your own. [How to run it](workers-operations.md#check).
 
 Made by `scripts/checks_page.py --write`.
 """
