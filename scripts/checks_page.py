@@ -22,8 +22,9 @@ CHECKS = ROOT / "src" / "messenger" / "checks"
 INTRODUCTION = """\
 # What `messenger check` finds
 
-Every line that is not well, by the name of its check (`check` in `--format json`), and what it says to change. `…`
-stands for names and numbers of your own. [How to run it](workers-operations.md#check).
+Every finding, by the name of its check (`check` in `--format json`), and what it says to change. `…` stands for names
+and numbers of your own; findings with the same remedy share a row. Those of `redis-reach` and `postgresql-reach` begin
+with `cannot be used`. [How to run it](workers-operations.md#check).
 
 Made by `scripts/checks_page.py --write`.
 """
@@ -58,9 +59,7 @@ class Module:
                     yield from self._row(call, names)
         if "_ADVICE" in self._constants:
             for parts, change in ast.literal_eval(self._constants["_ADVICE"]):
-                yield Row(
-                    self._check, "fail", f"cannot be used (…): … {parts[0].strip()} …", change.replace("{user}", "…")
-                )
+                yield Row(self._check, "fail", f"… {parts[0].strip()} …", change.replace("{user}", "…"))
 
     def _row(self, call: ast.Call, names: Names) -> Iterator[Row]:
         function = call.func
@@ -110,9 +109,13 @@ def raw(node: ast.expr, names: Names) -> str:
 
 def page() -> str:
     """The text of the page."""
-    rows: dict[Row, None] = {}
+    found_by: dict[tuple[str, str, str], list[str]] = {}
     for path in sorted(CHECKS.glob("*.py")):
-        rows.update(dict.fromkeys(Module(path).rows()))
+        for check, level, found, change in Module(path).rows():
+            known = found_by.setdefault((check, level, change), [])
+            if found not in known:
+                known.append(found)
+    rows = [Row(check, level, "; or: ".join(known), change) for (check, level, change), known in found_by.items()]
     lines = [INTRODUCTION, "| check | level | found | what to change |", "| --- | --- | --- | --- |"]
     for row in sorted(rows, key=lambda row: row.check):
         check, level, found, change = (cell.replace("|", "\\|") for cell in row)

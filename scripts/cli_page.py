@@ -27,12 +27,20 @@ INTRODUCTION = """\
 Run `messenger` in the directory of the application, where `messenger.yaml` and `.env` are, or name the file with
 `--config FILE` or `MESSENGER_CONFIG`. On a host of the kit, `/srv/<app>/bin/messenger` does so for the live release.
 
-Results go to stdout, everything else to stderr; `--format json` prints one JSON document. What is wrong is one line.
-The `--help` of a command says what stands here. `messenger completion` makes the shell complete commands, options,
-transports and ids.
+Results go to stdout, everything else to stderr. An error is one line. `--help` of a command prints what this page says.
+Common to the commands, where the page says nothing else:
+
+| option, exit code | meaning |
+| --- | --- |
+| `--format [text\\|json]` | how to print results, [JSON](json.md) too; not of `consume` and `completion` |
+| 0 | done |
+| 64 | wrong usage |
+| 78 | the configuration or the application cannot be loaded |
 
 Made by `scripts/cli_page.py --write`.
 """
+COMMON_CODES = {0: "done", 64: "wrong usage", 78: "the configuration or the application cannot be loaded"}
+COMMON_OPTION = "--format [text|json]"
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -79,20 +87,27 @@ def section(path: tuple[str, ...], command: click.Command) -> str:
             *examples(command),
             "```\n",
             *option_rows(command),
-            "\n| exit code | when |",
-            "| --- | --- |",
-            *(row(f"{code}", when) for code, when in exit_codes(command).items()),
-            "",
+            *own_exit_codes(command),
         ]
     )
+
+
+def own_exit_codes(command: click.Command) -> list[str]:
+    """One line with the exit codes that do not mean what they mean everywhere; nothing when there is none."""
+    own = [f"{code} {when}" for code, when in exit_codes(command).items() if COMMON_CODES.get(code) != when]
+    return [f"Exit codes: {'; '.join(own)}.\n"] if own else []
 
 
 def option_rows(command: click.Command) -> list[str]:
     """The table of the options, without --help; nothing when there is no other."""
     context = click.Context(command)
     records = [option.get_help_record(context) for option in command.params if isinstance(option, click.Option)]
-    rows = [row(f"`{record[0]}`", re.sub(r"\s+", " ", record[1])) for record in records if record is not None]
-    return ["| option | what it does |", "| --- | --- |", *rows] if rows else []
+    rows = [
+        row(f"`{record[0]}`", re.sub(r"\s+", " ", record[1]))
+        for record in records
+        if record is not None and record[0] != COMMON_OPTION
+    ]
+    return ["| option | what it does |", "| --- | --- |", *rows, ""] if rows else []
 
 
 def row(*cells: str) -> str:
@@ -103,7 +118,7 @@ def row(*cells: str) -> str:
 
 def page() -> str:
     """The text of the page."""
-    parts = [INTRODUCTION, *option_rows(cli), ""]
+    parts = [INTRODUCTION, *option_rows(cli)]
     return "\n".join([*parts, *(section(path, command) for path, command in commands(cli))])
 
 
