@@ -22,7 +22,7 @@ INTRODUCTION = """\
 
 What `from messenger import …` offers, with the module that has the whole docstring. Applications need no other name,
 but for their tests (`messenger.testing`, see [testing](testing.md)) and where they replace a part: a transport
-implements `messenger.transports.base.Transport`, a retry strategy `messenger.retry.RetryStrategy`.
+implements `messenger.transports.base.Transport`, a retry strategy `messenger.failure.retry.RetryStrategy`.
 
 Made by `scripts/public_names.py --write`.
 """

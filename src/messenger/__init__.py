@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from messenger.acknowledger import Acknowledger
-from messenger.bus import MessageBus
+from messenger.bus import MessageBus, ask, ask_async
 from messenger.deduplication.stamps import DeduplicateStamp, DuplicateOfStamp
 from messenger.envelope import Envelope
 from messenger.errors import (
@@ -39,12 +38,11 @@ from messenger.events import (
     WorkerStarted,
     WorkerStopped,
 )
-from messenger.handlers import Batch, handler
+from messenger.handling.acknowledger import Acknowledger
+from messenger.handling.registry import Batch, handler
 from messenger.messages import message
 from messenger.middleware.base import Middleware, Next
 from messenger.middleware.dispatch_after_current_bus import DispatchAfterCurrentBusStamp
-from messenger.query import ask, ask_async
-from messenger.sql_transactions import SqlConnectionStamp
 from messenger.stamps import (
     BusNameStamp,
     DelayStamp,
@@ -52,6 +50,7 @@ from messenger.stamps import (
     ErrorDetailsStamp,
     HandledStamp,
     LocalStamp,
+    MessageIdsStamp,
     ReceivedStamp,
     RedeliveryStamp,
     SentStamp,
@@ -59,7 +58,7 @@ from messenger.stamps import (
     Stamp,
     TransportNamesStamp,
 )
-from messenger.wire.ids import MessageIdsStamp
+from messenger.transports.transactions import SqlConnectionStamp
 
 if TYPE_CHECKING:
     from messenger.application import Application

@@ -13,37 +13,37 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from msgspec import UnsetType
 
-from messenger.batch import Batches
 from messenger.bus import MessageBus
-from messenger.bus_factory import BusFactory
-from messenger.config import LoadedConfig, load_config
+from messenger.config.importing import import_name
+from messenger.config.loader import LoadedConfig, load_config
 from messenger.config.model import BusConfig, TransportConfig
-from messenger.control import Control, this_host
-from messenger.deduplication.factory import open_lock_store
+from messenger.control.control import Control, this_host
 from messenger.deduplication.keeper import LockKeeper
 from messenger.deduplication.lock_store import LockStore
 from messenger.deduplication.message_locks import MessageLocks
 from messenger.envelope import AnyEnvelope, Envelope
-from messenger.errors import ConfigError, InfrastructureError, TransportUnavailable
+from messenger.errors import ConfigError, InfrastructureError, TransportUnavailable, as_failure
 from messenger.events import EventDispatcher
-from messenger.failure import FailureHandling
-from messenger.handler_arguments import HandlerArguments
-from messenger.handlers import HandlerRegistry
-from messenger.importing import import_name
-from messenger.load_modules import load_modules, run_setup
+from messenger.failure.handling import FailureHandling
+from messenger.failure.retry import RetryStrategy, make_retry_strategy
+from messenger.handling.arguments import HandlerArguments
+from messenger.handling.batch import Batches
+from messenger.handling.registry import HandlerRegistry
 from messenger.messages import MessageRegistry, message_options
+from messenger.middleware.send_message import refuse_outside
 from messenger.printable import SHORT, printable
-from messenger.raised import as_failure
-from messenger.retry import RetryStrategy, make_retry_strategy
 from messenger.routing import Router
-from messenger.signed_messages import make_signing
-from messenger.sql_transactions import SqlTransactions, refuse_outside
 from messenger.stamps import BusNameStamp, Stamp
 from messenger.transports.base import Sender, Transport, TransportContext
 from messenger.transports.distinct import check_distinct
 from messenger.transports.factory import create_transport
+from messenger.transports.transactions import SqlTransactions
 from messenger.wire.serializer import Serializer
 from messenger.wire.signing import Signing
+from messenger.wiring.buses import BusFactory
+from messenger.wiring.locks import open_lock_store
+from messenger.wiring.modules import load_modules, run_setup
+from messenger.wiring.signing import make_signing
 
 if TYPE_CHECKING:
     from messenger.outbox import Outboxes
@@ -287,7 +287,7 @@ class Application:
 
     def control(self) -> Control | None:
         """A new connection to the control plane, or None when the configuration names no Redis."""
-        from messenger.transports.redis.dsn import SCHEMES, parse_redis_dsn
+        from messenger.redis.dsn import SCHEMES, parse_redis_dsn
 
         if self.config.control is not None:
             try:

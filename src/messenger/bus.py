@@ -7,13 +7,13 @@ from contextvars import copy_context
 from inspect import iscoroutine
 from typing import Any, TypeVar, overload
 
-from messenger.async_dispatch import AsyncDispatch
+from messenger.concurrency.async_dispatch import AsyncDispatch
+from messenger.concurrency.event_loops import EventLoops
 from messenger.envelope import AnyEnvelope, Envelope
-from messenger.errors import MessengerError
-from messenger.event_loops import EventLoops
-from messenger.messages import dotted_name
+from messenger.errors import MessengerError, NotOneResult
+from messenger.messages import dotted_name, wire_name
 from messenger.middleware.base import Middleware, Next
-from messenger.stamps import Stamp
+from messenger.stamps import HandledStamp, SentStamp, Stamp
 
 M = TypeVar("M")
 
@@ -92,3 +92,34 @@ def _no_envelope(step: Middleware, result: object) -> MessengerError:
         f"the middleware {name} returned {type(result).__name__} instead of an envelope: return what "
         "following(envelope) returned; by then the message may have been sent or handled"
     )
+
+
+def ask(bus: MessageBus, message: object, stamps: Iterable[Stamp] = ()) -> Any:
+    """Dispatch a message that exactly one handler answers here and now, and return what that handler returned.
+
+    stamps: as for MessageBus.dispatch.
+
+    Raises NoHandlerForMessage when the message has no handler; NotOneResult when several ran, and when none did because
+    the message was sent or its bus allows messages without handlers; what else MessageBus.dispatch raises, such as
+    HandlerFailed.
+    """
+    return _result(bus, bus.dispatch(message, stamps))
+
+
+async def ask_async(bus: MessageBus, message: object, stamps: Iterable[Stamp] = ()) -> Any:
+    """Ask as `ask` does, from a coroutine: its event loop goes on meanwhile, and async handlers run on it."""
+    return _result(bus, await bus.dispatch_async(message, stamps))
+
+
+def _result(bus: MessageBus, envelope: AnyEnvelope) -> Any:
+    handled = envelope.all(HandledStamp)
+    if len(handled) == 1:
+        return handled[0].result
+    name = wire_name(type(envelope.message))
+    if handled:
+        names = ", ".join(stamp.handler_name for stamp in handled)
+        raise NotOneResult(f"{name} was handled by {len(handled)} handlers, so it has no one result: {names}")
+    sent = ", ".join(stamp.transport_name for stamp in envelope.all(SentStamp))
+    if sent:
+        raise NotOneResult(f"{name} was sent to {sent}, so there is no result here: route it nowhere to ask it")
+    raise NotOneResult(f"{name} was handled by no handler on the bus {bus.name!r}, so it has no result")

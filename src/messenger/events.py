@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from inspect import iscoroutine, iscoroutinefunction
 from typing import Any, TypeVar
 
+from messenger.config.importing import one_line
 from messenger.envelope import AnyEnvelope
-from messenger.errors import ConfigError
-from messenger.importing import one_line
+from messenger.errors import ConfigError, as_failure
 from messenger.printable import SHORT, printable
-from messenger.raised import as_failure
 
 log = logging.getLogger(__name__)
 E = TypeVar("E")

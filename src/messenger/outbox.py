@@ -14,12 +14,18 @@ from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import UnrecoverableError
 from messenger.messages import message
 from messenger.middleware.base import Next
-from messenger.sql_transactions import SqlConnectionStamp, StoredInTransactionStamp
-from messenger.stamps import DelayStamp, ReceivedStamp, SentToFailureTransportStamp, Stamp, TransportMessageIdStamp
+from messenger.stamps import (
+    DelayStamp,
+    MessageIdsStamp,
+    ReceivedStamp,
+    SentToFailureTransportStamp,
+    Stamp,
+    TransportMessageIdStamp,
+)
 from messenger.transports.base import Sender
 from messenger.transports.size_limit import check_size
+from messenger.transports.transactions import SqlConnectionStamp, StoredInTransactionStamp
 from messenger.wire.encoded import Encoded
-from messenger.wire.ids import MessageIdsStamp
 from messenger.wire.serializer import Serializer
 from messenger.wire.stored import encode_value
 

@@ -8,15 +8,16 @@ Those of a feature stand beside it, such as `DeduplicateStamp` in messenger.dedu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
+from msgspec.structs import force_setattr
 
-if TYPE_CHECKING:
-    from messenger.batch import Unsettled
-
+from messenger.printable import printable
 
 LONGEST_DELAY = 2**53  # milliseconds
 MOST_RETRIES = 2**31 - 1
@@ -104,24 +105,6 @@ class ReceivedStamp(LocalStamp, frozen=True):
     transport_name: str
 
 
-class AckStamp(LocalStamp, frozen=True):
-    """The worker can settle this message later, so a batch handler may keep it for a while.
-
-    settle: to be called once, with None or with what went wrong.
-    """
-
-    settle: Callable[[Exception | None], None]
-
-
-class NoAutoAckStamp(LocalStamp, frozen=True):
-    """A batch handler has the message; it is settled by its AckStamp.
-
-    unsettled: how it stands with the message until then.
-    """
-
-    unsettled: Unsettled
-
-
 class SentStamp(LocalStamp, frozen=True):
     """The message was sent to this transport."""
 
@@ -150,3 +133,42 @@ class ForeignHeadersStamp(LocalStamp, frozen=True):
     """Headers this package does not know, kept as they came and sent again unchanged (R81)."""
 
     headers: Mapping[str, str]
+
+
+MESSAGE_ID = re.compile(r"[A-Za-z0-9_.:@/+=-]{1,200}")  # nothing that could forge a log line
+
+
+class MessageIdsStamp(Stamp, frozen=True):
+    """Which message this is, and why it exists; travels in the headers X-Messenger-{Message,Correlation,Causation}-Id.
+
+    Each is 1 to 200 letters, digits and ``_.:@/+=-``; other characters cannot travel.
+
+    message_id: stays the same on every transport, through retries and the failure transport. Default: a new one.
+    correlation_id: the message_id of the first message of the chain that led here, or an id from outside, such as a
+    request's. Default: the message_id.
+    causation_id: the message_id of the message whose handling dispatched this one; None at the start of a chain.
+
+    Raises ValueError for what is no such id.
+    """
+
+    message_id: str = ""
+    correlation_id: str = ""
+    causation_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.message_id == "":
+            force_setattr(self, "message_id", str(uuid.uuid4()))
+        else:
+            _check_id("message_id", self.message_id)
+        if self.correlation_id == "":
+            force_setattr(self, "correlation_id", self.message_id)
+        else:
+            _check_id("correlation_id", self.correlation_id)
+        if self.causation_id is not None:
+            _check_id("causation_id", self.causation_id)
+
+
+def _check_id(name: str, value: object) -> None:
+    if not isinstance(value, str) or not MESSAGE_ID.fullmatch(value):
+        shown = printable(ascii(value), 100)
+        raise ValueError(f"the {name} of a MessageIdsStamp is 1 to 200 letters, digits and _.:@/+=-, not {shown}")

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from messenger.cli import cli
-from messenger.config import load_config
+from messenger.config.loader import load_config
 from tests.docs.blocks import ROOT, Block, blocks, pages
 
 ALL = [block for page in pages() for block in blocks(page)]

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from messenger.config import load_config
+from messenger.config.loader import load_config
 from tests.docs.blocks import ROOT, blocks, files
 from tests.docs.conftest import Guide
 

@@ -12,14 +12,14 @@ from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from messenger.checks.supervisor_conf import ConfUnreadable, read_programs
+from messenger.config.dsn import parse_dsn
 from messenger.config.environment import read_environment
 from messenger.config.loader import load_config
-from messenger.dsn import parse_dsn
 from messenger.errors import ConfigError
 from messenger.messages import MessageRegistry
+from messenger.redis.dsn import parse_redis_dsn
 from messenger.transports import memory, sync
 from messenger.transports.base import TransportContext
-from messenger.transports.redis.dsn import parse_redis_dsn
 from messenger.transports.sql.options import SqlOptions, parse_doctrine_dsn
 from messenger.wire.serializer import Serializer
 

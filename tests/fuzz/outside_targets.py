@@ -17,9 +17,9 @@ import msgspec
 
 from messenger.cli import main
 from messenger.cli.common import print_json, print_table
-from messenger.cli.gate import Gate
 from messenger.cli.terminal import say
-from messenger.control_values import (
+from messenger.control.gate import Gate
+from messenger.control.values import (
     LONGEST,
     Pause,
     Reply,

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from messenger.transports.redis.dsn import parse_redis_dsn
+from messenger.redis.dsn import parse_redis_dsn
 from tests.templates.render import ROOT
 
 BIN = Path(sys.executable).parent

@@ -12,8 +12,8 @@ import pytest
 import redis
 
 from messenger.errors import TransportUnavailable
-from messenger.transports.redis.dsn import parse_redis_dsn
-from messenger.transports.redis.link import RedisLink
+from messenger.redis.dsn import parse_redis_dsn
+from messenger.redis.link import RedisLink
 from tests.integration.servers import free_port
 from tests.templates.kit_redis import ADMINISTRATOR, KitRedis, role_module
 from tests.templates.render import ROLES, render

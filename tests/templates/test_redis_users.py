@@ -12,14 +12,14 @@ import pytest
 import redis
 
 from messenger.deduplication.in_redis import RedisLockStore
+from messenger.redis.dsn import parse_redis_dsn
+from messenger.redis.options import RedisOptions
 from messenger.transports.redis.commands import (
     control_commands,
     deduplicate_commands,
     limiter_commands,
     transport_commands,
 )
-from messenger.transports.redis.dsn import parse_redis_dsn
-from messenger.transports.redis.options import RedisOptions
 from tests.integration.cli.failing import REDIS, SQLITE, edit, fail, ids
 from tests.integration.worker.forker import Forker
 from tests.integration.worker.project import Project

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from messenger import Application, HandlerFailed, MessageBus, NotOneResult, ask_async
-from messenger.async_dispatch import THREAD_NAME, AsyncDispatch
-from messenger.event_loops import EventLoops
+from messenger.concurrency.async_dispatch import THREAD_NAME, AsyncDispatch
+from messenger.concurrency.event_loops import EventLoops
 from messenger.stamps import HandledStamp
 from messenger.testing import InMemoryApplication
 from messenger.worker.deadline import left_behind
@@ -169,7 +169,7 @@ def test_messages_are_processed_in_an_async_test(project: Project) -> None:
 def test_a_loop_that_was_closed_holds_no_thread(
     project: Project, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("messenger.event_loops._LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("messenger.concurrency.event_loops._LOOK_SECONDS", 0.05)
     loop = asyncio.new_event_loop()
 
     async def work() -> asyncio.Task[Any]:

@@ -18,12 +18,12 @@ from messenger import (
     NoSenderForMessage,
     TransportError,
 )
-from messenger.batch import Batches
+from messenger.concurrency.event_loops import EventLoops
 from messenger.envelope import AnyEnvelope
-from messenger.event_loops import EventLoops
-from messenger.handler_arguments import HandlerArguments
-from messenger.handler_call import HandlerCaller
-from messenger.handlers import Handler, HandlerOptions, HandlerRegistry
+from messenger.handling.arguments import HandlerArguments
+from messenger.handling.batch import Batches
+from messenger.handling.call import HandlerCaller
+from messenger.handling.registry import Handler, HandlerOptions, HandlerRegistry
 from messenger.middleware import AddBusName, HandleMessage, Next, SendMessage
 from messenger.stamps import BusNameStamp, HandledStamp, ReceivedStamp, SentStamp, TransportMessageIdStamp
 from messenger.transports.base import Sender

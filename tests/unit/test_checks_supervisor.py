@@ -6,6 +6,7 @@ import pytest
 
 from messenger.checks.finding import Finding
 from messenger.checks.supervisor import check_supervisor
+from messenger.cli.consume import read_options
 from tests.unit.application_project import Project
 
 UP = "--min-uptime 6"
@@ -48,7 +49,7 @@ def look(project: Project, yaml: str = "", **settings: str) -> list[Finding]:
     program = "".join(f"{name}={value}\n" for name, value in (PROGRAM | settings).items() if value)
     path = project.directory / "worker.conf"
     path.write_text(f"[program:worker]\n{program}")
-    findings = list(check_supervisor(application, path))
+    findings = list(check_supervisor(application, path, read_options))
     assert {finding.where for finding in findings} == {f"{path} [program:worker]"}
     return findings
 
@@ -150,7 +151,7 @@ def test_a_file_without_workers(project: Project) -> None:
     application = project.load(ROUTING, module=HANDLERS, transports=TRANSPORTS)
     path = project.directory / "worker.conf"
     path.write_text("[program:other]\ncommand=messenger stats\n[program:cat]\ncommand=cat 'open\n")
-    (finding,) = check_supervisor(application, path)
+    (finding,) = check_supervisor(application, path, read_options)
     assert (finding.level, finding.found) == ("warn", "no program in it runs `messenger consume`")
 
 

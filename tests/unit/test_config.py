@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from messenger import ConfigError
-from messenger.config import LoadedConfig, RetryStrategyConfig, load_config
+from messenger.config.loader import LoadedConfig, load_config
+from messenger.config.model import RetryStrategyConfig
 
 # As Symfony's documentation shows it; not one character may have to change.
 SYMFONY = r"""

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from messenger.config import load_config
-from messenger.dsn import parse_dsn
+from messenger.config.dsn import parse_dsn
+from messenger.config.loader import load_config
 from messenger.errors import ConfigError
-from messenger.transports.redis.dsn import parse_redis_dsn
+from messenger.redis.dsn import parse_redis_dsn
 from messenger.transports.sql.options import parse_doctrine_dsn
 
 # The examples are the same at each run.

@@ -16,7 +16,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from messenger import ConfigError
-from messenger.config import load_config
+from messenger.config.loader import load_config
 from messenger.config.strict_yaml import load_yaml
 from tests.unit.test_config import FULL, SYMFONY
 from tests.unit.test_config_mistakes import MISTAKES, SECRET

@@ -16,14 +16,14 @@ from messenger import (
     RecoverableError,
     UnrecoverableError,
 )
-from messenger.batch import Batches
+from messenger.concurrency.event_loops import EventLoops
 from messenger.errors import causes
-from messenger.event_loops import EventLoops
-from messenger.handler_arguments import HandlerArguments
-from messenger.handler_call import HandlerCaller
-from messenger.handlers import Handler, HandlerOptions, HandlerRegistry
+from messenger.failure.retry import MultiplierRetryStrategy, should_retry
+from messenger.handling.arguments import HandlerArguments
+from messenger.handling.batch import Batches
+from messenger.handling.call import HandlerCaller
+from messenger.handling.registry import Handler, HandlerOptions, HandlerRegistry
 from messenger.middleware import DispatchAfterCurrentBus, HandleMessage
-from messenger.retry import MultiplierRetryStrategy, should_retry
 from messenger.stamps import HandledStamp, ReceivedStamp
 from tests.unit.application_project import MODULE, Project
 

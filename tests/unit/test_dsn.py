@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from messenger import ConfigError
-from messenger.dsn import Dsn, parse_dsn, read_options
+from messenger.config.dsn import Dsn, parse_dsn, read_options
 
 SECRET = "s3cr3t"
 

@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 
 from messenger.application import Application
-from messenger.config import load_config
+from messenger.config.loader import load_config
 from messenger.errors import TransportError
-from messenger.failed_messages import FailedMessages
+from messenger.failure.store import FailedMessages
 from messenger.transports.base import Transport
 
 

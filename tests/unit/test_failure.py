@@ -15,9 +15,9 @@ from messenger import (
     UnrecoverableError,
 )
 from messenger.envelope import AnyEnvelope
-from messenger.failure import FailureHandling, Outcome
+from messenger.failure.handling import FailureHandling, Outcome
+from messenger.failure.retry import MultiplierRetryStrategy
 from messenger.messages import MessageRegistry
-from messenger.retry import MultiplierRetryStrategy
 from messenger.stamps import (
     BusNameStamp,
     DelayStamp,

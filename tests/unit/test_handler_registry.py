@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import pytest
 
 from messenger import HandlerDefinitionError, handler
-from messenger.handlers import HandlerOptions, HandlerRegistry, make_handler
+from messenger.handling.registry import HandlerOptions, HandlerRegistry, make_handler
 
 
 class Event:

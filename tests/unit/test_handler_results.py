@@ -363,7 +363,7 @@ def test_tasks_that_an_async_handler_left_are_finished_when_the_worker_stops(
 def test_those_that_take_too_long_are_named(
     project: Project, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("messenger.event_loops._TASK_SECONDS", 0.1)
+    monkeypatch.setattr("messenger.concurrency.event_loops._TASK_SECONDS", 0.1)
     with caplog.at_level(logging.INFO):
         assert left(project, 3600)() == 0
     assert project.ran == []

@@ -13,7 +13,7 @@ from typing import Any, Optional, Union
 import pytest
 
 from messenger import HandlerDefinitionError, handler
-from messenger.handlers import collect_handlers, make_handler
+from messenger.handling.registry import collect_handlers, make_handler
 
 
 @dataclass(frozen=True)

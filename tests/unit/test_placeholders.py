@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from messenger import Application, ConfigError
-from messenger.config import LoadedConfig, load_config
+from messenger.config.loader import LoadedConfig, load_config
 
 SECRET = "s3cr3t"  # noqa: S105
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from messenger import ConfigError
-from messenger.transports.redis.dsn import parse_redis_dsn
-from messenger.transports.redis.options import RedisOptions
+from messenger.redis.dsn import parse_redis_dsn
+from messenger.redis.options import RedisOptions
 
 SECRET = "s3cr3t"
 FULL = (

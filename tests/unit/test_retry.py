@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from messenger import Envelope, HandlerFailed, RecoverableError, UnrecoverableError
 from messenger.envelope import AnyEnvelope
-from messenger.retry import CheckedRetryStrategy, MultiplierRetryStrategy, retry_count, retry_delay, should_retry
+from messenger.failure.retry import (
+    CheckedRetryStrategy,
+    MultiplierRetryStrategy,
+    retry_count,
+    retry_delay,
+    should_retry,
+)
 from messenger.stamps import RedeliveryStamp
 from messenger.testing import InMemoryApplication
 from tests.unit.application_project import MODULE, Project

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from messenger.checks.finding import Finding, Place
-from messenger.control_repair import ControlRepair
-from messenger.transports.redis.link import RedisLink
+from messenger.control.repair import ControlRepair
+from messenger.redis.link import RedisLink
 
 
 def check_control_values(link: RedisLink, prefix: str) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,3 +46,14 @@ class Place:
     def fail(self, found: str, change: str) -> Finding:
         """This does not work, or loses messages."""
         return Finding("fail", self.check, self.where, found, change)
+
+
+Advice = Iterable[tuple[Sequence[str], str]]
+"""Parts of a reason, in lower case, and what to change when one of them is in it."""
+
+
+def advice_for(reason: str, known: Advice) -> str:
+    """What to change; the first that fits."""
+    lower = reason.lower()
+    found = (text for parts, text in known if any(part in lower for part in parts))
+    return next(found, "look at the server's log")

@@ -12,8 +12,7 @@ from messenger.checks.postgresql_notify import check_notify
 from messenger.checks.postgresql_reach import failed, reached
 from messenger.checks.postgresql_rights import check_rights
 from messenger.checks.postgresql_server import ServerFacts, check_server, read_facts
-from messenger.checks.sql_leases import check_leases
-from messenger.checks.sql_table import check_table, table_columns
+from messenger.checks.sql_table import check_leases, check_table, table_columns
 from messenger.errors import TransportError
 from messenger.transports.sql.connection import Database
 from messenger.transports.sql.options import SqlOptions

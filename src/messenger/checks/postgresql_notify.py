@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from messenger.checks.finding import Finding, Place
 from messenger.errors import TransportError
-from messenger.readable import readable
+from messenger.polling import readable
 from messenger.transports.sql.connection import Database
 
 _SECONDS = 2.0

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import URL
 
-from messenger.checks.advice import advice_for
-from messenger.checks.finding import Finding, Place
+from messenger.checks.finding import Finding, Place, advice_for
 from messenger.checks.postgresql_server import ServerFacts
 
 _ADVICE = (

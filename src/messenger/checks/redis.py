@@ -14,6 +14,9 @@ from messenger.checks.redis_reach import check_reach
 from messenger.checks.redis_rights import check_rights
 from messenger.checks.redis_server import check_server, server_facts
 from messenger.checks.redis_stream import check_stream
+from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.open import link_to
+from messenger.redis.options import RedisOptions
 from messenger.transports.redis.commands import (
     Needed,
     cluster_commands,
@@ -22,8 +25,6 @@ from messenger.transports.redis.commands import (
     limiter_commands,
     transport_commands,
 )
-from messenger.transports.redis.link import RedisLink, RedisReplyError, link_to
-from messenger.transports.redis.options import RedisOptions
 
 _SECONDS = 3.0
 Step = Callable[[RedisLink], Iterable[Finding]]

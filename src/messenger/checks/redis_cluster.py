@@ -8,8 +8,8 @@ from dataclasses import replace
 from messenger.checks.finding import Finding, Place
 from messenger.checks.redis_server import server_facts
 from messenger.errors import TransportError
-from messenger.transports.redis.link import RedisLink
-from messenger.transports.redis.options import RedisOptions
+from messenger.redis.link import RedisLink
+from messenger.redis.options import RedisOptions
 
 
 def check_holder(link: RedisLink, where: str, options: RedisOptions, server: RedisOptions) -> Iterator[Finding]:

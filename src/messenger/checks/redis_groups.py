@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from messenger.checks.finding import Finding, Place
-from messenger.transports.redis.link import RedisLink, RedisReplyError
-from messenger.transports.redis.options import RedisOptions
+from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.options import RedisOptions
 
 # Our consumers are called <host>-<pid>-<6 hexadecimal digits>.
 _OURS = re.compile(r".+-\d+-[0-9a-f]{6}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from messenger.checks.finding import Finding, Place
-from messenger.transports.redis.link import RedisLink, RedisReplyError
+from messenger.redis.link import RedisLink, RedisReplyError
 
 _ON = "appendonly yes and appendfsync everysec in redis.conf; now: CONFIG SET appendonly yes"
 _DISK = "free space on the disk of Redis, and look at its log"

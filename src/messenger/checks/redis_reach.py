@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from messenger.checks.advice import advice_for
-from messenger.checks.finding import Finding, Place
+from messenger.checks.finding import Finding, Place, advice_for
 from messenger.errors import TransportError
-from messenger.transports.redis.link import RedisLink, RedisReplyError
-from messenger.transports.redis.options import RedisOptions
+from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.options import RedisOptions
 
 _ADVICE = (
     (("password or user was refused", "wrongpass", "noauth"),

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from messenger.checks.finding import Finding, Place
+from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.options import RedisOptions
 from messenger.transports.redis.commands import Needed
-from messenger.transports.redis.link import RedisLink, RedisReplyError
-from messenger.transports.redis.options import RedisOptions
 
 _ONLY_OUTSIDE = ("multi",)
 _OF_APPLICATION = re.compile(r":(stop|paused|workers|worker|reply|rate|deduplicate)(:.*)?$")

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from messenger.checks.finding import Finding, Place
-from messenger.transports.redis.link import RedisLink, RedisReplyError
-from messenger.transports.redis.options import RedisOptions
+from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.options import RedisOptions
 
 # XAUTOCLAIM, and ranges that exclude their start.
 _OLDEST = (6, 2)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from messenger.checks.finding import Finding, Place
-from messenger.transports.redis.link import RedisLink, RedisReplyError
-from messenger.transports.redis.options import RedisOptions
+from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.options import RedisOptions
 
 _LARGEST = b"18446744073709551615-18446744073709551615"
 _DAY_MS = 86_400_000

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, DateTime, Integer, String, inspect
+from sqlalchemy import Column, Connection, DateTime, Integer, String, func, inspect, select
 
 from messenger.checks.finding import Finding, Place
 from messenger.transports.sql.options import SqlOptions
@@ -97,3 +97,27 @@ def _check_foreign(place: Place, options: SqlOptions, columns: Columns) -> Itera
                 f"column {name} must have a value, and nobody gives it one: nothing can be sent",
                 f"let {name} be NULL, or give it a DEFAULT",
             )
+
+
+_PHP_TIMEOUT = 3600
+
+
+def check_leases(
+    connection: Connection, where: str, options: SqlOptions, columns: Columns | None, findings: Sequence[Finding]
+) -> Iterator[Finding]:
+    """PHP workers leave no name and renew no leases unless run with --keepalive: long work of theirs is done twice.
+
+    columns: of the table. findings: what was found of it; one that fails may not be readable.
+    """
+    readable = all(finding.level != "fail" for finding in findings)
+    if columns is None or lacking(columns) or not readable or options.redeliver_timeout >= _PHP_TIMEOUT:
+        return
+    column = messages_table(options.table_name).c
+    taken = (column.queue_name == options.queue_name, column.delivered_at.is_not(None), column.lease_owner.is_(None))
+    count = connection.execute(select(func.count()).where(*taken)).scalar_one()
+    if count:
+        yield Place("sql-leases", where).warn(
+            f"workers that are not ours hold {count} of its messages and may renew no leases: one that they work on "
+            f"for longer than redeliver_timeout, {options.redeliver_timeout:g} s, is handled twice",
+            f"redeliver_timeout={_PHP_TIMEOUT} on both sides, or longer than the slowest PHP handler",
+        )

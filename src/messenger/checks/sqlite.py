@@ -16,8 +16,7 @@ from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from messenger.checks.finding import Finding, Place
-from messenger.checks.sql_leases import check_leases
-from messenger.checks.sql_table import check_table, missing_table, table_columns
+from messenger.checks.sql_table import check_leases, check_table, missing_table, table_columns
 from messenger.transports.sql.options import SqlOptions
 
 _MAGIC = b"SQLite format 3\0"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,18 @@ from messenger.checks.timeouts import longest_message
 
 # For what comes after the handler: the store confirms, connections are closed.
 _MARGIN_SECONDS = 5
+Options = Mapping[str, Any]
+ReadOptions = Callable[[Sequence[str]], Options]
 _GRACEFUL = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2")
 
 
-def check_supervisor(application: Application, path: Path) -> Iterator[Finding]:
-    """path: a file with [program:] sections, or that includes some."""
+def check_supervisor(application: Application, path: Path, read_options: ReadOptions) -> Iterator[Finding]:
+    """Check the programs that run workers.
+
+    Args:
+        path: a file with [program:] sections, or that includes some.
+        read_options: reads the arguments of `messenger consume` as that does. Raises click.ClickException.
+    """
     place = Place("supervisor", str(path))
     try:
         programs = read_programs(path)
@@ -30,13 +37,16 @@ def check_supervisor(application: Application, path: Path) -> Iterator[Finding]:
     if not programs:
         yield place.warn("no program in it runs `messenger consume`", "--supervisor-conf with the file that has them")
     for program in programs:
-        yield from _check_program(application, Place("supervisor", f"{program.file} [program:{program.name}]"), program)
+        where = f"{program.file} [program:{program.name}]"
+        yield from _check_program(application, Place("supervisor", where), program, read_options)
 
 
-def _check_program(application: Application, place: Place, program: Program) -> Iterator[Finding]:
+def _check_program(
+    application: Application, place: Place, program: Program, read_options: ReadOptions
+) -> Iterator[Finding]:
     problems = [*_check_life(place, program)]
     try:
-        options = _consume_options(program)
+        options = read_options(program.arguments)
     except click.ClickException as error:
         yield from problems
         yield place.fail(f"its command ends with wrong usage: {error.format_message()}", "messenger consume --help")
@@ -55,16 +65,6 @@ def _check_program(application: Application, place: Place, program: Program) -> 
     yield from problems
     if not problems:
         yield place.ok(_summary(program, deadline, longest))
-
-
-def _consume_options(program: Program) -> dict[str, Any]:
-    """What the command line says, read as the command itself reads it. Raises click.ClickException."""
-    from messenger.cli.consume import consume
-
-    try:
-        return consume.make_context("consume", list(program.arguments)).params
-    except click.exceptions.Exit:  # --help
-        raise click.UsageError("it does not run a worker") from None
 
 
 def _check_life(place: Place, program: Program) -> Iterator[Finding]:

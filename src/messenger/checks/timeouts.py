@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from messenger.application import Application
-from messenger.handlers import ANY_MESSAGE, Handler
+from messenger.handling.registry import ANY_MESSAGE, Handler
 
 
 def longest_message(application: Application, transports: Sequence[str]) -> float | None:

@@ -6,11 +6,13 @@ Exit codes: 0 done · 1 failed · 64 wrong usage · 78 the configuration or the 
 from __future__ import annotations
 
 import os
+import pkgutil
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
-from messenger.cli.lazy import LazyGroup
 from messenger.cli.terminal import say
 from messenger.errors import ConfigError, MessengerError
 from messenger.printable import LONGEST_LINE, printable_line
@@ -18,6 +20,27 @@ from messenger.printable import LONGEST_LINE, printable_line
 EXIT_FAILED = 1
 EXIT_USAGE = 64
 EXIT_CONFIG = 78
+
+
+class LazyGroup(click.Group):
+    """A command group whose commands are imported when they are called, so that `consume` starts fast.
+
+    commands_from: command name -> "module:attribute".
+    """
+
+    def __init__(self, *args: Any, commands_from: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._commands_from = commands_from
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, sorted."""
+        return sorted(self._commands_from)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        target = self._commands_from.get(cmd_name)
+        command = pkgutil.resolve_name(target) if target is not None else None
+        return command if isinstance(command, click.Command) else None
 
 
 @click.group(

@@ -18,8 +18,8 @@ from messenger.checks.run import Task, run_tasks
 from messenger.checks.sql import check_sql_transport
 from messenger.checks.supervisor import check_supervisor
 from messenger.cli.common import format_option, load, print_json
-from messenger.cli.confirmed import Confirmed
 from messenger.cli.terminal import say
+from messenger.control.confirmed import Confirmed
 from messenger.errors import TransportError
 from messenger.transports.base import Transport
 from messenger.transports.redis.transport import RedisTransport
@@ -110,4 +110,6 @@ def _transport_check(name: str, transport: Transport) -> Check | None:
 
 
 def _supervisor_check(application: Application, path: Path) -> Check:
-    return lambda: check_supervisor(application, path)
+    from messenger.cli.consume import read_options
+
+    return lambda: check_supervisor(application, path, read_options)

@@ -14,7 +14,7 @@ import click
 from messenger.application import Application
 from messenger.cli.terminal import say
 from messenger.config.environment import read_environment
-from messenger.control import Control
+from messenger.control.control import Control
 from messenger.errors import ConfigError
 from messenger.printable import SHORT, printable
 

@@ -1,4 +1,4 @@
-"""What the shell offers after TAB: transports, failure transports, ids of failed messages.
+"""What the shell offers after TAB: transports and failure transports; other commands add what is theirs.
 
 The application's own code is not imported for that, and nothing goes wrong visibly: no answer in time is no offer.
 """
@@ -18,12 +18,11 @@ if TYPE_CHECKING:
     from messenger.application import Application
 
 _SECONDS = 2.0
-_MOST_IDS = 200
 Find = Callable[[click.Context], Iterable[CompletionItem]]
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
-def _completer(find: Find) -> Completer:
+def completer(find: Find) -> Completer:
     """What `find` gives within the time and what begins like the incomplete word; nothing when it fails."""
 
     def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -45,11 +44,11 @@ def _completer(find: Find) -> Completer:
     return complete
 
 
-def _bare_application(context: click.Context) -> Application:
+def bare_application(context: click.Context) -> Application:
     """The transports of messenger.yaml, without handlers, setup, buses and routes."""
     from messenger.application import Application
     from messenger.cli.common import config_path
-    from messenger.config import LoadedConfig, load_config
+    from messenger.config.loader import LoadedConfig, load_config
     from messenger.config.model import MessengerConfig
 
     loaded = load_config(config_path(context.find_root().params.get("config")), os.environ)
@@ -61,37 +60,18 @@ def _bare_application(context: click.Context) -> Application:
 
 
 def _transports(context: click.Context) -> Iterable[CompletionItem]:
-    given = _given(context, "transports", "names")
-    return [CompletionItem(name) for name in _bare_application(context).transport_names if name not in given]
+    names_given = given(context, "transports", "names")
+    return [CompletionItem(name) for name in bare_application(context).transport_names if name not in names_given]
 
 
 def _failure_transports(context: click.Context) -> Iterable[CompletionItem]:
-    return [CompletionItem(name) for name in _bare_application(context).failure_transport_names]
+    return [CompletionItem(name) for name in bare_application(context).failure_transport_names]
 
 
-def _failed_ids(context: click.Context) -> Iterable[CompletionItem]:
-    from messenger.cli.failed.describe import summary
-    from messenger.failed_messages import FailedMessages, default_failure_transport
-    from messenger.printable import printable
-
-    application = _bare_application(context)
-    name = context.params.get("transport") or default_failure_transport(application)
-    if name not in application.failure_transport_names:
-        return []
-    given = _given(context, "ids")
-    described = map(summary, FailedMessages(application, name).all(_MOST_IDS))
-    return [
-        CompletionItem(each["id"], help=printable(f"{each['type']} {each['error']}", 80))
-        for each in described
-        if each["id"] not in given
-    ]
-
-
-def _given(context: click.Context, *names: str) -> tuple[str, ...]:
+def given(context: click.Context, *names: str) -> tuple[str, ...]:
     """What is on the command line already, so that it is not offered again."""
     return tuple(value for name in names for value in context.params.get(name) or ())
 
 
-transports = _completer(_transports)
-failure_transports = _completer(_failure_transports)
-failed_ids = _completer(_failed_ids)
+transports = completer(_transports)
+failure_transports = completer(_failure_transports)

@@ -17,12 +17,12 @@ from messenger.application import Application
 from messenger.cli import complete
 from messenger.cli.common import SizeType, load
 from messenger.cli.receivers import choose_transports
-from messenger.cli.supervised import stand_in_front
 from messenger.cli.terminal import CLEAR_LINE, is_watched
 from messenger.errors import ConfigError
 from messenger.transports.base import QueueTransport
 from messenger.worker import Worker, WorkerOptions
 from messenger.worker.departure import Departure
+from messenger.worker.front import stand_in_front
 from messenger.worker.limits import Limits
 from messenger.worker.log_lines import LogLines
 from messenger.worker.parts import add_parts
@@ -239,3 +239,15 @@ def _pool() -> str:
 def _pause_under_supervisor() -> None:
     if os.environ.get("SUPERVISOR_ENABLED"):
         time.sleep(_PAUSE_BEFORE_FAILING_SECONDS)
+
+
+def read_options(arguments: Sequence[str]) -> dict[str, Any]:
+    """Read a command line as `messenger consume` does, and run nothing.
+
+    Raises:
+        click.ClickException: its usage is wrong, or it asks for the help.
+    """
+    try:
+        return consume.make_context("consume", list(arguments)).params
+    except click.exceptions.Exit:  # --help
+        raise click.UsageError("it does not run a worker") from None

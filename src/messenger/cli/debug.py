@@ -10,7 +10,7 @@ import click
 from messenger.application import Application
 from messenger.cli.common import format_option, load, print_json, print_table
 from messenger.cli.terminal import say
-from messenger.handlers import ANY_MESSAGE, Handler
+from messenger.handling.registry import ANY_MESSAGE, Handler
 from messenger.messages import dotted_name, wire_name
 
 

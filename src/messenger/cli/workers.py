@@ -17,10 +17,10 @@ from messenger.cli.common import (
     say_unreadable,
     seconds_text,
 )
-from messenger.cli.confirmed import Confirmed, SupervisedPids
-from messenger.cli.gate import Gate
 from messenger.cli.terminal import say
-from messenger.control import WorkerInfo
+from messenger.control.confirmed import Confirmed, SupervisedPids
+from messenger.control.control import WorkerInfo
+from messenger.control.gate import Gate
 
 
 @click.command(short_help="Every live worker; the gate of a deploy.")

@@ -135,3 +135,11 @@ def _shown(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return repr(value)[:60]
+
+
+class Unresolved(Exception):
+    """A placeholder that stands for nothing. Its text says why and what to do, without the value of a variable."""
+
+
+class NotSet(Unresolved):
+    """A variable that is neither set nor has a default."""

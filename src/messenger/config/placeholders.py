@@ -7,20 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from messenger.config.mistakes import Mistakes
+from messenger.config.mistakes import Mistakes, NotSet, Unresolved
 
 # A % before two hexadecimal digits is part of an encoded DSN (p%C3%A9ss) rather than the start of a parameter.
 _PLACEHOLDER = re.compile(r"%%|%env\(([^()]*)\)%|%(?![0-9A-F]{2})([A-Za-z_][A-Za-z0-9_.:-]*)%")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DEEPEST = 20  # placeholders within what placeholders stand for
-
-
-class Unresolved(Exception):
-    """A placeholder that stands for nothing. Its text says why and what to do, without the value of a variable."""
-
-
-class NotSet(Unresolved):
-    """A variable that is neither set nor has a default."""
 
 
 class Placeholders:

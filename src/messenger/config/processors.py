@@ -12,45 +12,67 @@ import json
 import math
 import re
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, quote_plus, unquote, urlsplit
 
-from messenger.config.placeholders import NotSet, Placeholders, Unresolved
+from messenger.config.mistakes import NotSet, Unresolved
 
 _LARGEST_FILE = 1_000_000  # bytes
 _WHOLE = re.compile(r"[+-]?[0-9]{1,1000}")
 _OF_PHP = ("const", "enum", "require", "shuffle")
 
 
-def process(expression: str, placeholders: Placeholders) -> Any:
+class Lookup(Protocol):
+    """Where processors look up variables and parameters."""
+
+    @property
+    def directory(self) -> Path:
+        """The directory of the file: what a relative path begins at."""
+        ...
+
+    def variable(self, name: str) -> Any:
+        """Return a variable. Raises NotSet, Unresolved."""
+        ...
+
+    def parameter(self, name: str) -> Any:
+        """Return a parameter. Raises Unresolved."""
+        ...
+
+    def resolve(self, text: str) -> Any:
+        """Return what a text with placeholders stands for. Raises Unresolved."""
+        ...
+
+
+def process(expression: str, lookup: Lookup) -> Any:
     """Return what ``%env(expression)%`` stands for.
 
     Args:
         expression: Processors from the outside in, each before a colon, and the name of a variable at the end.
-        placeholders: Where variables and parameters are looked up.
+        lookup: Where variables and parameters are looked up.
 
     Raises:
         Unresolved: A processor is unknown, or cannot use the value.
     """
     name, colon, rest = expression.partition(":")
     if not colon:
-        return placeholders.variable(expression)
+        return lookup.variable(expression)
     if name == "default":
-        return _default(rest, placeholders)
+        return _default(rest, lookup)
     if name == "key":
         key, _, inner = rest.partition(":")
-        return _key(key, process(inner, placeholders), rest)
+        return _key(key, process(inner, lookup), rest)
     if name == "defined":
-        return _is_defined(rest, placeholders)
+        return _is_defined(rest, lookup)
     found = _OF_VALUES.get(name)
     if found is None:
         reads_php = "it belongs to PHP; " if name in _OF_PHP else ""
         allowed = ", ".join(sorted([*_OF_VALUES, "default", "defined", "key"]))
         raise Unresolved(f"found the processor {name!r} in %env({expression})%: {reads_php}allowed: {allowed}")
-    value = process(rest, placeholders)
+    value = process(rest, lookup)
     variable = rest.rpartition(":")[2]
     try:
-        return found(value, placeholders)
+        return found(value, lookup)
     except _Wrong as error:
         raise Unresolved(f"%env({expression})%: the environment variable {variable} {error}") from None
 
@@ -59,22 +81,22 @@ class _Wrong(Exception):
     """What is wrong with the value of a variable, after its name."""
 
 
-def _default(rest: str, placeholders: Placeholders) -> Any:
+def _default(rest: str, lookup: Lookup) -> Any:
     parameter, colon, inner = rest.partition(":")
     if not colon:
         raise Unresolved(f"found %env(default:{rest})%; allowed: %env(default:PARAMETER:NAME)%")
     try:
-        value = process(inner, placeholders)
+        value = process(inner, lookup)
     except NotSet:
         value = None
     if value is not None and value != "":
         return value
-    return placeholders.parameter(parameter) if parameter else None
+    return lookup.parameter(parameter) if parameter else None
 
 
-def _is_defined(rest: str, placeholders: Placeholders) -> bool:
+def _is_defined(rest: str, lookup: Lookup) -> bool:
     try:
-        return process(rest, placeholders) not in (None, "")
+        return process(rest, lookup) not in (None, "")
     except NotSet:
         return False
 
@@ -134,8 +156,8 @@ def _json(value: Any) -> Any:
     return found
 
 
-def _file(value: Any, placeholders: Placeholders) -> str:
-    path = placeholders.directory / _text(value)
+def _file(value: Any, lookup: Lookup) -> str:
+    path = lookup.directory / _text(value)
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
@@ -183,7 +205,7 @@ def _url(value: Any) -> dict[str, Any]:
     return {**texts, "port": port}
 
 
-_OF_VALUES: dict[str, Callable[[Any, Placeholders], Any]] = {
+_OF_VALUES: dict[str, Callable[[Any, Lookup], Any]] = {
     "base64": lambda value, _: _base64(value),
     "bool": lambda value, _: _bool(value),
     "csv": lambda value, _: _csv(value),
@@ -193,7 +215,7 @@ _OF_VALUES: dict[str, Callable[[Any, Placeholders], Any]] = {
     "json": lambda value, _: _json(value),
     "not": lambda value, _: not _bool(value),
     "query_string": lambda value, _: dict(parse_qsl(_text(value), keep_blank_values=True)),
-    "resolve": lambda value, placeholders: placeholders.resolve(_text(value)),
+    "resolve": lambda value, lookup: lookup.resolve(_text(value)),
     "string": lambda value, _: _text(value),
     "trim": lambda value, _: _text(value).strip(" \t\n\r\0\x0b"),
     "url": lambda value, _: _url(value),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from messenger.transports.redis.link import link_to
-from messenger.transports.redis.options import RedisOptions
-from messenger.transports.redis.scripts import Script
+from messenger.redis.open import link_to
+from messenger.redis.options import RedisOptions
+from messenger.redis.scripts import Script
 
 
 class RedisLockStore:
@@ -18,9 +18,9 @@ class RedisLockStore:
     def __init__(self, options: RedisOptions, prefix: str) -> None:
         self._link = link_to(options)
         self._prefix = prefix
-        self._take = Script("take_lock", prelude="lock")
-        self._renew = Script("renew_lock", prelude="lock")
-        self._release = Script("release_lock", prelude="lock")
+        self._take = Script("take_lock", "messenger.redis", prelude="lock")
+        self._renew = Script("renew_lock", "messenger.redis", prelude="lock")
+        self._release = Script("release_lock", "messenger.redis", prelude="lock")
 
     def take(self, key: str, owner: str, seconds: float) -> str:
         """See LockStore."""

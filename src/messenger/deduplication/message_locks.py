@@ -7,13 +7,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+from messenger.concurrency.pool import Pool
 from messenger.deduplication.lock_store import LockStore
 from messenger.deduplication.stamps import DeduplicateStamp
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessengerError, TransportError, TransportUnavailable
-from messenger.pool import Pool
 from messenger.printable import printable
-from messenger.wire.ids import MessageIdsStamp
+from messenger.stamps import MessageIdsStamp
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

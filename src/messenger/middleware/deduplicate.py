@@ -12,9 +12,8 @@ from messenger.envelope import AnyEnvelope
 from messenger.errors import MessageIsDuplicate, NotReplicated
 from messenger.messages import wire_name
 from messenger.middleware.base import Next
-from messenger.sql_transactions import SqlTransactions, StoredInTransactionStamp
-from messenger.stamps import DelayStamp, ReceivedStamp, SentStamp, SentToFailureTransportStamp
-from messenger.wire.ids import MessageIdsStamp
+from messenger.stamps import DelayStamp, MessageIdsStamp, ReceivedStamp, SentStamp, SentToFailureTransportStamp
+from messenger.transports.transactions import SqlTransactions, StoredInTransactionStamp
 
 log = logging.getLogger(__name__)
 

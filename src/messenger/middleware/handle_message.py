@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from messenger.batch import Batches, Unsettled
 from messenger.envelope import AnyEnvelope
 from messenger.errors import HandlerFailed, NoHandlerForMessage, TransportError
-from messenger.handler_arguments import HandlerArguments
-from messenger.handler_call import HandlerCaller
-from messenger.handlers import Handler, HandlerRegistry
+from messenger.handling.arguments import HandlerArguments
+from messenger.handling.batch import AckStamp, Batches, NoAutoAckStamp, Unsettled
+from messenger.handling.call import HandlerCaller
+from messenger.handling.registry import Handler, HandlerRegistry
 from messenger.messages import wire_name
 from messenger.middleware.base import Next
-from messenger.stamps import AckStamp, HandledStamp, NoAutoAckStamp, ReceivedStamp
+from messenger.stamps import HandledStamp, ReceivedStamp
 
 
 @dataclass(slots=True)

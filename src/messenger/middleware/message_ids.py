@@ -6,8 +6,7 @@ from contextvars import ContextVar
 
 from messenger.envelope import AnyEnvelope
 from messenger.middleware.base import Next
-from messenger.stamps import ReceivedStamp
-from messenger.wire.ids import MessageIdsStamp
+from messenger.stamps import MessageIdsStamp, ReceivedStamp
 
 
 class AddMessageIds:

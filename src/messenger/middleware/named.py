@@ -7,9 +7,9 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
+from messenger.config.importing import import_name, make
 from messenger.errors import ConfigError
-from messenger.handler_arguments import HandlerArguments
-from messenger.importing import import_name, make
+from messenger.handling.arguments import HandlerArguments
 from messenger.middleware.base import Middleware
 from messenger.transports.base import TransportContext
 

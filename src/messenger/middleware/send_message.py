@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from messenger.envelope import AnyEnvelope
-from messenger.errors import NoSenderForMessage
+from messenger.errors import NoSenderForMessage, TransportError
 from messenger.messages import wire_name
 from messenger.middleware.base import Next
 from messenger.stamps import ReceivedStamp, SentStamp
 from messenger.transports.base import Sender
+from messenger.transports.transactions import SqlConnectionStamp
 
 
 class SendMessage:
@@ -43,3 +44,16 @@ class SendMessage:
         for name, sender in senders:
             envelope = sender.send(envelope.with_stamps(SentStamp(name)))
         return envelope
+
+
+def refuse_outside(envelope: AnyEnvelope, senders: Sequence[tuple[str, Sender]]) -> None:
+    """A message that is to be sent with a transaction must not be sent before, nor when that is rolled back.
+
+    Raises TransportError when it has a SqlConnectionStamp and one of the senders cannot take part.
+    """
+    for name, sender in senders if envelope.last(SqlConnectionStamp) is not None else ():
+        if not getattr(sender, "joins_transaction", False):
+            raise TransportError(
+                f"{name!r} cannot store a message within a SQL transaction, as its SqlConnectionStamp asks: give it an "
+                f"outbox (transports.{name}.outbox in messenger.yaml); nothing was sent"
+            )

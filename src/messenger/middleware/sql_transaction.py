@@ -9,17 +9,17 @@ from typing import Any
 from sqlalchemy import URL, Connection, RootTransaction
 from sqlalchemy.exc import SQLAlchemyError
 
-from messenger.batch import Unsettled
 from messenger.envelope import AnyEnvelope
 from messenger.errors import ConfigError, HandlerFailed, MessengerError
-from messenger.handler_arguments import HandlerArguments
+from messenger.handling.arguments import HandlerArguments
+from messenger.handling.batch import NoAutoAckStamp, Unsettled
 from messenger.messages import wire_name
 from messenger.middleware.base import Next
-from messenger.sql_transactions import SqlTransactions
-from messenger.stamps import HandledStamp, NoAutoAckStamp
+from messenger.stamps import HandledStamp
 from messenger.transports.base import TransportContext
 from messenger.transports.sql.connection import Database
 from messenger.transports.sql.options import DEFAULT_CONNECTION, find_url, read_url
+from messenger.transports.transactions import SqlTransactions
 
 log = logging.getLogger(__name__)
 

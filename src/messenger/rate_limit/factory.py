@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from messenger.config.features import RateLimiterConfig
-from messenger.control import Control
+from messenger.config.importing import import_name, make
+from messenger.control.control import Control
 from messenger.errors import ConfigError
-from messenger.importing import import_name, make
 from messenger.rate_limit.limiter import Rate, RateLimiter
 
 

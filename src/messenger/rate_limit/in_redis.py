@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from messenger.rate_limit.limiter import LONGEST_TURN_SECONDS, Rate
-from messenger.transports.redis.link import link_to
-from messenger.transports.redis.options import RedisOptions
-from messenger.transports.redis.scripts import Script
+from messenger.redis.open import link_to
+from messenger.redis.options import RedisOptions
+from messenger.redis.scripts import Script
 
 _MICROSECONDS = 1_000_000
 

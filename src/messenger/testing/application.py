@@ -11,7 +11,7 @@ from msgspec import UnsetType
 from msgspec.structs import replace
 
 from messenger.application import Application
-from messenger.config import LoadedConfig, load_config
+from messenger.config.loader import LoadedConfig, load_config
 from messenger.config.model import BusConfig, MessengerConfig, TransportConfig
 from messenger.deduplication.in_process import InProcessLockStore
 from messenger.errors import ConfigError

@@ -12,7 +12,7 @@ from messenger.application import Application
 from messenger.envelope import AnyEnvelope
 from messenger.errors import causes
 from messenger.events import WorkerMessageFailed, WorkerMessageHandled, WorkerMessageReceived
-from messenger.failure import Outcome
+from messenger.failure.handling import Outcome
 from messenger.testing.describe import describe
 from messenger.transports.base import Transport
 from messenger.worker.settle import run_handlers, stop_asked_for

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from messenger.envelope import AnyEnvelope
-from messenger.sql_transactions import SqlTransactions
+from messenger.transports.transactions import SqlTransactions
 from messenger.wire.serializer import Serializer
 
 

@@ -9,8 +9,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from messenger.config.dsn import parse_dsn, read_options
 from messenger.config.model import TransportConfig
-from messenger.dsn import parse_dsn, read_options
 from messenger.errors import ConfigError
 
 _REDIS = ("redis", "rediss", "valkey", "valkeys")
@@ -77,7 +77,7 @@ def _check_failure_streams(failure_transports: Mapping[str, str | None], streams
 
 def _redis_queue(name: str, config: TransportConfig) -> tuple[Queue, Hashable]:
     """The queue, and the stream it is of."""
-    from messenger.transports.redis.dsn import parse_redis_dsn
+    from messenger.redis.dsn import parse_redis_dsn
 
     found = parse_redis_dsn(name, config.dsn, config.options)
     socket_path = os.path.realpath(found.socket_path) if found.socket_path else None

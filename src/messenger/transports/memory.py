@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from messenger.dsn import parse_dsn, read_options
+from messenger.config.dsn import parse_dsn, read_options
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import ConfigError, TransportError
 from messenger.stamps import (

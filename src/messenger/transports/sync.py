@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from messenger.dsn import parse_dsn, read_options
+from messenger.config.dsn import parse_dsn, read_options
 from messenger.envelope import AnyEnvelope
 from messenger.errors import ConfigError, TransportError
 from messenger.stamps import ReceivedStamp

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from messenger.errors import MessageDecodingFailed, MessageEncodingFailed
+from messenger.errors import MessageDecodingFailed, MessageEncodingFailed, as_failure
 from messenger.messages import dotted_name, is_message_class
 from messenger.printable import text_of
-from messenger.raised import as_failure
 from messenger.wire.arrival import what_cannot_be_written, what_is_lost
 from messenger.wire.exact_types import exact_types_check
 

@@ -11,7 +11,7 @@ from messenger.stamps import ForeignHeadersStamp, SerializedMessageStamp
 from messenger.wire.body import decode_body, encode_body
 from messenger.wire.encoded import Encoded, UndecodableMessage
 from messenger.wire.own_headers import encode_own_headers, take_own_headers
-from messenger.wire.php_formats import explain_missing_type
+from messenger.wire.php_string import explain_missing_type
 from messenger.wire.signing import Signing
 from messenger.wire.stamps import add_stamps, decode_stamps
 from messenger.wire.stored import RAW_HEADER, decode_value

@@ -9,9 +9,10 @@ import msgspec
 
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import MessageDecodingFailed
+from messenger.stamps import DelayStamp, RedeliveryStamp
 from messenger.wire import php_string
 from messenger.wire.encoded import Encoded, UndecodableMessage
-from messenger.wire.php_formats import IGBINARY, explain_wrapping
+from messenger.wire.php_string import IGBINARY, explain_wrapping
 
 RAW_HEADER = "X-Messenger-Raw"
 
@@ -43,3 +44,16 @@ def undecodable_value(value: bytes, reason: str) -> AnyEnvelope:
     """An envelope around bytes that are no stored envelope, so that they can be kept and tried again."""
     body = base64.b64encode(value).decode()
     return Envelope(UndecodableMessage(body, {RAW_HEADER: "base64"}, reason))
+
+
+def raw_value(envelope: AnyEnvelope) -> bytes | None:
+    """The bytes that `undecodable_value` was given, for who sends them back; None when there is more to say."""
+    message = envelope.message
+    if not isinstance(message, UndecodableMessage) or message.headers != {RAW_HEADER: "base64"}:
+        return None
+    if envelope.last(RedeliveryStamp) is not None or envelope.last(DelayStamp) is not None:
+        return None
+    try:
+        return base64.b64decode(message.body, validate=True)
+    except ValueError:
+        return None

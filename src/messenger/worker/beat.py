@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from messenger.errors import MessengerError
-from messenger.readable import readable
+from messenger.polling import readable
+from messenger.worker.status import Held, WorkerStatus
 from messenger.worker.stop import Flag, StopRequest
 
 log = logging.getLogger(__name__)
@@ -66,3 +67,25 @@ class Beat:
             log.exception("beat_failed")
         else:
             self._failing.discard(step)
+
+
+class Leases:
+    """Renews the lease of every message in hand, of those in a batch too.
+
+    at_most: seconds between two renewals; a transport may ask for fewer.
+    """
+
+    def __init__(self, status: WorkerStatus, at_most: float) -> None:
+        self._status = status
+        self._at_most = at_most
+        self._renewed: dict[Held, float] = {}
+
+    def renew(self) -> None:
+        """Renew those it is time for. Raises TransportError."""
+        held = self._status.held
+        now = time.monotonic()
+        self._renewed = {item: self._renewed.get(item, item.since) for item in held}
+        for item in held:
+            if now - self._renewed[item] >= min(item.transport.keepalive_interval, self._at_most):
+                item.transport.keepalive(item.envelope)
+                self._renewed[item] = now

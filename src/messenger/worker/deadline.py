@@ -10,7 +10,7 @@ from time import monotonic
 
 import psutil
 
-from messenger.async_dispatch import THREAD_NAME
+from messenger.concurrency.async_dispatch import THREAD_NAME
 from messenger.worker import lease_keeper_process
 from messenger.worker.release import release
 from messenger.worker.status import WorkerStatus

@@ -1,6 +1,6 @@
 """A worker that is left behind: it finishes its message in the background while Supervisor starts the next one.
 
-Such a worker has a front: the process that Supervisor started, knows and signals (cli/supervised.py). When the front
+Such a worker has a front: the process that Supervisor started, knows and signals (worker/front.py). When the front
 leaves, Supervisor takes the worker for ended.
 """
 

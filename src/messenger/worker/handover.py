@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from messenger.errors import TransportError
-from messenger.worker.backoff import Backoff
+from messenger.worker.source import Backoff
 from messenger.worker.status import Held, WorkerStatus
 
 T = TypeVar("T")

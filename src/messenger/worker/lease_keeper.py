@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.events import WorkerMessageReceived, WorkerRunning, WorkerStarted
-from messenger.readable import readable
+from messenger.polling import readable
 from messenger.stamps import LocalStamp, Stamp
 from messenger.worker import lease_keeper_process as process
 from messenger.worker.status import Held

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import psutil
+
 from messenger.events import EventDispatcher, WorkerMessageFailed, WorkerRunning, WorkerStopped
 from messenger.worker.beat import Step
 from messenger.worker.status import WorkerStatus
@@ -86,3 +88,21 @@ def _between_messages(status: WorkerStatus, look: Step) -> None:
     """A message is finished first; the stop deadline would count from the request."""
     if status.current is None:
         look()
+
+
+class Memory:
+    """Notes it in the worker's status. Takes milliseconds: for the beat, not for every message."""
+
+    def __init__(self, status: WorkerStatus) -> None:
+        self._status = status
+        self._process = psutil.Process()
+
+    def measure(self) -> None:
+        """Note the resident bytes of this process and its children."""
+        total = int(self._process.memory_info().rss)
+        for child in self._process.children(recursive=True):
+            try:
+                total += int(child.memory_info().rss)
+            except psutil.Error:
+                continue  # it ended meanwhile
+        self._status.memory_bytes = total

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 from messenger.application import Application
 from messenger.envelope import AnyEnvelope
-from messenger.worker.backoff import Backoff
 from messenger.worker.options import WorkerOptions
 from messenger.worker.order import make_order
 from messenger.worker.reset import reset_every
 from messenger.worker.settle import Settlement, message_type
-from messenger.worker.source import Source
+from messenger.worker.source import Backoff, Source
 from messenger.worker.status import Held, WorkerStatus
 from messenger.worker.stop import StopRequest
 from messenger.worker.waiting import wait_for_any

@@ -7,7 +7,7 @@ from __future__ import annotations
 from messenger.worker.deadline import StopDeadline
 from messenger.worker.departure import Departure
 from messenger.worker.detach import Detaching, Front
-from messenger.worker.memory import Memory
+from messenger.worker.limits import Memory
 from messenger.worker.registration import Registration
 from messenger.worker.reply import Replies
 from messenger.worker.worker import Worker

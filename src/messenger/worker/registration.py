@@ -9,10 +9,10 @@ from collections import deque
 
 import msgspec
 
-from messenger.control import DETACHED, Control, CurrentMessage, Orders, WorkerInfo
+from messenger.control.control import DETACHED, Control, CurrentMessage, Orders, WorkerInfo
+from messenger.control.processes import start_ticks
 from messenger.errors import MessengerError
-from messenger.processes import start_ticks
-from messenger.transports.redis.link import RedisReplyError
+from messenger.redis.link import RedisReplyError
 from messenger.worker.status import WorkerStatus
 from messenger.worker.stop import StopRequest
 

@@ -8,18 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from messenger.application import Application
+from messenger.concurrency.forks import ForksEnd
 from messenger.envelope import AnyEnvelope
-from messenger.errors import MessageDecodingFailed, MessageKillsWorkers, StopWorker, causes
+from messenger.errors import MessageDecodingFailed, MessageKillsWorkers, StopWorker, as_failure, causes
 from messenger.events import EventDispatcher, WorkerMessageFailed, WorkerMessageHandled, WorkerMessageReceived
-from messenger.failure import Outcome
-from messenger.forks import ForksEnd
+from messenger.failure.handling import Outcome
+from messenger.handling.batch import AckStamp, NoAutoAckStamp
 from messenger.messages import wire_name
-from messenger.printable import SHORT, printable
-from messenger.raised import as_failure
-from messenger.stamps import AckStamp, DeliveryStamp, NoAutoAckStamp, ReceivedStamp
+from messenger.printable import SHORT, printable, printable_line
+from messenger.stamps import DeliveryStamp, MessageIdsStamp, ReceivedStamp
 from messenger.transports.base import Transport
 from messenger.wire.encoded import UndecodableMessage
-from messenger.worker.failure_log import about, log_failure
 from messenger.worker.handover import Handovers
 from messenger.worker.status import Held, WorkerStatus
 from messenger.worker.stop import StopRequest
@@ -135,3 +134,28 @@ def message_type(envelope: AnyEnvelope) -> str:
     if isinstance(envelope.message, UndecodableMessage):
         return printable(envelope.message.headers.get("type", "undecodable"), SHORT)
     return wire_name(type(envelope.message))
+
+
+_LONGEST_ERROR = 4_000  # characters
+
+
+def about(envelope: AnyEnvelope) -> str:
+    """For the log: the message's own id, and how often it was handed out when it may have run before."""
+    ids = envelope.last(MessageIdsStamp)
+    text = f" message_id={ids.message_id}" if ids is not None else ""
+    stamp = envelope.last(DeliveryStamp)
+    return text + (f" delivery={stamp.count}" if stamp is not None and stamp.count > 1 else "")
+
+
+def log_failure(held: Held, error: Exception, outcome: Outcome) -> None:
+    """Say what became of a message that failed."""
+    why = printable_line(error, _LONGEST_ERROR)
+    what = f"transport={held.transport.name} id={held.id} type={held.type}{about(held.envelope)}"
+    if not outcome.is_attempt:
+        log.warning("message_put_back %s: something its handler needs is away: %s", what, why)
+    elif outcome.will_retry:
+        log.warning("message_retried %s delay_ms=%d: %s", what, outcome.delay, why)
+    elif outcome.failure_transport is not None:
+        log.error("message_failed %s kept_in=%s: %s", what, outcome.failure_transport, why, exc_info=error)
+    else:
+        log.critical("message_discarded %s (failure_transport is null): %s", what, why, exc_info=error)

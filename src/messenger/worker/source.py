@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -10,7 +11,6 @@ from typing import TypeVar
 from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
 from messenger.transports.base import Transport, Waiting, WakingTransport
-from messenger.worker.backoff import Backoff
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -68,3 +68,20 @@ class Source:
             self._backoff.reset()
             log.info("back transport=%s", self.name)
         return answer
+
+
+class Backoff:
+    """0.5 s, doubling to 10 s, each with up to a fifth of jitter so that a fleet does not come back as one."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.5
+
+    def next(self) -> float:
+        """Seconds to wait this time."""
+        seconds = self._seconds
+        self._seconds = min(10.0, seconds * 2)
+        return seconds * random.uniform(0.8, 1.2)
+
+    def reset(self) -> None:
+        """It answered: begin again at the shortest wait."""
+        self._seconds = 0.5

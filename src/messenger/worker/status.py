@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from messenger.control import Pause
+from messenger.control.control import Pause
 from messenger.envelope import AnyEnvelope
 from messenger.printable import SHORT, printable_line, text_of
 from messenger.transports.base import Transport

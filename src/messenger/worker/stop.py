@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 from weakref import WeakMethod
 
-from messenger.readable import readable
+from messenger.polling import readable
 
 log = logging.getLogger(__name__)
 OPTIONAL = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)

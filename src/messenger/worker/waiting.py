@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from messenger.envelope import AnyEnvelope
-from messenger.readable import readable
+from messenger.polling import readable
 from messenger.worker.source import Source
 from messenger.worker.stop import StopRequest
 

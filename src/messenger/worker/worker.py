@@ -9,14 +9,12 @@ from contextvars import copy_context
 from messenger.application import Application
 from messenger.errors import TransportError
 from messenger.events import EventDispatcher, WorkerBeat, WorkerRunning, WorkerStarted, WorkerStopped
-from messenger.worker.backoff import Backoff
-from messenger.worker.beat import Beat, Step
-from messenger.worker.leases import Leases
+from messenger.worker.beat import Beat, Leases, Step
 from messenger.worker.loop import Loop
 from messenger.worker.options import WorkerOptions
 from messenger.worker.release import release
 from messenger.worker.settle import Settlement
-from messenger.worker.source import Source
+from messenger.worker.source import Backoff, Source
 from messenger.worker.status import WorkerStatus
 from messenger.worker.stop import Signals, StopRequest
 
@@ -67,7 +65,7 @@ class Worker:
         limiter = self.application.rate_limiter(name)
         if limiter is None:
             return Source(transport, weight)
-        from messenger.rate_limit.source import limited_source
+        from messenger.worker.limited_source import limited_source
 
         return limited_source(transport, weight, limiter, self.events)
 

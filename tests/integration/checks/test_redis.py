@@ -13,7 +13,7 @@ from messenger.checks import redis_groups
 from messenger.checks.finding import Finding
 from messenger.checks.redis import check_redis_transport
 from messenger.checks.redis_server import check_server
-from messenger.transports.redis.dsn import parse_redis_dsn
+from messenger.redis.dsn import parse_redis_dsn
 from tests.integration.checks.redis_servers import Cramped, WithoutDirectory
 from tests.integration.redis.servers import ENCODED, PASSWORD, LockedRedis, Replica, Sentinel
 from tests.integration.servers import RedisServer, free_port, wait_until

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from messenger.redis.dsn import parse_redis_dsn
 from messenger.transports.redis.commands import control_commands, transport_commands
-from messenger.transports.redis.dsn import parse_redis_dsn
 from tests.integration.redis.servers import Replica
 from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer, RedisServer, free_port
 from tests.integration.worker.project import TASKS, Project

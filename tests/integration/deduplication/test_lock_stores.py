@@ -13,8 +13,8 @@ from messenger import TransportUnavailable
 from messenger.deduplication.in_process import InProcessLockStore
 from messenger.deduplication.in_redis import RedisLockStore
 from messenger.deduplication.lock_store import LockStore
+from messenger.redis.dsn import parse_redis_dsn
 from messenger.testing import Clock
-from messenger.transports.redis.dsn import parse_redis_dsn
 from tests.integration.servers import RedisServer, wait_until
 
 HOUR = 3600.0

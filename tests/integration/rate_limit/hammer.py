@@ -11,7 +11,7 @@ import time
 
 from messenger.rate_limit.in_redis import RedisRateLimiter
 from messenger.rate_limit.limiter import Rate
-from messenger.transports.redis.dsn import parse_redis_dsn
+from messenger.redis.dsn import parse_redis_dsn
 
 
 def main(url: str, asks: int, rate: Rate) -> None:

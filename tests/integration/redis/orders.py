@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.messages import MessageRegistry, wire_name
+from messenger.redis.dsn import parse_redis_dsn
 from messenger.stamps import DeliveryStamp
 from messenger.transports.base import Transport
-from messenger.transports.redis.dsn import parse_redis_dsn
 from messenger.transports.redis.transport import RedisTransport
 from messenger.wire.serializer import Serializer
 

@@ -13,9 +13,9 @@ import pytest
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import ConfigError, NotReplicated, TransportUnavailable
+from messenger.redis.dsn import parse_redis_dsn
 from messenger.stamps import DelayStamp
 from messenger.transports.redis import create
-from messenger.transports.redis.dsn import parse_redis_dsn
 from messenger.transports.redis.transport import RedisTransport
 from tests.integration.cluster import SLOTS, Cluster, ClusterNode
 from tests.integration.redis.conftest import Open

@@ -11,11 +11,13 @@ import pytest
 import redis
 
 from messenger import NotReplicated
-from messenger.control import Control, Reply, Scope, WorkerInfo
+from messenger.control.control import Control, Reply, Scope, WorkerInfo
 from messenger.deduplication.in_redis import RedisLockStore
 from messenger.envelope import AnyEnvelope
 from messenger.rate_limit.in_redis import RedisRateLimiter
 from messenger.rate_limit.limiter import Rate
+from messenger.redis.open import link_to
+from messenger.redis.options import RedisOptions
 from messenger.stamps import DelayStamp
 from messenger.transports.redis.commands import (
     Needed,
@@ -24,8 +26,6 @@ from messenger.transports.redis.commands import (
     limiter_commands,
     transport_commands,
 )
-from messenger.transports.redis.link import link_to
-from messenger.transports.redis.options import RedisOptions
 from messenger.transports.redis.transport import RedisTransport
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import LONG, number_of, order, take

@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from messenger import ConfigError, DelayStamp, RedeliveryStamp, TransportFull, TransportUnavailable
-from messenger.transports.redis.bounded import BoundedStream
-from messenger.transports.redis.dsn import parse_redis_dsn
+from messenger.redis.dsn import parse_redis_dsn
+from messenger.transports.redis.dispatching import BoundedStream
 from messenger.transports.redis.transport import RedisTransport
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import LONG, number_of, order, stored, take

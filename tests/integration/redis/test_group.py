@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from messenger import TransportError, TransportUnavailable
+from messenger.redis.scripts import Script
 from messenger.transports.base import Depth
-from messenger.transports.redis.scripts import Script
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import number_of, order, take
 
@@ -195,7 +195,7 @@ def test_a_dead_consumer_is_removed_once_it_holds_nothing(opened: Open, client: 
         envelope = take(transport)
         if worker == "empty":
             transport.ack(envelope)
-    script, link = Script("reap_consumers"), transport._link
+    script, link = Script("reap_consumers", "messenger.transports.redis"), transport._link
     assert script.run(link, ("orders",), ("symfony", "", 3_600_000)) == []
     assert script.run(link, ("orders",), ("symfony", "", 0)) == [b"empty"]
     assert consumers(client) == ["holds"]

@@ -11,8 +11,8 @@ import redis
 from messenger.deduplication.in_redis import RedisLockStore
 from messenger.rate_limit.in_redis import RedisRateLimiter
 from messenger.rate_limit.limiter import Rate
+from messenger.redis.dsn import parse_redis_dsn
 from messenger.stamps import DelayStamp
-from messenger.transports.redis.dsn import parse_redis_dsn
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import number_of, order, take
 from tests.integration.servers import RedisServer

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from messenger.envelope import AnyEnvelope
-from messenger.failure import redelivery, with_error
+from messenger.failure.handling import redelivery, with_error
 from messenger.stamps import (
     DelayStamp,
     DeliveryStamp,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from messenger import ConfigError, DelayStamp, NotReplicated, RedeliveryStamp, TransportError, TransportUnavailable
-from messenger.transports.redis.dsn import parse_redis_dsn
+from messenger.redis.dsn import parse_redis_dsn
 from messenger.transports.redis.sending import Sending
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import LONG, number_of, order, take

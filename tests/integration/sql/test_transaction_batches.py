@@ -6,9 +6,9 @@ import pytest
 
 from messenger import HandlerDefinitionError, HandlerFailed
 from messenger.application import Application
-from messenger.batch import Unsettled
 from messenger.envelope import AnyEnvelope
-from messenger.stamps import AckStamp, HandledStamp, NoAutoAckStamp, ReceivedStamp
+from messenger.handling.batch import AckStamp, NoAutoAckStamp, Unsettled
+from messenger.stamps import HandledStamp, ReceivedStamp
 from tests.integration.sql.shop import Shop
 from tests.integration.sql.test_transaction import MODULE, YAML, orders
 

@@ -13,9 +13,9 @@ from unittest.mock import ANY
 
 import pytest
 
-from messenger.control import Control, WorkerInfo
-from messenger.processes import start_ticks
-from messenger.transports.redis.dsn import parse_redis_dsn
+from messenger.control.control import Control, WorkerInfo
+from messenger.control.processes import start_ticks
+from messenger.redis.dsn import parse_redis_dsn
 from tests.integration.supervisor.supervisord import Supervisord
 from tests.integration.worker.project import Project
 from tests.templates.modules import load

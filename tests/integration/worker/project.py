@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from messenger.control import Control, WorkerInfo
-from messenger.transports.redis.dsn import parse_redis_dsn
+from messenger.control.control import Control, WorkerInfo
+from messenger.redis.dsn import parse_redis_dsn
 from tests.integration.servers import RedisServer, wait_until
 from tests.integration.worker.forker import Forker
 

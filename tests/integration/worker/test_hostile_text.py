@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from messenger.control import Control, WorkerInfo
-from messenger.transports.redis.dsn import parse_redis_dsn
+from messenger.control.control import Control, WorkerInfo
+from messenger.redis.dsn import parse_redis_dsn
 from tests.integration.cli.failing import edit, ids
 from tests.integration.worker.project import Output, Project
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from messenger.cli.confirmed import Confirmed, SupervisedPids
-from messenger.control import DETACHED, WorkerInfo
-from messenger.processes import is_running, start_ticks
+from messenger.control.confirmed import Confirmed, SupervisedPids
+from messenger.control.control import DETACHED, WorkerInfo
+from messenger.control.processes import is_running, start_ticks
 
 OWN = os.getpid()
 

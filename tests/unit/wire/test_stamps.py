@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from messenger.envelope import Envelope
-from messenger.retry import MultiplierRetryStrategy
+from messenger.failure.retry import MultiplierRetryStrategy
 from messenger.stamps import (
     BusNameStamp,
     DelayStamp,

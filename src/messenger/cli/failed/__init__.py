@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from messenger.cli.lazy import LazyGroup
+from messenger.cli import LazyGroup
 
 
 @click.group(

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from messenger.application import Application
 from messenger.cli import complete
+from messenger.cli.failed.describe import summary
 from messenger.cli.moment import MomentType
 from messenger.cli.terminal import choose, is_asked, say
 from messenger.errors import ConfigError
-from messenger.failed_messages import FailedMessages, Selection, default_failure_transport
+from messenger.failure.store import FailedMessages, Selection, default_failure_transport
 from messenger.messages import dotted_name, message_options, wire_name
+from messenger.printable import printable
 
+_MOST_IDS = 200
 Command = Callable[..., Any]
 Filters = tuple[str | None, datetime | None, datetime | None]
 
@@ -27,6 +31,23 @@ transport_option = click.option(
     shell_complete=complete.failure_transports,
     help="Which failure transport. Default: the global one.",
 )
+
+
+def _find_ids(context: click.Context) -> Iterable[CompletionItem]:
+    application = complete.bare_application(context)
+    name = context.params.get("transport") or default_failure_transport(application)
+    if name not in application.failure_transport_names:
+        return []
+    there = complete.given(context, "ids")
+    described = map(summary, FailedMessages(application, name).all(_MOST_IDS))
+    return [
+        CompletionItem(each["id"], help=printable(f"{each['type']} {each['error']}", 80))
+        for each in described
+        if each["id"] not in there
+    ]
+
+
+failed_ids = complete.completer(_find_ids)
 
 
 def selection_options(command: Command) -> Command:
@@ -68,7 +89,7 @@ class Wanted:
 def wanted_options(command: Command) -> Command:
     """[ID]..., --all, the filters and --transport; the command gets them as `wanted`."""
 
-    @click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=complete.failed_ids)
+    @click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=failed_ids)
     @click.option("--all", "everything", is_flag=True, help="All of them, or all that the filters leave.")
     @selection_options
     @transport_option

@@ -12,12 +12,11 @@ import msgspec
 from messenger.application import Application
 from messenger.cli.terminal import say
 from messenger.envelope import AnyEnvelope
-from messenger.failed_messages import failed_at, message_type
+from messenger.failure.store import failed_at, message_type
 from messenger.messages import dotted_name
 from messenger.printable import LONGEST_LINE
-from messenger.stamps import ErrorDetailsStamp, LocalStamp, SentToFailureTransportStamp
+from messenger.stamps import ErrorDetailsStamp, LocalStamp, MessageIdsStamp, SentToFailureTransportStamp
 from messenger.wire.encoded import UndecodableMessage
-from messenger.wire.ids import MessageIdsStamp
 from messenger.wire.stamps import PREFIX
 
 _TRACE_KEYS = ("trace_as_string", "traceAsString")

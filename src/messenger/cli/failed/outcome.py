@@ -10,7 +10,7 @@ from messenger.cli.common import print_json
 from messenger.cli.terminal import Progress, say
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessengerError, TransportUnavailable
-from messenger.failed_messages import FailedMessages, NotRemoved
+from messenger.failure.store import FailedMessages, NotRemoved
 
 Work = Callable[[AnyEnvelope], str]
 """Does it, and says what was done: "sent to 'async'". Raises MessengerError with the message still there, or Enough."""

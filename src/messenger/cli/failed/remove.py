@@ -13,7 +13,7 @@ from messenger.cli.failed.describe import description, print_description
 from messenger.cli.failed.outcome import Round, Work, print_outcome
 from messenger.cli.terminal import confirm, say
 from messenger.envelope import AnyEnvelope
-from messenger.failed_messages import FailedMessages
+from messenger.failure.store import FailedMessages
 
 
 @click.command(short_help="Take them away for good.")

@@ -13,7 +13,7 @@ from messenger.cli.failed.describe import description, print_description
 from messenger.cli.failed.outcome import Enough, Outcome, Round, Work, print_outcome
 from messenger.cli.terminal import choose, confirm, is_asked, say
 from messenger.envelope import AnyEnvelope
-from messenger.failed_messages import FailedMessages
+from messenger.failure.store import FailedMessages
 
 UNDONE = "not retried"
 

@@ -8,19 +8,18 @@ from typing import Any
 import click
 
 from messenger.application import Application
-from messenger.cli import complete
 from messenger.cli.common import format_option, load, print_json, print_table
-from messenger.cli.failed.choice import open_store, selection, selection_options, transport_option
+from messenger.cli.failed.choice import failed_ids, open_store, selection, selection_options, transport_option
 from messenger.cli.failed.describe import description, print_description, summary
 from messenger.cli.terminal import say
 from messenger.errors import TransportError
-from messenger.failed_messages import FailedMessages, Selection, message_type
+from messenger.failure.store import FailedMessages, Selection, message_type
 
 _ERROR_WIDTH = 80
 
 
 @click.command(short_help="List them, or show one.")
-@click.argument("message_id", required=False, metavar="[ID]", shell_complete=complete.failed_ids)
+@click.argument("message_id", required=False, metavar="[ID]", shell_complete=failed_ids)
 @click.option("--max", "maximum", type=click.IntRange(min=1), default=50, show_default=True, help="How many to list.")
 @click.option("--stats", is_flag=True, help="Count them by class instead.")
 @selection_options

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from messenger.redis.dsn import parse_redis_dsn
 from messenger.transports.base import Transport, TransportContext
-from messenger.transports.redis.dsn import parse_redis_dsn
 from messenger.transports.redis.transport import RedisTransport
 
 __all__ = ["create"]
@@ -19,7 +19,7 @@ def create(name: str, dsn: str, options: Mapping[str, Any], context: TransportCo
     """
     parsed = parse_redis_dsn(name, dsn, options)
     if parsed.nodes:
-        from messenger.transports.redis.cluster import check_stream_name
+        from messenger.redis.cluster import check_stream_name
 
         check_stream_name(name, parsed.stream)
     return RedisTransport(name, parsed, context.serializer, context.worker_id, context.max_deliveries)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from messenger.transports.redis.link import Argument
-from messenger.transports.redis.options import RedisOptions
+from messenger.redis.link import Argument
+from messenger.redis.options import RedisOptions
 
 _CONTAINERS = frozenset(("CLIENT", "CLUSTER", "XGROUP", "XINFO"))
 # An argument that makes Redis refuse the command when it runs, after it has looked at the rights.

@@ -6,9 +6,9 @@ import time
 
 from messenger.errors import TransportUnavailable
 from messenger.printable import printable
-from messenger.transports.redis.link import RedisLink, RedisReplyError
-from messenger.transports.redis.options import RedisOptions
-from messenger.transports.redis.scripts import Script
+from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.options import RedisOptions
+from messenger.redis.scripts import Script
 
 
 class ConsumerLock:
@@ -20,8 +20,8 @@ class ConsumerLock:
         self._key = f"{options.stream}__consumer:{options.group}:{options.consumer}"
         self._milliseconds = options.redeliver_timeout * 1000
         self._renew_at = float("-inf")
-        self._take = Script("take_lock", prelude="lock")
-        self._release = Script("release_lock", prelude="lock")
+        self._take = Script("take_lock", "messenger.redis", prelude="lock")
+        self._release = Script("release_lock", "messenger.redis", prelude="lock")
 
     def hold(self, link: RedisLink) -> None:
         """Take the lock or renew it. Raises TransportUnavailable while another process has it.

@@ -13,9 +13,8 @@ from typing import Any
 import redis
 
 from messenger.errors import TransportError
-from messenger.transports.redis.connect import open_connection
-from messenger.transports.redis.link import RedisLink, RedisReplyError
-from messenger.transports.redis.options import RedisOptions
+from messenger.redis.link import RedisLink, RedisReplyError, open_connection
+from messenger.redis.options import RedisOptions
 
 log = logging.getLogger(__name__)
 _CHANNEL = "__redis__:invalidate"

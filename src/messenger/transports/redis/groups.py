@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import MessageDecodingFailed, TransportError
+from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.options import RedisOptions
+from messenger.redis.scripts import Script
 from messenger.stamps import ForeignHeadersStamp, SentToFailureTransportStamp
-from messenger.transports.redis.link import RedisLink, RedisReplyError
-from messenger.transports.redis.options import RedisOptions
-from messenger.transports.redis.scripts import Script
 from messenger.wire.encoded import UndecodableMessage
 from messenger.wire.stored import decode_value
 
@@ -65,8 +65,8 @@ class Groups:
         self._name = name
         self._link = link
         self._options = options
-        self._ack = Script("ack", prelude="groups")
-        self._sweep = Script("sweep", prelude="groups")
+        self._ack = Script("ack", __package__, prelude="groups")
+        self._sweep = Script("sweep", __package__, prelude="groups")
         self._swept_to = ""
 
     def acknowledge(self, entry_id: str | bytes) -> bool:
@@ -116,7 +116,7 @@ class Groups:
         names = [group["name"] for group in read_groups(self._link, self._options.stream)]
         if self._options.group.encode() in names:
             return True
-        create = Script("create_group", without_memory=True)
+        create = Script("create_group", __package__, without_memory=True)
         try:
             create.run(self._link, (self._options.stream,), (self._options.group,))
         except RedisReplyError as error:

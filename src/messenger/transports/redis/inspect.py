@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import msgspec
 
 from messenger.envelope import AnyEnvelope
+from messenger.redis.link import RedisLink
+from messenger.redis.options import RedisOptions
 from messenger.stamps import LocalStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, InFlight
 from messenger.transports.redis.groups import is_for_another, read_groups
-from messenger.transports.redis.link import RedisLink
-from messenger.transports.redis.options import RedisOptions
 
 _PAGE = 500
 _LONGEST_SECONDS = 1e11

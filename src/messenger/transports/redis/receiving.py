@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
+from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.options import RedisOptions
+from messenger.redis.scripts import Script
 from messenger.stamps import DeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Waiting
 from messenger.transports.redis.delayed_watch import DelayedWatch
 from messenger.transports.redis.groups import Groups, is_for_another
 from messenger.transports.redis.inspect import Decode, entry_value
-from messenger.transports.redis.link import RedisLink, RedisReplyError
-from messenger.transports.redis.options import RedisOptions
-from messenger.transports.redis.scripts import Script
 
 log = logging.getLogger(__name__)
 _MOVE_AT_ONCE = 100
@@ -53,10 +53,10 @@ class Reader:
         self._moving = (self._keys, (_MOVE_AT_ONCE, self.options.serializer))
         self._claim_at: float | None = None
         self._claim_cursor = b"0-0"
-        self._move_due = Script("move_due")
+        self._move_due = Script("move_due", __package__)
         self._watch = DelayedWatch(self.link, self.options)
-        self._reap_consumers = Script("reap_consumers")
-        self._put_clock_right = Script("put_clock_right")
+        self._reap_consumers = Script("reap_consumers", __package__)
+        self._put_clock_right = Script("put_clock_right", __package__)
 
     def in_group(self, ask: Callable[[], T]) -> T:
         """What `ask` returns. A group that is gone is made again, for else it would be refused for ever (R13)."""
@@ -112,7 +112,7 @@ class Reader:
 
     def _move_without_memory(self) -> int:
         """Above maxmemory: what is moved is handled and deleted, and that frees the memory."""
-        next_due: int = Script("move_due", without_memory=True).run(self.link, *self._moving)
+        next_due: int = Script("move_due", __package__, without_memory=True).run(self.link, *self._moving)
         return next_due
 
     def _name_deleted(self, moved: Any) -> None:

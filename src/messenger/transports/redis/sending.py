@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from messenger.envelope import AnyEnvelope
+from messenger.redis.link import RedisReplyError
+from messenger.redis.open import link_to
+from messenger.redis.options import RedisOptions
+from messenger.redis.scripts import Script
 from messenger.transports.redis.dispatching import Dispatching
 from messenger.transports.redis.groups import Groups
-from messenger.transports.redis.link import RedisReplyError, link_to
-from messenger.transports.redis.options import RedisOptions
-from messenger.transports.redis.scripts import Script
 
 
 class Sending:

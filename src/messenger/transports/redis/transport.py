@@ -7,25 +7,25 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 
+from messenger.concurrency.pool import Pool
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessageDecodingFailed, TransportError
-from messenger.pool import Pool
-from messenger.readable import wait_readable
+from messenger.polling import wait_readable
+from messenger.redis.link import GRACE_SECONDS, Argument, RedisReplyError
+from messenger.redis.open import link_to
+from messenger.redis.options import RedisOptions
+from messenger.redis.scripts import Script
 from messenger.stamps import DelayStamp, DeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Waiting
 from messenger.transports.redis.consumer_lock import ConsumerLock
 from messenger.transports.redis.dispatching import Dispatching
 from messenger.transports.redis.groups import Groups
 from messenger.transports.redis.inspect import DelayedMemberStamp, RedisInspector
-from messenger.transports.redis.link import GRACE_SECONDS, Argument, RedisReplyError, link_to
-from messenger.transports.redis.options import RedisOptions
 from messenger.transports.redis.receiving import Reader
-from messenger.transports.redis.scripts import Script
 from messenger.transports.redis.sending import Sending
 from messenger.wire import php_string
-from messenger.wire.raw import raw_value
 from messenger.wire.serializer import Serializer
-from messenger.wire.stored import decode_value, encode_value, undecodable_value
+from messenger.wire.stored import decode_value, encode_value, raw_value, undecodable_value
 
 log = logging.getLogger(__name__)
 # What requeue.lua and reject.lua answer.
@@ -60,12 +60,12 @@ class RedisTransport:
         self._keys = (options.stream, options.queue)
         self._is_set_up = self._has_group = False
         self._has_read = False
-        send_delayed = Script("send_delayed")
+        send_delayed = Script("send_delayed", __package__)
         self._sending = Pool(lambda: Sending(name, options, send_delayed), Sending.close)
-        self._reject = Script("reject", prelude="groups")
-        self._requeue = Script("requeue", prelude="groups")
-        self._renew_lease = Script("renew_lease")
-        self._hand_back = Script("hand_back")
+        self._reject = Script("reject", __package__, prelude="groups")
+        self._requeue = Script("requeue", __package__, prelude="groups")
+        self._renew_lease = Script("renew_lease", __package__)
+        self._hand_back = Script("hand_back", __package__)
         self._dispatching = Dispatching(name, self._link, options)
 
     # --- sending ---------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from messenger.errors import TransportError, TransportUnavailable
+from messenger.transports.sql.sqlite import NO_LIMIT, DiskFull, make_room, sqlite_engine
 
 T = TypeVar("T")
 
@@ -26,7 +27,6 @@ _POSTGRESQL_ARGUMENTS = {
     "application_name": "messenger",
 }
 _ATTEMPTS = 3
-NO_LIMIT = -1  # each thread that needs a connection gets one; 5 are kept open
 # PostgreSQL, Appendix A: serialization_failure and deadlock_detected ask for the transaction to be run again (R70).
 _RUN_AGAIN = frozenset(("40001", "40P01"))
 _MISSING = frozenset(("42P01", "42703"))  # undefined_table, undefined_column
@@ -35,10 +35,6 @@ _SQLITE_MISSING = ("no such table", "no such column", "has no column named")
 
 class SchemaMissing(TransportError):
     """The table, or a column of it, is not there."""
-
-
-class DiskFull(TransportUnavailable):
-    """SQLite found no room for its file, or for the log beside it."""
 
 
 class Database:
@@ -74,8 +70,6 @@ class Database:
     def _make_engine(self) -> Engine:
         if self.url.get_backend_name() != "sqlite":
             return _postgresql_engine(self.url)
-        from messenger.transports.sql.sqlite import sqlite_engine
-
         return sqlite_engine(self.url)
 
     def write(self, work: Callable[[Connection], T]) -> T:
@@ -90,8 +84,6 @@ class Database:
         try:
             return self.write(work)
         except DiskFull:
-            from messenger.transports.sql.sqlite import make_room
-
             make_room(self._engine, Path(self.url.database or ""))
             return self.write(work)
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from messenger.envelope import AnyEnvelope
-from messenger.readable import wait_readable
+from messenger.polling import wait_readable
 from messenger.transports.base import Waiting
 from messenger.transports.sql.connection import Database
 from messenger.transports.sql.table import create_or_complete

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from messenger.dsn import parse_dsn, read_options
+from messenger.config.dsn import parse_dsn, read_options
 from messenger.errors import ConfigError
 
 DEFAULT_CONNECTION = "default"

@@ -14,7 +14,8 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import SQLAlchemyError
 
 from messenger.errors import TransportUnavailable
-from messenger.transports.sql.connection import NO_LIMIT, DiskFull
+
+NO_LIMIT = -1  # each thread that needs a connection gets one; 5 are kept open
 
 # How long a statement waits for another process's transaction.
 _BUSY_SECONDS = 20.0
@@ -27,6 +28,10 @@ RESERVE_BYTES = 1024**2
 _BROKEN = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN,
            sqlite3.SQLITE_NOTADB)  # fmt: skip
 Identity = tuple[int, int]
+
+
+class DiskFull(TransportUnavailable):
+    """SQLite found no room for its file, or for the log beside it."""
 
 
 def sqlite_engine(url: URL) -> Engine:

@@ -14,7 +14,6 @@ from sqlalchemy import Connection, Row
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
-from messenger.sql_transactions import SqlConnectionStamp, SqlTransactions, StoredInTransactionStamp
 from messenger.stamps import DelayStamp, DeliveryStamp, LocalStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, InFlight
 from messenger.transports.size_limit import check_size
@@ -23,6 +22,7 @@ from messenger.transports.sql.joined import JoinedInsert
 from messenger.transports.sql.options import SqlOptions
 from messenger.transports.sql.row import read_row, write_row
 from messenger.transports.sql.table import Statements, create_or_complete, messages_table
+from messenger.transports.transactions import SqlConnectionStamp, SqlTransactions, StoredInTransactionStamp
 from messenger.wire.serializer import Serializer
 
 T = TypeVar("T")

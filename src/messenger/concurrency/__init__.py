@@ -1,0 +1,1 @@
+"""Event loops, threads, forked processes, and objects that threads share."""

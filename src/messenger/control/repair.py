@@ -1,0 +1,55 @@
+"""Finds what is unreadable in the control plane, and removes it (`messenger check`, `messenger repair`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from messenger.control.reading import ControlReader, Problem, control_script
+from messenger.control.values import LONGEST, MOST
+from messenger.redis.link import RedisLink
+
+_WHOLE = {"stop": "HLEN", "paused": "HLEN", "workers": "ZCARD"}  # -> a command that only the right type takes
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRepair:
+    """Looks at the keys of one application. Every method raises TransportError.
+
+    prefix: what the keys begin with.
+    """
+
+    link: RedisLink
+    prefix: str
+
+    def look(self) -> list[Problem]:
+        """Read everything and change nothing. Returns what is unreadable."""
+        reader = ControlReader(self.link, self.prefix)
+        reader.directives(())
+        for _ in reader.workers(sweep=False):
+            pass
+        return list(reader.problems.values())
+
+    def repair(self, *, streams: bool = False) -> tuple[list[Problem], list[Problem]]:
+        """Remove what is unreadable. Returns what was removed, and what is still there.
+
+        A stop counter that is removed counts from 0 again, which stops nobody. A key of another type is deleted, but a
+        stream, which may hold messages, only with `streams`.
+        """
+        found = self.look()
+        keys = [f"{self.prefix}:{name}" for name in _WHOLE]
+        control_script("mend_keys", "mend").run(self.link, keys, (LONGEST, MOST, int(streams), *_WHOLE.values()))
+        reader = ControlReader(self.link, self.prefix)
+        for problem in found:
+            if isinstance(problem.name, bytes):
+                self._remove(reader, problem.key.removeprefix(f"{self.prefix}:"), problem.name)
+        for _ in reader.workers(sweep=True):
+            pass
+        left = self.look()
+        return [problem for problem in found if problem not in left], left
+
+    def _remove(self, reader: ControlReader, key: str, name: bytes) -> None:
+        if key in ("stop", "paused"):
+            self.link.exchange([("HDEL", f"{self.prefix}:{key}", name)])  # a stream refuses it
+        else:
+            self.link.exchange([("ZREM", f"{self.prefix}:workers", name)])
+            reader.delete_values([name])

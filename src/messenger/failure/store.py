@@ -1,0 +1,204 @@
+"""A failure transport as operators see it: a list of messages to look at, to retry, or to remove."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from msgspec import UnsetType
+
+from messenger.application import Application
+from messenger.envelope import AnyEnvelope
+from messenger.errors import (
+    HandlerFailed,
+    MessageDecodingFailed,
+    MessengerError,
+    TransportError,
+    TransportUnavailable,
+)
+from messenger.failure.handling import redelivery, with_error
+from messenger.failure.retry import retry_count
+from messenger.messages import wire_name
+from messenger.middleware.deduplicate import take_again
+from messenger.printable import text_of
+from messenger.stamps import (
+    DelayStamp,
+    DeliveryStamp,
+    ErrorDetailsStamp,
+    HandledStamp,
+    ReceivedStamp,
+    RedeliveryStamp,
+    SentToFailureTransportStamp,
+    TransportMessageIdStamp,
+)
+from messenger.transports.base import ListableTransport
+from messenger.wire.encoded import UndecodableMessage
+
+EVERYTHING = 2**63 - 1  # a limit that is none
+
+
+class NotRemoved(TransportUnavailable):
+    """A failed message is where it shall be, but its store was away before it could be removed there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which failed messages are meant; a part that is None does not matter.
+
+    types: wire names. since, until: when they failed, both included.
+    """
+
+    types: frozenset[str] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether every message is meant."""
+        return self == Selection()
+
+    def matches(self, envelope: AnyEnvelope) -> bool:
+        """Whether this message is meant. One that does not say when it failed is at no time."""
+        if self.types is not None and message_type(envelope) not in self.types:
+            return False
+        if self.since is None and self.until is None:
+            return True
+        moment = failed_at(envelope)
+        if moment is None:
+            return False
+        return (self.since is None or self.since <= moment) and (self.until is None or moment <= self.until)
+
+
+def message_type(envelope: AnyEnvelope) -> str:
+    """The wire name of a message; also of one that cannot be decoded, if it has one."""
+    message = envelope.message
+    if isinstance(message, UndecodableMessage):
+        return message.headers.get("type") or "undecodable"
+    return wire_name(type(message))
+
+
+def failed_at(envelope: AnyEnvelope) -> datetime | None:
+    """When a message failed last; a time without a zone is taken for UTC."""
+    stamp = envelope.last(RedeliveryStamp)
+    if stamp is None:
+        return None
+    return stamp.redelivered_at if stamp.redelivered_at.tzinfo is not None else stamp.redelivered_at.replace(tzinfo=UTC)
+
+
+def default_failure_transport(application: Application) -> str | None:
+    """The failure transport that is meant when none is named: the only one, or the global one."""
+    names = application.failure_transport_names
+    configured = application.config.failure_transport
+    default = "failed" if isinstance(configured, UnsetType) else configured
+    return names[0] if len(names) == 1 else default if default in names else None
+
+
+class FailedMessages:
+    """The messages in one failure transport. Raises TransportError when it cannot be listed."""
+
+    def __init__(self, application: Application, name: str) -> None:
+        self.name = name
+        self._application = application
+        self._transport = application.transport(name)
+        if not isinstance(self._transport, ListableTransport):
+            raise TransportError(f"the transport {name!r} cannot list its messages")
+        self._list: ListableTransport = self._transport
+
+    @property
+    def on_this_host(self) -> bool:
+        """Whether they lie in a file of this host, so that those of another host are others."""
+        return bool(getattr(self._transport, "on_this_host", False))
+
+    def all(self, limit: int = EVERYTHING) -> Sequence[AnyEnvelope]:
+        """Up to `limit` messages, oldest first."""
+        return self._list.all(limit)
+
+    def select(self, selection: Selection, limit: int = EVERYTHING) -> Sequence[AnyEnvelope]:
+        """Up to `limit` of the messages that are meant, oldest first. To filter, all of them are read."""
+        if selection.is_everything:
+            return self.all(limit)
+        return [envelope for envelope in self._list.all(EVERYTHING) if selection.matches(envelope)][:limit]
+
+    def find(self, message_id: str) -> AnyEnvelope | None:
+        """The message with this id."""
+        return self._list.find(message_id)
+
+    def send_back(self, envelope: AnyEnvelope) -> str:
+        """Send a message to the transport it came from, confirmed, then remove it here. Returns that transport's name.
+
+        Its retry count starts again; handlers that succeeded are still skipped. What could not be decoded is sent as
+        it came, for a release that can decode it (R33). Raises MessageIsDuplicate.
+        """
+        target = self._origin(envelope)
+        fresh = envelope
+        for kind in (SentToFailureTransportStamp, DelayStamp, RedeliveryStamp, TransportMessageIdStamp, DeliveryStamp):
+            fresh = fresh.without_all(kind)
+        transport, locks = self._application.transport(target), self._application.locks
+        take_again(locks, fresh)
+        try:
+            transport.send(fresh)
+        except BaseException:
+            locks.release(fresh)
+            raise
+        self._forget(envelope, f"sent to {target!r}")
+        return target
+
+    def handle(self, envelope: AnyEnvelope) -> None:
+        """Handle a message in this process and remove it when that succeeded; it stays when it did not (R31).
+
+        Raises HandlerFailed, NoHandlerForMessage, MessageDecodingFailed, MessageIsDuplicate; MessengerError for what
+        else was raised.
+        """
+        if isinstance(envelope.message, UndecodableMessage):
+            raise MessageDecodingFailed(
+                f"it cannot be read here ({envelope.message.reason}); deploy a release that can read it, or retry "
+                "it without --now: then its bytes go back to its transport as they came"
+            )
+        take_again(self._application.locks, envelope)
+        try:
+            self._application.dispatch_received(envelope.with_stamps(ReceivedStamp(self.name)))
+        except Exception as error:
+            self._keep(envelope, error)
+            if isinstance(error, MessengerError):
+                raise
+            raise MessengerError(f"{type(error).__name__}: {text_of(error)}") from error
+        else:
+            self._forget(envelope, "handled")
+        finally:
+            self._application.locks.release(envelope)
+
+    def remove(self, envelope: AnyEnvelope) -> None:
+        """Remove a message for good."""
+        self._transport.reject(envelope)
+
+    def _keep(self, envelope: AnyEnvelope, error: Exception) -> None:
+        """Write down which handlers have succeeded, so that they are not run again, and the error if it is another.
+
+        Nothing new: the message is not touched, so that it keeps its id in a store whose entries cannot be changed.
+        """
+        failed = with_error(error.envelope if isinstance(error, HandlerFailed) else envelope, error)
+        if _known(failed) != _known(envelope):
+            self._transport.requeue(envelope, redelivery(failed, 0, retry_count(failed) + 1))
+
+    def _forget(self, envelope: AnyEnvelope, done: str) -> None:
+        try:
+            self._transport.reject(envelope)
+        except TransportError as error:
+            raise NotRemoved(
+                f"it was {done}, but could not be removed from {self.name!r}; remove it there, or it is handled again: "
+                f"{error}"
+            ) from error
+
+    def _origin(self, envelope: AnyEnvelope) -> str:
+        stamp = envelope.last(SentToFailureTransportStamp)
+        if stamp is None:
+            raise TransportError("it does not say which transport it came from; use --now, or remove it")
+        return stamp.original_receiver_name
+
+
+def _known(envelope: AnyEnvelope) -> tuple[object, ...]:
+    """What is known of a failure: the handlers that succeeded, and the error."""
+    error = envelope.last(ErrorDetailsStamp)
+    what = (error.exception_class, error.exception_code, error.exception_message) if error is not None else None
+    return (what, *(stamp.handler_name for stamp in envelope.all(HandledStamp)))

@@ -1,0 +1,1 @@
+"""Handlers: how they are declared, found, given their arguments and called."""

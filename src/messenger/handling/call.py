@@ -1,0 +1,97 @@
+"""Calls a handler and tells how it ended: plain and async ones, under their time limit."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import replace
+from types import FrameType
+
+from messenger.concurrency.event_loops import EventLoops
+from messenger.concurrency.forks import ForksEnd
+from messenger.errors import HandlerTimedOut, TimeIsUp, as_failure
+from messenger.handling.registry import Handler
+
+# A handler that catches everything is interrupted again and again.
+_AGAIN_SECONDS = 1.0
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Raise TimeIsUp in the code inside once it has taken so long (setitimer(2), SIGALRM).
+
+    It works in the main thread, where a worker handles its messages; elsewhere, as in the threads of a web application,
+    there is no limit. A call into C code that does not return is interrupted when it returns.
+    """
+    if seconds is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    is_armed = True
+
+    def on_alarm(number: int, frame: FrameType | None) -> None:
+        if is_armed:
+            raise TimeIsUp
+
+    began = time.monotonic()
+    previous = signal.signal(signal.SIGALRM, on_alarm)
+    outer_left, outer_interval = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
+    try:
+        try:
+            yield
+        finally:
+            is_armed = False
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+        if outer_left:  # a message handled inside another one's handler: that one's time goes on
+            left = max(0.001, outer_left - (time.monotonic() - began))
+            signal.setitimer(signal.ITIMER_REAL, left, outer_interval)
+
+
+class HandlerCaller:
+    """One object for an application. What a handler returned is awaited, if it can be.
+
+    Each call runs in a copy of the context: a context variable that a handler sets is seen by no other handler.
+
+    loops: where awaitables run. timeout: seconds that a handler may take which has no timeout of its own; None: any
+    time.
+    """
+
+    def __init__(self, loops: EventLoops, timeout: float | None = None) -> None:
+        self._loops = loops
+        self._timeout = timeout
+
+    def call(self, handler: Handler, first: object, arguments: Mapping[str, object]) -> tuple[object, Exception | None]:
+        """The handler's result and None, or None and what went wrong.
+
+        first: the message, or for a batch handler the list of them.
+        """
+        seconds = handler.options.timeout or self._timeout
+        try:
+            return copy_context().run(self._call, handler, first, arguments, seconds), None
+        except TimeIsUp:
+            return None, HandlerTimedOut(f"the handler took longer than its timeout of {seconds:g} s")
+        except BaseException as error:  # a library's sys.exit() must not take the worker and its message with it
+            return None, as_failure(error, "the handler")
+
+    def completed(self, handler: Handler, result: object) -> tuple[object, Exception | None]:
+        """What a batch handler gave as the result of one message, awaited like what it returns; see `call`."""
+        return self.call(replace(handler, call=_as_it_is), result, {})
+
+    def _call(self, handler: Handler, first: object, arguments: Mapping[str, object], seconds: float | None) -> object:
+        if seconds is None:
+            with ForksEnd():
+                result = handler.call(first, **arguments)
+            return None if result is None else self._loops.complete(result)
+        deadline = time.monotonic() + seconds
+        with time_limit(seconds), ForksEnd():
+            result = handler.call(first, **arguments)
+        return self._loops.complete(result, deadline)
+
+
+def _as_it_is(result: object) -> object:
+    return result

@@ -1,0 +1,201 @@
+"""@handler, and the registry that knows who handles what (spec section 4)."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar, overload
+
+from messenger.errors import HandlerDefinitionError
+from messenger.handling.annotations import (
+    annotated_types,
+    check_is_found,
+    check_takes_message,
+    definition_error,
+    is_protocol,
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+_ATTRIBUTE = "__messenger_handler__"
+ANY_MESSAGE = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """When a batch handler is called: whatever comes first, and always when its worker stops (spec 17, R56).
+
+    size: as soon as so many messages are there.
+    max_wait: seconds after the first of them came.
+    max_idle: seconds after the last of them came.
+    """
+
+    size: int = 10
+    max_wait: float = 10.0
+    max_idle: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerOptions:
+    """What @handler said and what it read from the annotation."""
+
+    handles: tuple[type | str, ...]
+    bus: str | None = None
+    from_transport: str | None = None
+    priority: int = 0
+    alias: str | None = None
+    sign: bool = False
+    timeout: float | None = None
+    batch: Batch | None = None
+
+
+@overload
+def handler(target: F, /) -> F: ...
+
+
+@overload
+def handler(
+    *,
+    handles: type | str | None = None,
+    bus: str | None = None,
+    from_transport: str | None = None,
+    priority: int = 0,
+    alias: str | None = None,
+    sign: bool = False,
+    timeout: float | None = None,
+    batch: Batch | None = None,
+) -> Callable[[F], F]: ...
+
+
+def handler(target: Callable[..., Any] | None = None, /, *, handles: type | str | None = None, **options: Any) -> Any:
+    """Mark a function, or a class with ``__call__``, as a message handler.
+
+    The message type is the annotation of the first parameter; each member of a union is handled. It takes effect when
+    messenger.yaml names the module under ``handlers``. A class is created once, without arguments. Further parameters
+    get the `Envelope` or what the application provides, by their annotation (`Application.provide`).
+
+    handles: a message class instead of the annotation, or ``"*"`` for every message.
+    bus: only messages of this bus.
+    from_transport: only messages received from this transport.
+    priority: higher runs first among the handlers of one type.
+    alias: tells two registrations of one function apart.
+    sign: take these messages only signed with the key of messenger.yaml, and send them so (docs/signing.md).
+    timeout: seconds after which it is interrupted and counts as failed; None: `handler_timeout` of messenger.yaml.
+    batch: it takes several messages at once: its first parameter is a ``list`` of them.
+
+    Raises HandlerDefinitionError, naming file and line, for a missing or unusable annotation.
+    """
+
+    def decorate(thing: F) -> F:
+        check_is_found(thing)
+        is_batch = options.get("batch") is not None
+        wanted = (handles,) if handles is not None else annotated_types(thing, is_batch=is_batch)
+        said = HandlerOptions(wanted, **options)
+        _check_numbers(thing, said.timeout, said.batch)
+        setattr(thing, _ATTRIBUTE, said)
+        return thing
+
+    return decorate if target is None else decorate(target)
+
+
+_LONGEST_SECONDS = 31_622_400  # a year
+
+
+def _check_numbers(thing: Callable[..., Any], timeout: float | None, batch: Batch | None) -> None:
+    if timeout is not None and not 0 < timeout <= _LONGEST_SECONDS:
+        raise definition_error(
+            thing, f"timeout is {timeout!r}; allowed: seconds, more than 0 and at most {_LONGEST_SECONDS}"
+        )
+    if batch is not None and not (batch.size >= 1 and batch.max_wait > 0 and batch.max_idle > 0):
+        raise definition_error(thing, f"{batch!r}: size is at least 1, max_wait and max_idle are seconds, more than 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A callable that is ready to handle messages.
+
+    name: its identity on the wire: a retry skips the handlers recorded under their name.
+    """
+
+    name: str
+    call: Callable[..., Any]
+    options: HandlerOptions
+
+
+def collect_handlers(module: types.ModuleType) -> list[Handler]:
+    """The handlers defined in a module, in the order they stand there. Imported ones belong to their own module."""
+    found: dict[int, Handler] = {}  # by identity: one thing under two names is one handler
+    for thing in vars(module).values():
+        options = getattr(thing, "__dict__", {}).get(_ATTRIBUTE)
+        if isinstance(options, HandlerOptions) and thing.__module__ == module.__name__ and id(thing) not in found:
+            found[id(thing)] = make_handler(thing, options)
+    return list(found.values())
+
+
+def make_handler(thing: Callable[..., Any], options: HandlerOptions | None = None) -> Handler:
+    """A Handler from a function or class marked with @handler; `options` overrides what the mark says."""
+    options = options or getattr(thing, _ATTRIBUTE, None)
+    if options is None:
+        raise definition_error(thing, "it is not marked with @handler")
+    try:
+        call: Any = thing() if inspect.isclass(thing) else thing
+    except Exception as error:
+        raise definition_error(thing, f"the class cannot be created without arguments ({error})") from error
+    entry: Any = type(call).__call__ if inspect.isclass(thing) else call
+    name = f"{thing.__module__}.{thing.__qualname__}" + (f"@{options.alias}" if options.alias else "")
+    if inspect.isgeneratorfunction(entry) or inspect.isasyncgenfunction(entry):
+        raise definition_error(thing, "it is a generator, of which nothing would ever run: write it without yield")
+    check_takes_message(thing, call)
+    return Handler(name, call, options)
+
+
+class HandlerRegistry:
+    """Who handles what: by class, then parents, then protocols, then ``*``; each handler once."""
+
+    def __init__(self, handlers: Iterable[Handler] = ()) -> None:
+        self._handlers: list[Handler] = []
+        self._cache: dict[type, tuple[Handler, ...]] = {}
+        for item in handlers:
+            self.add(item)
+
+    def add(self, item: Handler) -> None:
+        """Register a handler; HandlerDefinitionError when another one has its name."""
+        for other in self._handlers:
+            if other.name == item.name and not set(other.options.handles).isdisjoint(item.options.handles):
+                raise HandlerDefinitionError(f"two handlers are called {item.name!r}: give one an alias")
+        self._handlers.append(item)
+        self._cache.clear()
+
+    def for_message(self, message: object) -> tuple[Handler, ...]:
+        """The handlers of a message, in the order they run."""
+        cls = type(message)
+        found = self._cache.get(cls)
+        if found is None:
+            found = self._cache[cls] = self._look_up(message)
+        return found
+
+    def _look_up(self, message: object) -> tuple[Handler, ...]:
+        lineage: list[type | str] = [c for c in type(message).__mro__ if c is not object]
+        protocols = [t for t in self.message_types if is_protocol(t) and t not in lineage and isinstance(message, t)]
+        by_priority = sorted(self._handlers, key=lambda item: -item.options.priority)
+        wanted = (*lineage, *protocols, ANY_MESSAGE)
+        return _once(item for handled in wanted for item in by_priority if handled in item.options.handles)
+
+    @property
+    def message_types(self) -> tuple[type, ...]:
+        """Every class some handler names."""
+        named = (handled for item in self._handlers for handled in item.options.handles)
+        return tuple(dict.fromkeys(handled for handled in named if isinstance(handled, type)))
+
+    @property
+    def handlers(self) -> tuple[Handler, ...]:
+        """Every handler, once."""
+        return _once(self._handlers)
+
+
+def _once(handlers: Iterable[Handler]) -> tuple[Handler, ...]:
+    found: dict[str, Handler] = {}
+    for item in handlers:
+        found.setdefault(item.name, item)
+    return tuple(found.values())

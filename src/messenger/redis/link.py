@@ -1,0 +1,282 @@
+"""The one seam to a Redis server: send these commands, get these replies. redis-py is behind it and nowhere else.
+
+Replies are RESP2 as the server sent them (bytes, ints, lists), not redis-py's parsed forms, so that another client
+library can take its place.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import redis
+import redis.backoff
+import redis.retry
+import redis.sentinel
+from redis.connection import DefaultParser
+
+from messenger.errors import TransportError, TransportUnavailable
+from messenger.redis.options import Place, RedisOptions
+
+Argument = str | bytes | int | float
+_UNBLOCK_SECONDS = 0.01
+GRACE_SECONDS = 5.0  # a server that was told to wait for a time answers by itself then
+_NOBODY = 0  # no client has this id
+# Replies that say "not now" rather than "not so": the server starts, or is no master any more after a failover.
+_NOT_NOW = ("LOADING", "READONLY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
+# redis-py cuts the code off the text of these.
+_CODES = {kind: code for code, kind in DefaultParser.EXCEPTION_CLASSES.items() if isinstance(kind, type)}
+
+
+class RedisReplyError(TransportError):
+    """Redis refused a command.
+
+    code: the first word of its reply, e.g. NOGROUP.
+    """
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class RedisLink:
+    """A connection to one Redis, opened at first use and again after it broke. For one thread at a time.
+
+    It belongs to the process that opened it: after a fork the child opens one of its own.
+
+    place: host and port, where the options leave them open.
+    opened: how often it has connected.
+    """
+
+    def __init__(self, options: RedisOptions, place: Place | None = None) -> None:
+        self._options = options
+        self._place = place
+        self._connection: Any = None
+        self._client_id: int | None = None
+        self._blocked_until: float | None = None
+        self._helper: RedisLink | None = None
+        self._closed_at = float("-inf")
+        self._pid = 0
+        self.opened = 0
+
+    def call(self, *command: Argument) -> Any:
+        """The reply to one command. Raises RedisReplyError, TransportUnavailable."""
+        return self.pipeline([command])[0]
+
+    def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """The replies to several commands sent at once.
+
+        Raises RedisReplyError for the first command that was refused, TransportUnavailable.
+        """
+        replies = self.exchange(commands)
+        for reply in replies:
+            if isinstance(reply, TransportError):
+                raise reply
+        return replies
+
+    def exchange(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """The replies to several commands sent at once; a refused one is a RedisReplyError in its place.
+
+        Raises TransportUnavailable.
+        """
+        connection = self._ready()
+        try:
+            replies = self._roundtrip(connection, commands)
+        except (redis.RedisError, OSError) as error:
+            raise self._lost(error) from error
+        return [self._translate(r) if isinstance(r, redis.ResponseError) else r for r in replies]
+
+    # --- blocking commands -----------------------------------------------------------------------------------------
+
+    def begin(self, command: Sequence[Argument], seconds: float) -> int:
+        """Send a command that ends by itself after `seconds`, and do not wait for its reply; `end` must follow.
+
+        Returns the file descriptor that becomes readable when the reply comes. Raises TransportUnavailable.
+        """
+        connection = self._ready()
+        try:
+            if self._client_id is None:
+                answer = self._roundtrip(connection, [("CLIENT", "ID")])[0]
+                self._client_id = answer if isinstance(answer, int) else _NOBODY  # it may be refused
+            connection.send_command(*command)
+            self._blocked_until = time.monotonic() + seconds
+            return int(connection._sock.fileno())
+        except (redis.RedisError, OSError) as error:
+            raise self._lost(error) from error
+
+    def end(self) -> Any:
+        """The reply to the command that `begin` sent, now: what the server was handing out in this moment, or nothing.
+
+        Raises RedisReplyError, TransportUnavailable.
+        """
+        connection, until = self._connection, self._blocked_until
+        if connection is None or until is None:
+            raise TransportUnavailable(f"{self._options.address}: nothing was waited for")
+        try:
+            self._unblock(connection, until + GRACE_SECONDS)
+            reply = connection.read_response()
+        except redis.ResponseError as error:
+            self._blocked_until = None
+            raise self._translate(error) from error
+        except (redis.RedisError, OSError) as error:
+            raise self._lost(error) from error
+        self._blocked_until = None
+        return reply
+
+    def _unblock(self, connection: Any, deadline: float) -> None:
+        """Return once the reply comes. CLIENT UNBLOCK is repeated, for it may arrive before the command it is to end.
+
+        Where it is refused, the command ends by its own time.
+        """
+        if not self._options.tls and connection.can_read(0):  # under TLS, readable does not mean that a reply is there
+            return
+        # A client id is known on this server and nowhere else.
+        self._helper = self._helper or RedisLink(self._options, self.place)
+        while time.monotonic() < deadline:
+            try:
+                if self._helper.call("CLIENT", "UNBLOCK", self._client_id or _NOBODY):
+                    return
+            except TransportError:
+                connection.can_read(max(0.0, deadline - time.monotonic()))
+            if connection.can_read(_UNBLOCK_SECONDS):
+                return
+        raise redis.TimeoutError("no reply to a blocking read")
+
+    @property
+    def place(self) -> Place | None:
+        """Host and port of the server that this is connected to; None for a socket."""
+        return None if self._options.socket_path else (self._connection.host, self._connection.port)
+
+    @property
+    def server(self) -> RedisOptions:
+        """The one server that this leads to: a node of a cluster has a place of its own."""
+        return self._options
+
+    # --- the connection --------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._connection is not None:
+            self._connection.disconnect()
+        if self._helper is not None:
+            self._helper.close()
+        self._connection = self._client_id = self._helper = self._blocked_until = None
+
+    def _roundtrip(self, connection: Any, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        connection.send_packed_command(connection.pack_commands(commands))
+        replies: list[Any] = []
+        for _ in commands:
+            try:
+                replies.append(connection.read_response())
+            except redis.ResponseError as error:
+                replies.append(error)
+        return replies
+
+    def _ready(self) -> Any:
+        try:
+            if self._connection is not None and (
+                self._pid != os.getpid() or self._blocked_until is not None or _is_stale(self._connection)
+            ):
+                self.close()
+            if self._connection is None:
+                pause = self._closed_at + self._options.retry_interval / 1000 - time.monotonic()
+                if pause > 0:
+                    time.sleep(pause)
+                self._connection = self._open()
+                self._pid = os.getpid()
+                self.opened += 1
+        except (redis.RedisError, OSError) as error:
+            raise self._lost(error) from error
+        return self._connection
+
+    def _open(self) -> Any:
+        return open_connection(self._options, self._place)
+
+    def _lost(self, error: Exception) -> TransportUnavailable:
+        self.close()
+        self._closed_at = time.monotonic()
+        return TransportUnavailable(f"{self._options.address}: {unusable_file(self._options.ssl) or _plain(error)}")
+
+    def _translate(self, error: redis.ResponseError) -> TransportError:
+        code = _CODES.get(type(error)) or str(error).split(" ", 1)[0]
+        if code in _NOT_NOW:
+            return self._lost(error)
+        return RedisReplyError(f"{self._options.address}: {error}", code)
+
+
+def _is_stale(connection: Any) -> bool:
+    """Closed by the server meanwhile, by a restart or its `timeout`, or with a reply that nobody has waited for."""
+    try:
+        return bool(connection.can_read(0))
+    except (redis.RedisError, OSError):
+        return True
+
+
+def _plain(error: Exception) -> str:
+    text = str(error).strip().rstrip(".")
+    if isinstance(error, redis.AuthenticationError) or text.startswith(("NOAUTH", "WRONGPASS")):
+        return f"the password or user was refused ({text})"
+    return text or type(error).__name__
+
+
+def open_connection(options: RedisOptions, place: Place | None) -> Any:
+    """An open connection, authenticated and in the right database.
+
+    place: None for what the options say. Raises redis.RedisError, OSError.
+    """
+    arguments: dict[str, Any] = {
+        "db": options.dbindex,
+        "username": options.user,
+        "password": options.password,
+        "socket_connect_timeout": options.timeout or None,
+        "socket_timeout": options.read_timeout or None,
+        "protocol": 2,
+        "retry": _no_retry(),
+        "client_name": "messenger",
+    }
+    connection: Any
+    if options.socket_path:
+        connection = redis.UnixDomainSocketConnection(path=options.socket_path, **arguments)  # type: ignore
+    else:
+        host, port = place or _find(options)
+        kind = redis.SSLConnection if options.tls else redis.Connection
+        connection = kind(host=host, port=port, socket_keepalive=True, **options.ssl, **arguments)
+    connection.connect()
+    return connection
+
+
+def unusable_file(tls: Mapping[str, Any]) -> str:
+    """Which file of the DSN's TLS options cannot be read, and why; empty when all can.
+
+    redis-py says only "No such file or directory".
+    """
+    for option, name in (("cafile", "ssl_ca_certs"), ("local_cert", "ssl_certfile"), ("local_pk", "ssl_keyfile")):
+        if file := tls.get(name):
+            try:
+                open(file, "rb").close()
+            except OSError as error:
+                return f"ssl[{option}]={file}: {error.strerror}"
+    return ""
+
+
+def _find(options: RedisOptions) -> Place:
+    if not options.sentinel_master:
+        return options.host, options.port
+    # Without a retry of its own: one sentinel that is down must not hold up the question to the next.
+    timeout = options.timeout or None
+    arguments = {"socket_timeout": timeout, "socket_connect_timeout": timeout, "retry": _no_retry()}
+    manager = redis.sentinel.Sentinel(list(options.sentinels), sentinel_kwargs=arguments)  # type: ignore[no-untyped-call]
+    try:
+        host, port = manager.discover_master(options.sentinel_master)  # type: ignore[no-untyped-call]
+    except redis.sentinel.MasterNotFoundError as error:  # its text has Python objects in it
+        raise redis.ConnectionError(f"no sentinel that answers knows a master {options.sentinel_master!r}") from error
+    finally:
+        for sentinel in manager.sentinels:
+            sentinel.close()
+    return str(host), int(port)
+
+
+def _no_retry() -> redis.retry.Retry:
+    return redis.retry.Retry(redis.backoff.NoBackoff(), 0)

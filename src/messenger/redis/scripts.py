@@ -1,0 +1,48 @@
+"""Lua scripts, sent by hash. Keys are always passed as KEYS, never built inside."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+from messenger.errors import TransportError
+from messenger.redis.link import Argument, RedisLink, RedisReplyError
+
+_WITHOUT_MEMORY = "#!lua flags=allow-oom\n"
+
+
+class Script:
+    """One Lua file; sent by its hash, and whole where the server does not have it yet.
+
+    package: the one that the files lie in.
+    prelude: a file with functions that this one uses.
+    without_memory: it may store above maxmemory. Redis older than 7 refuses such a script.
+    """
+
+    def __init__(self, name: str, package: str, *, prelude: str | None = None, without_memory: bool = False) -> None:
+        files = [resources.files(package).joinpath(f"{each}.lua") for each in (prelude, name) if each]
+        self._text = _WITHOUT_MEMORY * without_memory + "".join(file.read_text() for file in files)
+        self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+
+    def ask(
+        self, link: RedisLink, keys: Sequence[Argument], arguments: Sequence[Argument], *more: Sequence[Argument]
+    ) -> list[Any]:
+        """The replies to it and to the commands sent with it, in one round trip; a refusal is an error in its place.
+
+        more: sent once again, should they have got nothing while the server did not know the script.
+        """
+        call = (len(keys), *keys, *arguments)
+        replies = link.exchange([("EVALSHA", self._sha, *call), *more])
+        if isinstance(replies[0], RedisReplyError) and replies[0].code == "NOSCRIPT":
+            again = more if not any(replies[1:]) else ()
+            replies[: len(again) + 1] = link.exchange([("EVAL", self._text, *call), *again])
+        return replies
+
+    def run(self, link: RedisLink, keys: Sequence[Argument], arguments: Sequence[Argument] = ()) -> Any:
+        """The script's reply. Raises RedisReplyError, TransportUnavailable."""
+        reply = self.ask(link, keys, arguments)[0]
+        if isinstance(reply, TransportError):
+            raise reply
+        return reply

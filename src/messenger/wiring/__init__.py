@@ -1,0 +1,1 @@
+"""How an application is put together from its messenger.yaml."""
