@@ -153,7 +153,7 @@ class Application:
         return await self.bus.dispatch_async(message, stamps)
 
     def dispatch_received(self, envelope: AnyEnvelope, bus_name: str | None = None) -> AnyEnvelope:
-        """Handle what a transport gave, on the bus its BusNameStamp names; an unknown name means the default (R81).
+        """Handle what a transport gave, on the bus its BusNameStamp names; an unknown name means the default.
 
         bus_name: on this bus instead.
         """
@@ -185,7 +185,7 @@ class Application:
 
     def on_reset(self, hook: Callable[[], object]) -> None:
         """Call `hook` in a worker after each message: to drop what one message must not leave to the next, or to see
-        that a connection still works. While it raises, the worker takes no message and tries again (R61). An async one
+        that a connection still works. While it raises, the worker takes no message and tries again. An async one
         is awaited where async handlers run.
         """
         self.reset_hooks.append(hook)
@@ -258,7 +258,7 @@ class Application:
         )
 
     def infrastructure_errors(self) -> tuple[type[Exception], ...]:
-        """The errors that say that something handlers need is away (R61). Raises ConfigError for one that is none."""
+        """The errors that say that something handlers need is away. Raises ConfigError for one that is none."""
         found: list[type[Exception]] = [InfrastructureError, TransportUnavailable]
         for name in self.config.infrastructure_errors:
             where = f"{self.loaded.path}: infrastructure_errors"
@@ -273,7 +273,7 @@ class Application:
         return self._transport_configs[name]
 
     def max_deliveries(self, name: str) -> int:
-        """How often a message of this transport may be handed out without ever being settled; 0: no limit (R40)."""
+        """How often a message of this transport may be handed out without ever being settled; 0: no limit."""
         return self._transport_configs[name].max_deliveries
 
     def rate_limiter(self, transport: str) -> NamedRateLimiter | None:
@@ -349,7 +349,7 @@ class Application:
         return Outboxes(names, self.failure_transports, self.transport, self.serializer)
 
     def _resolve_failure_transports(self) -> dict[str, str | None]:
-        """Each transport's failure transport; None only where the file says `failure_transport: null` (R32)."""
+        """Each transport's failure transport; None only where the file says `failure_transport: null`."""
         default = self.config.failure_transport
         if isinstance(default, UnsetType):
             default = "failed"

@@ -1,4 +1,4 @@
-"""MessageBus: dispatch() through a chain of middleware (spec sections 1 and 3)."""
+"""MessageBus: dispatch() through a chain of middleware."""
 
 from __future__ import annotations
 

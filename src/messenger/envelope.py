@@ -1,4 +1,4 @@
-"""Envelope: a message and its stamps, immutable (spec section 1)."""
+"""Envelope: a message and its stamps, immutable."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class MessageEncodingFailed(MessengerError):
 
 
 class MessageTooLarge(MessageEncodingFailed):
-    """The message is larger than its transport takes: nothing was sent (R22)."""
+    """The message is larger than its transport takes: nothing was sent."""
 
 
 class MessageDecodingFailed(MessengerError):
@@ -88,7 +88,7 @@ class TransportError(MessengerError):
 
 
 class NotReplicated(TransportError):
-    """The message is stored, and too few replicas have confirmed that they have it (R21): a failover may lose it.
+    """The message is stored, and too few replicas have confirmed that they have it: a failover may lose it.
 
     Send it again only if its handlers bear to run twice.
     """
@@ -99,7 +99,7 @@ class TransportUnavailable(TransportError):
 
 
 class TransportFull(TransportUnavailable):
-    """The transport holds as many messages as it may: nothing was sent, try again later (R10)."""
+    """The transport holds as many messages as it may: nothing was sent, try again later."""
 
 
 class RecoverableError(MessengerError):
@@ -126,7 +126,7 @@ class HandlerTimedOut(MessengerError):
 
 
 class InfrastructureError(MessengerError):
-    """Something that handlers need cannot be reached: the message goes back as it was, and the worker waits (R61)."""
+    """Something that handlers need cannot be reached: the message goes back as it was, and the worker waits."""
 
 
 class StopWorker(MessengerError):

@@ -40,7 +40,7 @@ def message(
     name: the wire name, e.g. ``"App\\\\Message\\\\SmsNotification"`` to meet a PHP class.
     transport: where it is sent when messenger.yaml routes it nowhere; one name or several.
     aliases: older wire names, one or several, understood when received and never written.
-    sign: send it signed, and refuse it unsigned or changed (docs/signing.md); true of its subclasses too (R84).
+    sign: send it signed, and refuse it unsigned or changed (docs/signing.md); true of its subclasses too.
     """
     options = MessageOptions(name, _several(transport), _several(aliases), sign)
 
@@ -91,7 +91,7 @@ class MessageRegistry:
         """Register a class under its wire name and aliases.
 
         Raises ConfigError when another class has one of these names, also as its dotted name: routing and commands
-        know a class by both (R80).
+        know a class by both.
         """
         if cls in self.classes:
             return

@@ -1,4 +1,4 @@
-"""Transactional outbox: what is sent to a transport lies in a SQL table first, and a worker passes it on (R42).
+"""Transactional outbox: what is sent to a transport lies in a SQL table first, and a worker passes it on.
 
 The row is written in the application's own transaction, so that the message exists when the business data does. The
 worker that consumes the outbox sends it to its target and removes the row when that is confirmed.

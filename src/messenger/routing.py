@@ -1,4 +1,4 @@
-"""Which transports a message goes to (spec section 5)."""
+"""Which transports a message goes to."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Stamps: what is known about a message besides the message itself.
 
-A `Stamp` travels with the message; its fields are the keys of Symfony's JSON (spec section 2, camel case on the wire).
+A `Stamp` travels with the message; its fields are the keys of Symfony's JSON (camel case on the wire).
 A `LocalStamp` is about this process only and is never written to a transport nor accepted from one.
 
 Those of a feature stand beside it, such as `DeduplicateStamp` in messenger.deduplication.stamps.
@@ -90,7 +90,7 @@ class TransportNamesStamp(Stamp, frozen=True):
 
 
 class HandledStamp(Stamp, frozen=True):
-    """This handler succeeded; a retry skips it. The result stays in this process (R39)."""
+    """This handler succeeded; a retry skips it. The result stays in this process."""
 
     handler_name: str
     result: Any = None
@@ -130,7 +130,7 @@ class SerializedMessageStamp(LocalStamp, frozen=True):
 
 
 class ForeignHeadersStamp(LocalStamp, frozen=True):
-    """Headers this package does not know, kept as they came and sent again unchanged (R81)."""
+    """Headers this package does not know, kept as they came and sent again unchanged."""
 
     headers: Mapping[str, str]
 

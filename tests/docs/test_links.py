@@ -15,6 +15,7 @@ _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 _SKIPPED = {".venv", "node_modules"}
+_PRIVATE = re.compile(r"\((?:[^()]*[ ,;])?R\d{1,2}[,;) ]|\bspec (?:sections? )?\d")
 
 
 def markdown() -> list[Path]:
@@ -67,3 +68,16 @@ def test_each_page_of_docs_is_in_the_index() -> None:
     listed = {(index.parent / target.partition("#")[0]).resolve() for target in _LINK.findall(index.read_text())}
     pages = {path for path in index.parent.rglob("*.md") if path != index}
     assert sorted(str(path.relative_to(ROOT)) for path in pages - listed) == []
+
+
+@pytest.mark.parametrize("folder", ["src", "tests", "scripts", "roles", "playbooks", "molecule", "docs"])
+def test_nothing_refers_to_a_list_that_is_not_here(folder: str) -> None:
+    """What the numbers of such a list said is in docs/requirements.md, or in a sentence where it is used."""
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in sorted((ROOT / folder).rglob("*"))
+        if path.suffix in {".py", ".lua", ".yml", ".j2", ".md", ".sh"}
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if _PRIVATE.search(line)
+    ]
+    assert found == []

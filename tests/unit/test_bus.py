@@ -1,4 +1,4 @@
-"""dispatch(): handled at once or sent, through the middleware of a bus (spec section 3)."""
+"""dispatch(): handled at once or sent, through the middleware of a bus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transport DSNs and their typed options (spec 8.1)."""
+"""Transport DSNs and their typed options."""
 
 from __future__ import annotations
 

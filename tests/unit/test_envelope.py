@@ -1,4 +1,4 @@
-"""An envelope never changes; every method gives a new one (spec section 1)."""
+"""An envelope never changes; every method gives a new one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a message that failed (spec sections 12 and 13; R30 to R36), with in-memory transports."""
+"""What becomes of a message that failed, with in-memory transports."""
 
 from __future__ import annotations
 

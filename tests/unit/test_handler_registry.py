@@ -1,4 +1,4 @@
-"""Which handlers a message finds, and in which order (spec section 4)."""
+"""Which handlers a message finds, and in which order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Redis DSN and its options say: every form of Symfony's documentation and of our own (spec 8.1)."""
+"""What a Redis DSN and its options say: every form of Symfony's documentation and of our own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a failed message is tried again, and after what delay (spec section 12)."""
+"""When a failed message is tried again, and after what delay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a message goes (spec section 5)."""
+"""Where a message goes."""
 
 from __future__ import annotations
 

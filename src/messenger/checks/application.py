@@ -33,7 +33,7 @@ def _check_keeping(application: Application, name: str) -> Iterator[Finding]:
 
 
 def _check_lease(application: Application, name: str) -> Iterator[Finding]:
-    """A lease is renewed every quarter of it, so handlers may run longer; but it must outlive a hold-up (R4)."""
+    """A lease is renewed every quarter of it, so handlers may run longer; but it must outlive a hold-up."""
     place = Place("lease", f"transport {name}")
     lease = application.transport(name).keepalive_interval * 4
     if not math.isfinite(lease):

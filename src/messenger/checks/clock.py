@@ -16,7 +16,7 @@ def check_clock(where: str, read: Callable[[], float], now: Callable[[], float] 
 
     read: asks the server, seconds since 1970. now: this host's clock.
 
-    Delays, leases and ages go by the server's clock alone (R11, R73), so nothing breaks here; PHP workers, which go by
+    Delays, leases and ages go by the server's clock alone, so nothing breaks here; PHP workers, which go by
     their host's, are late or early by the difference.
     """
     place = Place("clock", where)

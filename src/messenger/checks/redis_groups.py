@@ -1,4 +1,4 @@
-"""The groups of a stream and their consumers, against what the transport's options say (R16)."""
+"""The groups of a stream and their consumers, against what the transport's options say."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _check_deleting(place: Place, options: RedisOptions) -> Iterator[Finding]:
 
 
 def _check_consumers(link: RedisLink, place: Place, options: RedisOptions) -> Iterator[Finding]:
-    """PHP workers renew no leases unless run with --keepalive: what they work on for long runs twice (R4)."""
+    """PHP workers renew no leases unless run with --keepalive: what they work on for long runs twice."""
     foreign = [
         name
         for consumer in _info(link, "CONSUMERS", options.stream, options.group)

@@ -1,4 +1,4 @@
-"""Whether a Redis answers, and if not, which part of the DSN to look at (R15)."""
+"""Whether a Redis answers, and if not, which part of the DSN to look at."""
 
 from __future__ import annotations
 

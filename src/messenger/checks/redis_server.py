@@ -1,4 +1,4 @@
-"""What Redis says of itself in INFO: version, role, eviction, memory (R13)."""
+"""What Redis says of itself in INFO: version, role, eviction, memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the table has the columns that the transport writes (spec 10)."""
+"""Whether the table has the columns that the transport writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Supervisor's settings of the workers against what their handlers need (R52 to R55)."""
+"""Supervisor's settings of the workers against what their handlers need."""
 
 from __future__ import annotations
 

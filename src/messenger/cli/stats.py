@@ -61,7 +61,7 @@ def _known(application: Application, names: Sequence[str]) -> tuple[list[str], l
 
 
 def _ask(application: Application, names: Sequence[str], verbose: bool) -> dict[str, Any]:
-    """The JSON document. `count` and `uncountable_transports` are Symfony's (spec section 15)."""
+    """The JSON document. `count` and `uncountable_transports` are Symfony's."""
     transports: dict[str, dict[str, Any]] = {}
     unreachable: dict[str, str] = {}
     for name in names:
@@ -104,7 +104,7 @@ def _describe(transport: Transport, max_age: float | None, verbose: bool) -> dic
 
 
 def longest_wait(depth: Depth) -> float | None:
-    """For how many seconds the message that waits longest could have been taken; None: none could (R59)."""
+    """For how many seconds the message that waits longest could have been taken; None: none could."""
     overdue = -depth.next_due_seconds if depth.next_due_seconds is not None and depth.next_due_seconds < 0 else None
     waits = [seconds for seconds in (depth.oldest_seconds, overdue) if seconds is not None]
     return max(waits, default=None)

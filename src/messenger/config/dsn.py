@@ -1,4 +1,4 @@
-"""Transport DSNs, read the way Symfony reads them (spec 8.1), and their typed options."""
+"""Transport DSNs, read the way Symfony reads them, and their typed options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys of messenger.yaml: their types, defaults, bounds and meaning (spec section 6).
+"""The keys of messenger.yaml: their types, defaults, bounds and meaning.
 
 scripts/config_reference.py makes the reference and the editor's schema from this file; run it after a change here.
 """

@@ -1,16 +1,16 @@
 """The control plane: asking workers to leave or to pause, and the registry in which they answer.
 
-Everything lies in one Redis under fixed keys, derived from the `name` in messenger.yaml and never from a path (R50):
+Everything lies in one Redis under fixed keys, derived from the `name` in messenger.yaml and never from a path:
 
-    <name>:stop               hash: scope -> how often its workers were asked to stop (a counter, no clock: R51)
+    <name>:stop               hash: scope -> how often its workers were asked to stop (a counter, no clock)
     <name>:paused             hash: scope -> who paused its workers, why and since when
     <name>:workers            sorted set: worker id -> when it was last seen, ms of the server's clock
-    <name>:worker:<id>        JSON: what the worker says of itself, with a time to live (R64)
+    <name>:worker:<id>        JSON: what the worker says of itself, with a time to live
     <name>:reply:<token>      JSON: how one message ended, for `messenger dispatch --wait`, with a time to live
     <name>:rate:<limiter>…    a rate limit's state (messenger.rate_limit), for each key of its own with the key behind
     <name>:deduplicate:<key>  the id of the message that holds this key (messenger.deduplication)
 
-In a Redis Cluster <name> stands in braces: a hash tag, for all of them to lie in one slot (R20).
+In a Redis Cluster <name> stands in braces: a hash tag, for all of them to lie in one slot.
 Who may write to Redis may write anything there. What is unreadable is passed over and named (`take_problems`), goes
 when its time is over, and is removed by `messenger repair`; see messenger.control.values.
 

@@ -1,1 +1,1 @@
-"""While a message with a key is on its way, no other one with it is sent (Symfony 7.3; R41)."""
+"""While a message with a key is on its way, no other one with it is sent (Symfony 7.3)."""

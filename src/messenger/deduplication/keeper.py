@@ -19,7 +19,7 @@ _RENEWALS_IN_A_TTL = 3
 
 
 class LockKeeper:
-    """Listens to a worker. A message keeps its lock until it is handled or has failed for good (R41)."""
+    """Listens to a worker. A message keeps its lock until it is handled or has failed for good."""
 
     def __init__(self, locks: MessageLocks) -> None:
         self._locks = locks

@@ -1,4 +1,4 @@
-"""The lock of a message: its DeduplicateStamp says of which key and for how long, its message id is the owner (R41)."""
+"""The lock of a message: its DeduplicateStamp says of which key and for how long, its message id is the owner."""
 
 from __future__ import annotations
 

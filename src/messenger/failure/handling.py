@@ -1,4 +1,4 @@
-"""What becomes of a message that failed: its next try, or the failure transport (spec sections 12 and 13).
+"""What becomes of a message that failed: its next try, or the failure transport.
 
 The order is the promise: stored there, confirmed, and only then removed here.
 """
@@ -40,7 +40,7 @@ class Outcome:
 
     delay: milliseconds until the next try.
     failure_transport: where the message is now; None: retried, or discarded as configured.
-    is_attempt: whether a try was used up; not when something that handlers need was away (R61).
+    is_attempt: whether a try was used up; not when something that handlers need was away.
     """
 
     will_retry: bool
@@ -100,7 +100,7 @@ class FailureHandling:
         return bool(origins) and (target in (None, name) or not origins.isdisjoint((name, target)))
 
     def _keep(self, source: Transport, received: AnyEnvelope, failed: AnyEnvelope, delay: int) -> Outcome:
-        """A message in a failure transport leaves it by success or by an operator's command only (R31)."""
+        """A message in a failure transport leaves it by success or by an operator's command only."""
         delay = min(max(delay, 1000), _LONGEST_PARKING)
         source.requeue(received, redelivery(failed, delay, retry_count(failed) + 1))
         return Outcome(will_retry=False, delay=delay, failure_transport=source.name)
@@ -128,7 +128,7 @@ def redelivery(envelope: AnyEnvelope, delay: int, count: int) -> AnyEnvelope:
 
 
 def with_error(envelope: AnyEnvelope, error: Exception) -> AnyEnvelope:
-    """The envelope with what was raised, the last error only, so that it never grows with attempts (R35)."""
+    """The envelope with what was raised, the last error only, so that it never grows with attempts."""
     cause = causes(error)[0]
     stamp = ErrorDetailsStamp(
         exception_class=text_of(dotted_name(type(cause))),

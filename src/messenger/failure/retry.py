@@ -1,4 +1,4 @@
-"""When a failed message is tried again (spec section 12)."""
+"""When a failed message is tried again."""
 
 from __future__ import annotations
 

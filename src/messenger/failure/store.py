@@ -128,7 +128,7 @@ class FailedMessages:
         """Send a message to the transport it came from, confirmed, then remove it here. Returns that transport's name.
 
         Its retry count starts again; handlers that succeeded are still skipped. What could not be decoded is sent as
-        it came, for a release that can decode it (R33). Raises MessageIsDuplicate.
+        it came, for a release that can decode it. Raises MessageIsDuplicate.
         """
         target = self._origin(envelope)
         fresh = envelope
@@ -145,7 +145,7 @@ class FailedMessages:
         return target
 
     def handle(self, envelope: AnyEnvelope) -> None:
-        """Handle a message in this process and remove it when that succeeded; it stays when it did not (R31).
+        """Handle a message in this process and remove it when that succeeded; it stays when it did not.
 
         Raises HandlerFailed, NoHandlerForMessage, MessageDecodingFailed, MessageIsDuplicate; MessengerError for what
         else was raised.

@@ -1,4 +1,4 @@
-"""Batch handlers: several messages in one call, each with its own lease, acknowledgement and retry (spec 17, R56)."""
+"""Batch handlers: several messages in one call, each with its own lease, acknowledgement and retry."""
 
 from __future__ import annotations
 

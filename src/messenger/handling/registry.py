@@ -1,4 +1,4 @@
-"""@handler, and the registry that knows who handles what (spec section 4)."""
+"""@handler, and the registry that knows who handles what."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ANY_MESSAGE = "*"
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """When a batch handler is called: whatever comes first, and always when its worker stops (spec 17, R56).
+    """When a batch handler is called: whatever comes first, and always when its worker stops.
 
     size: as soon as so many messages are there.
     max_wait: seconds after the first of them came.

@@ -1,4 +1,4 @@
-"""Sends a message with a DeduplicateStamp only while no other one with its key is on its way (spec section 3; R41)."""
+"""Sends a message with a DeduplicateStamp only while no other one with its key is on its way."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class _Outermost(Struct, eq=False):
 
 
 class DispatchAfterCurrentBus:
-    """One object for all buses of an application: the outermost dispatch is known across them (spec section 3).
+    """One object for all buses of an application: the outermost dispatch is known across them.
 
     It is known by the context, so that threads and tasks have each their own; one that outlives the dispatch which
     started it is no longer inside.

@@ -8,7 +8,7 @@ from messenger.stamps import ReceivedStamp, SentToFailureTransportStamp
 
 
 class FailedMessageProcessing:
-    """Adds a ReceivedStamp of the original transport, so that `from_transport` handlers match (spec section 3)."""
+    """Adds a ReceivedStamp of the original transport, so that `from_transport` handlers match."""
 
     def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
         """Stamp a received message that says where it failed, and go on."""

@@ -27,7 +27,7 @@ class SendMessage:
         self._allow_no_senders = allow_no_senders
 
     def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
-        """Send to each transport and end the chain, or go on when there is none (spec section 3).
+        """Send to each transport and end the chain, or go on when there is none.
 
         Raises NoSenderForMessage.
         """

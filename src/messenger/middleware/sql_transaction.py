@@ -1,4 +1,4 @@
-"""One SQL transaction around all handlers of a message (Symfony's `doctrine_transaction`, spec section 3)."""
+"""One SQL transaction around all handlers of a message (Symfony's `doctrine_transaction`)."""
 
 from __future__ import annotations
 

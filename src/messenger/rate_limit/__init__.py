@@ -1,1 +1,1 @@
-"""How often messages of a transport may be taken, for the whole fleet (R57, R58)."""
+"""How often messages of a transport may be taken, for the whole fleet."""

@@ -1,4 +1,4 @@
-"""Redis Cluster: all keys of a transport lie in one slot, so its link leads to one node, and follows the slot (R20)."""
+"""Redis Cluster: all keys of a transport lie in one slot, so its link leads to one node, and follows the slot."""
 
 from __future__ import annotations
 

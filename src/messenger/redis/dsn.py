@@ -1,4 +1,4 @@
-"""Reads a Redis DSN and the `options` beside it (spec 8.1)."""
+"""Reads a Redis DSN and the `options` beside it."""
 
 from __future__ import annotations
 

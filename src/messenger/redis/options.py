@@ -32,27 +32,27 @@ class RedisOptions:
     port: int = 6379
     stream: str = "messages"
     group: str = "symfony"
-    # None: a name of this process alone. Symfony's default "consumer" lets two workers take each other's messages (R5).
+    # None: a name of this process alone. Symfony's default "consumer" lets two workers take each other's messages.
     consumer: str | None = None
     auto_setup: bool = True
     delete_after_ack: bool = True
     delete_after_reject: bool = True
     stream_max_entries: int = 0
-    # Symfony drops the oldest messages of a full stream, handled or not (R10).
+    # Symfony drops the oldest messages of a full stream, handled or not.
     stream_full: str = "refuse"
     stream_full_timeout: float = 10.0
     max_message_bytes: int = 0
     wait_replicas: int = 0
     wait_replicas_timeout: float = 1.0
     dbindex: int = 0
-    # Symfony waits 3600 s; a minute is safe here because the lease is renewed while a handler runs (R3, R4).
+    # Symfony waits 3600 s; a minute is safe here because the lease is renewed while a handler runs.
     redeliver_timeout: int = 60
-    # Symfony looks once a minute, and finds one message then (R1).
+    # Symfony looks once a minute, and finds one message then.
     claim_interval: int = 5000
     lazy: bool = False
     # Symfony's 1 wraps the value; PHP reads bare JSON under 0 and 1 alike, so bare is what is written by default.
     serializer: int = 0
-    # Symfony has no limits here; a worker that hangs on a dead connection consumes nothing (R14). 0: no limit.
+    # Symfony has no limits here; a worker that hangs on a dead connection consumes nothing. 0: no limit.
     timeout: float = 5.0
     read_timeout: float = 10.0
     retry_interval: int = 0

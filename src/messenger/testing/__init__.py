@@ -1,4 +1,4 @@
-"""For the tests of applications: an application in memory, assertions, and a clock that a test moves (spec section 20).
+"""For the tests of applications: an application in memory, assertions, and a clock that a test moves.
 
 The pytest plugin that makes the fixture `messenger` is the module `messenger_pytest`.
 """

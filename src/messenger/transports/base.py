@@ -73,16 +73,16 @@ class Transport(Sender, Protocol):
         """
 
     def ack(self, envelope: AnyEnvelope) -> None:
-        """The message is handled: forget it. One that is gone already is only logged (R7)."""
+        """The message is handled: forget it. One that is gone already is only logged."""
 
     def reject(self, envelope: AnyEnvelope) -> None:
         """The message is somebody else's now (the failure store's): forget it."""
 
     def requeue(self, received: AnyEnvelope, updated: AnyEnvelope) -> None:
-        """Put `updated` in place of `received`, in one step: never both, never neither (R12)."""
+        """Put `updated` in place of `received`, in one step: never both, never neither."""
 
     def keepalive(self, envelope: AnyEnvelope) -> None:
-        """This message is still being worked on. Called from another thread than the rest (R4)."""
+        """This message is still being worked on. Called from another thread than the rest."""
 
     @property
     def keepalive_interval(self) -> float:
@@ -93,11 +93,11 @@ class Transport(Sender, Protocol):
 
         begun: whether its handlers were called. Only then does this delivery count as one.
 
-        Called from another thread than the rest (R53).
+        Called from another thread than the rest.
         """
 
     def depth(self) -> Depth:
-        """How many messages there are, counted, not guessed (R17)."""
+        """How many messages there are, counted, not guessed."""
 
     def close(self) -> None:
         """Let go of connections. The transport connects again when used again."""
@@ -119,7 +119,7 @@ class ConsumerTransport(Protocol):
     """A transport that knows who has taken its messages; `stats -v` shows it."""
 
     def in_flight(self) -> Sequence[InFlight]:
-        """One entry for each consumer that holds messages, the one that was silent longest first (R17)."""
+        """One entry for each consumer that holds messages, the one that was silent longest first."""
 
 
 @runtime_checkable
@@ -144,7 +144,7 @@ class Waiting:
 
 @runtime_checkable
 class WakingTransport(Protocol):
-    """A transport whose server tells when a message comes, so that a worker waits for several at once (R18).
+    """A transport whose server tells when a message comes, so that a worker waits for several at once.
 
     One without this is asked again and again.
     """

@@ -1,4 +1,4 @@
-"""How large a message may be: refused at dispatch, where somebody can do something about it (R22)."""
+"""How large a message may be: refused at dispatch, where somebody can do something about it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def create(name: str, dsn: str, options: Mapping[str, Any], context: TransportCo
 
 
 class SyncTransport:
-    """Hands every message straight back to the bus (spec 7). It holds nothing, so there is nothing to consume.
+    """Hands every message straight back to the bus. It holds nothing, so there is nothing to consume.
 
     dispatch: handles an envelope in this process.
     """

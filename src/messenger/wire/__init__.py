@@ -1,1 +1,1 @@
-"""Envelopes as bytes: Symfony's wire format (spec section 9)."""
+"""Envelopes as bytes: Symfony's wire format."""

@@ -1,4 +1,4 @@
-"""The wrapper phpredis puts around a value with its default serializer: ``s:<bytes>:"<value>";`` (spec 9.1)."""
+"""The wrapper phpredis puts around a value with its default serializer: ``s:<bytes>:"<value>";``."""
 
 from __future__ import annotations
 

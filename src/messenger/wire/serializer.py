@@ -1,4 +1,4 @@
-"""Envelope <-> body and headers, in the way of Symfony's JSON serializer (spec 9.2)."""
+"""Envelope <-> body and headers, in the way of Symfony's JSON serializer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signed bodies: an HMAC over the exact bytes, checked before they are parsed (Symfony 7.4's headers; spec 18, R84)."""
+"""Signed bodies: an HMAC over the exact bytes, checked before they are parsed (Symfony 7.4's headers)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stamps as headers: one ``X-Message-Stamp-<PHP class>`` per class, its value a JSON list (spec 9.2).
+"""Stamps as headers: one ``X-Message-Stamp-<PHP class>`` per class, its value a JSON list.
 
 The table is closed: a header names no class that is not listed here. What is unknown stays an opaque header.
 """
@@ -28,7 +28,7 @@ _HEADERS: dict[type[Stamp], str] = {
         stamps.HandledStamp,
     )
 }
-# Symfony's stamps that are about one process or one transport: never taken over from the wire (R83).
+# Symfony's stamps that are about one process or one transport: never taken over from the wire.
 _DROPPED = frozenset(
     f"{PREFIX}{_NAMESPACE}{name}"
     for name in (
@@ -52,7 +52,7 @@ _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
 
 
 def encode_stamps(found: Iterable[Stamp]) -> dict[str, str]:
-    """The headers of the stamps that travel; others are left out. Results of handlers stay here (R39)."""
+    """The headers of the stamps that travel; others are left out. Results of handlers stay here."""
     lists: dict[str, list[Stamp]] = {}
     for stamp in found:
         header = _HEADERS.get(type(stamp))

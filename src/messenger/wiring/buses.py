@@ -52,7 +52,7 @@ class BusFactory:
         self.batches = Batches(self._caller, self.arguments)
 
     def make(self, name: str, config: BusConfig) -> MessageBus:
-        """A bus, in Symfony's order (spec section 3): the first built-in steps, the named ones, send, handle.
+        """A bus, in Symfony's order: the first built-in steps, the named ones, send, handle.
 
         Raises ConfigError, one line, for a middleware that cannot be made.
         """

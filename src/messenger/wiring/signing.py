@@ -1,4 +1,4 @@
-"""Which messages are signed: what handlers, @message and messenger.yaml say together (R84)."""
+"""Which messages are signed: what handlers, @message and messenger.yaml say together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes on beside the handlers: a thread that takes the same steps again and again (R4)."""
+"""What goes on beside the handlers: a thread that takes the same steps again and again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hard end of a worker that was asked to stop and does not (R53)."""
+"""The hard end of a worker that was asked to stop and does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settling messages while a store is away: kept in hand, tried again, and in nobody's way (R30).
+"""Settling messages while a store is away: kept in hand, tried again, and in nobody's way.
 
 A message whose handlers are done is acknowledged, retried or put aside. When the store that must confirm this does not
 answer, the message stays pending and its lease is renewed; meanwhile the worker goes on with its other transports, and

@@ -132,7 +132,7 @@ class KeyedSource(Source):
 
 def _was_handed_out_before(envelope: AnyEnvelope) -> bool:
     """Such a message is not put back: that would start its count again, and one that kills workers would do so for
-    ever (R40)."""
+    ever."""
     stamp = envelope.last(DeliveryStamp)
     return stamp is not None and stamp.count > 1
 

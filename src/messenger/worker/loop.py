@@ -108,7 +108,7 @@ class Loop:
         return held
 
     def _after_messages(self) -> None:
-        """Make whole what handlers share; while that fails, or right after they missed something, wait (R61)."""
+        """Make whole what handlers share; while that fails, or right after they missed something, wait."""
         trouble, self.settlement.trouble = self.settlement.trouble, None
         error = self._reset() if trouble is None else trouble
         if error is None:

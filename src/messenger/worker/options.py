@@ -17,7 +17,7 @@ class WorkerOptions:
     bus_name: handle everything on this bus. reset_every: call the application's reset hooks after so many messages;
     0: never.
     keepalive: seconds between two renewals of a lease at most; None: as often as the transport asks for.
-    exit_on_limit: the exit code when one of the limits ended the worker (R52).
+    exit_on_limit: the exit code when one of the limits ended the worker.
     """
 
     limits: Limits = field(default_factory=Limits)

@@ -1,4 +1,4 @@
-"""Which transport is served next: strict, weighted or round-robin (R59)."""
+"""Which transport is served next: strict, weighted or round-robin."""
 
 from __future__ import annotations
 

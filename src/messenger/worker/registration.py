@@ -1,4 +1,4 @@
-"""The worker in the registry of the control plane, and the orders that come from there: stop, pause (R50, R51, R64)."""
+"""The worker in the registry of the control plane, and the orders that come from there: stop, pause."""
 
 from __future__ import annotations
 

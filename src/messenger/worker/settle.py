@@ -32,7 +32,7 @@ class Settlement:
 
     handovers: keep a message in hand while the store that must confirm its fate is away.
     bus_name: handle everything on this bus.
-    trouble: the error of the last message that went back because something its handler needs is away (R61).
+    trouble: the error of the last message that went back because something its handler needs is away.
     """
 
     application: Application

@@ -75,7 +75,7 @@ class StopRequest(Flag):
 
 
 class Signals:
-    """Those that request a stop after the current message: each of SIGNALS (spec section 15), in this process only.
+    """Those that request a stop after the current message: each of SIGNALS, in this process only.
 
     A child that a handler forks gets them as if there were no worker. One of OPTIONAL is left as it is where it would
     not end the process: nohup(1) has SIGHUP ignored, and an application may have a handler of its own.

@@ -1,4 +1,4 @@
-"""Waiting for a message on several transports at once, and for a request to stop (R18)."""
+"""Waiting for a message on several transports at once, and for a request to stop."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ class Worker:
         return self.options.exit_on_limit if self.stop.is_limit else 0
 
     def _connect(self, steps: Sequence[Step]) -> None:
-        """Take these steps, each waiting for its server as long as it takes and saying so (R54)."""
+        """Take these steps, each waiting for its server as long as it takes and saying so."""
         for step in steps:
             backoff = Backoff()
             while not self.stop.is_requested():

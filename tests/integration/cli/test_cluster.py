@@ -1,4 +1,4 @@
-"""The commands in a Redis Cluster: workers, control plane, rate limits and check (R20)."""
+"""The commands in a Redis Cluster: workers, control plane, rate limits and check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A message keeps its lock until it is handled or has failed for good, whatever happens on the way (R41)."""
+"""A message keeps its lock until it is handled or has failed for good, whatever happens on the way."""
 
 from __future__ import annotations
 

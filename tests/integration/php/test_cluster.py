@@ -1,4 +1,4 @@
-"""One stream of a Redis Cluster, shared with PHP: the same DSNs, the same keys (R20)."""
+"""One stream of a Redis Cluster, shared with PHP: the same DSNs, the same keys."""
 
 from __future__ import annotations
 

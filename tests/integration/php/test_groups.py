@@ -1,4 +1,4 @@
-"""PHP and Python on one stream, each in a group of its own (R16)."""
+"""PHP and Python on one stream, each in a group of its own."""
 
 from __future__ import annotations
 

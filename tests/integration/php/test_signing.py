@@ -1,4 +1,4 @@
-"""Signed messages between the two sides: PHP signs with its own hash_hmac(), as Symfony does since 7.4 (R84)."""
+"""Signed messages between the two sides: PHP signs with its own hash_hmac(), as Symfony does since 7.4."""
 
 from __future__ import annotations
 

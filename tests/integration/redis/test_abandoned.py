@@ -1,4 +1,4 @@
-"""Messages whose worker died, hangs, or came back (R1, R2, R3, R4, R8)."""
+"""Messages whose worker died, hangs, or came back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transport in a Redis Cluster: it finds the node of its slot and follows it (R20)."""
+"""A transport in a Redis Cluster: it finds the node of its slot and follows it."""
 
 from __future__ import annotations
 

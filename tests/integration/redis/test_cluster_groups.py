@@ -1,4 +1,4 @@
-"""Several groups and a maximum in a Redis Cluster: all keys of a script lie in the slot of the stream (R16, R20)."""
+"""Several groups and a maximum in a Redis Cluster: all keys of a script lie in the slot of the stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every way to reach a Redis, and what is said when it cannot be reached or refuses (R14, R15, R21)."""
+"""Every way to reach a Redis, and what is said when it cannot be reached or refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Delayed messages: one atomic, verbatim move by the server's clock (R11)."""
+"""Delayed messages: one atomic, verbatim move by the server's clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stream with a maximum: who sends is refused or waits, and nothing that was accepted is dropped (R10)."""
+"""A stream with a maximum: who sends is refused or waits, and nothing that was accepted is dropped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stream, group and consumers: made, lost, made again, cleaned up (R5, R6, R8, R10, R13, R16, R17)."""
+"""Stream, group and consumers: made, lost, made again, cleaned up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups of one stream that come and go, and what each of them sees (R16)."""
+"""Groups of one stream that come and go, and what each of them sees."""
 
 from __future__ import annotations
 

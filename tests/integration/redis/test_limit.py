@@ -1,4 +1,4 @@
-"""Taking several messages at once: new ones, abandoned ones, each with its own count (R1)."""
+"""Taking several messages at once: new ones, abandoned ones, each with its own count."""
 
 from __future__ import annotations
 

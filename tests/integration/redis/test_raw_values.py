@@ -1,4 +1,4 @@
-"""Entries that are no envelope: kept whole, and sent back byte for byte for a worker that can read them (R33)."""
+"""Entries that are no envelope: kept whole, and sent back byte for byte for a worker that can read them."""
 
 from __future__ import annotations
 

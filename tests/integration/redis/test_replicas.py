@@ -1,4 +1,4 @@
-"""wait_replicas: a dispatch returns once replicas have the message, or says that it is stored all the same (R21)."""
+"""wait_replicas: a dispatch returns once replicas have the message, or says that it is stored all the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A value that is too large for the server: Redis cuts the connection, the application gets the reason (R22)."""
+"""A value that is too large for the server: Redis cuts the connection, the application gets the reason."""
 
 from __future__ import annotations
 

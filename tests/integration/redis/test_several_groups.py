@@ -1,4 +1,4 @@
-"""Several groups on one stream: each gets every message, and none loses one to another (R16)."""
+"""Several groups on one stream: each gets every message, and none loses one to another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting for messages: told at once, ended at once, alone or with other transports, and nothing lost (R14, R18)."""
+"""Waiting for messages: told at once, ended at once, alone or with other transports, and nothing lost."""
 
 from __future__ import annotations
 

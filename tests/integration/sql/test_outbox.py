@@ -1,4 +1,4 @@
-"""A transport with an outbox: what is sent to it is stored with the business data, and a worker passes it on (R42)."""
+"""A transport with an outbox: what is sent to it is stored with the business data, and a worker passes it on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers under a real supervisord: they come back, they are waited for, they never loop hot (R52 to R55)."""
+"""Workers under a real supervisord: they come back, they are waited for, they never loop hot."""
 
 from __future__ import annotations
 

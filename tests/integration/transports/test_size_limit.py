@@ -1,4 +1,4 @@
-"""max_message_bytes: a message that is too large is refused when it is dispatched, and never later (R22)."""
+"""max_message_bytes: a message that is too large is refused when it is dispatched, and never later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL tells waiting workers: LISTEN/NOTIFY wakes, the usual statement takes (R18, R74)."""
+"""PostgreSQL tells waiting workers: LISTEN/NOTIFY wakes, the usual statement takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batch handlers: several messages in one call, each settled for itself (R56)."""
+"""Batch handlers: several messages in one call, each settled for itself."""
 
 from __future__ import annotations
 

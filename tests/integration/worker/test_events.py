@@ -1,4 +1,4 @@
-"""An application's own listeners are told what its workers do, in order (spec section 14)."""
+"""An application's own listeners are told what its workers do, in order."""
 
 from __future__ import annotations
 

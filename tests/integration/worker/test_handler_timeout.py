@@ -1,4 +1,4 @@
-"""A handler that takes too long is interrupted and its message counts as failed (R63)."""
+"""A handler that takes too long is interrupted and its message counts as failed."""
 
 from __future__ import annotations
 

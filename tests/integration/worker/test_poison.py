@@ -1,4 +1,4 @@
-"""A message that kills its workers is put aside (R40)."""
+"""A message that kills its workers is put aside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What workers do with a transport that has a rate limiter (R57, R58)."""
+"""What workers do with a transport that has a rate limiter."""
 
 from __future__ import annotations
 

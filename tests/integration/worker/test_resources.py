@@ -1,4 +1,4 @@
-"""What handlers share is made whole between messages, and its absence uses up no attempts (R61)."""
+"""What handlers share is made whole between messages, and its absence uses up no attempts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two applications on one stream, each with a group of its own: what fails in one is no business of the other (R16)."""
+"""Two applications on one stream, each with a group of its own: what fails in one is no business of the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signed messages on every transport: retried, refused and kept, verified again when they are sent back (R84)."""
+"""Signed messages on every transport: retried, refused and kept, verified again when they are sent back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A handler that does not end does not hold up a stop for ever (R53)."""
+"""A handler that does not end does not hold up a stop for ever."""
 
 from __future__ import annotations
 

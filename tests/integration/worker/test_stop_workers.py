@@ -1,4 +1,4 @@
-"""messenger stop-workers: asked by a counter, answered by leaving (R50, R51)."""
+"""messenger stop-workers: asked by a counter, answered by leaving."""
 
 from __future__ import annotations
 

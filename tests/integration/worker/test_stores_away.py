@@ -1,4 +1,4 @@
-"""A store is away while a message is in hand: it is held, and never lost (R30)."""
+"""A store is away while a message is in hand: it is held, and never lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signed bodies: what is refused, what is let through, and that nothing is read before it is verified (R84)."""
+"""Signed bodies: what is refused, what is let through, and that nothing is read before it is verified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
--- A message is handled by this group; delete it once every group has handled it (R16).
+-- A message is handled by this group; delete it once every group has handled it.
 -- groups.lua comes before this.
 -- KEYS[1] stream   ARGV[1] group   ARGV[2] entry id   ARGV[3] 1: delete
 -- Returns 1, or 0 when this group did not hold it any more.

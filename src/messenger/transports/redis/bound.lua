@@ -1,4 +1,4 @@
--- Keep a stream to its maximum (R10): the oldest entries go, handled ones only, and stop at the first that some group
+-- Keep a stream to its maximum: the oldest entries go, handled ones only, and stop at the first that some group
 -- has not read or not acknowledged yet. Then add a message, if there is room.
 -- groups.lua comes before this.
 -- KEYS[1] stream   ARGV[1] maximum number of entries   ARGV[2] the value to add, or none to remove only

@@ -1,4 +1,4 @@
-"""Keeps a consumer name that the DSN fixes to one process at a time (R5)."""
+"""Keeps a consumer name that the DSN fixes to one process at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
--- Goes before the scripts that delete: which entries has every group of the stream read and acknowledged (R10, R16)?
+-- Goes before the scripts that delete: which entries has every group of the stream read and acknowledged?
 local function before(a, b) -- stream ids, compared as the pair of numbers they are
   local a1, a2 = a:match('(%d+)-(%d+)')
   local b1, b2 = b:match('(%d+)-(%d+)')

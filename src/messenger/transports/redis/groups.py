@@ -1,4 +1,4 @@
-"""Several consumer groups on one stream (R16): each gets every message, and an entry goes once all have handled it.
+"""Several consumer groups on one stream: each gets every message, and an entry goes once all have handled it.
 
 What a group sends again is for this group alone: the header X-Messenger-Group says so while there are several groups,
 and the others pass such a message over.

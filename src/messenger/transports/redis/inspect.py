@@ -1,4 +1,4 @@
-"""Looking into a Redis transport without taking anything: counts, lists, single messages (R17, R19)."""
+"""Looking into a Redis transport without taking anything: counts, lists, single messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
--- Move delayed messages that are due into the stream, all or none (R11).
+-- Move delayed messages that are due into the stream, all or none.
 -- KEYS[1] stream   KEYS[2] sorted set <stream>__queue: member = envelope JSON, score = due time in ms
 -- ARGV[1] at most this many   ARGV[2] 1: wrap the value as phpredis does, s:<bytes>:"<json>";
 -- Returns the milliseconds until the next one is due, -1 when none is delayed, -2 when the key held something of another

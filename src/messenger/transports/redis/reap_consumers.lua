@@ -1,4 +1,4 @@
--- Remove consumers that hold nothing: XGROUP DELCONSUMER drops the pending entries of one that does (R6).
+-- Remove consumers that hold nothing: XGROUP DELCONSUMER drops the pending entries of one that does.
 -- KEYS[1] stream   ARGV[1] group   ARGV[2] only this consumer, or '' for any   ARGV[3] idle for at least this many ms
 -- Returns the names of those removed.
 local removed = {}

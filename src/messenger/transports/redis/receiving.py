@@ -59,7 +59,7 @@ class Reader:
         self._put_clock_right = Script("put_clock_right", __package__)
 
     def in_group(self, ask: Callable[[], T]) -> T:
-        """What `ask` returns. A group that is gone is made again, for else it would be refused for ever (R13)."""
+        """What `ask` returns. A group that is gone is made again, for else it would be refused for ever."""
         try:
             return ask()
         except RedisReplyError as error:
@@ -132,7 +132,7 @@ class Reader:
     def claim(self, limit: int) -> list[AnyEnvelope]:
         """Take over up to `limit` messages whose holders have shown no sign of life.
 
-        XAUTOCLAIM over all pending entries (R1, R2). The next look is only after `claim_interval`, unless this one
+        XAUTOCLAIM over all pending entries. The next look is only after `claim_interval`, unless this one
         found as many as it may.
         """
         now = time.monotonic()

@@ -1,4 +1,4 @@
--- Put a new version of a message in the place of the old one, in one step (R12).
+-- Put a new version of a message in the place of the old one, in one step.
 -- groups.lua comes before this.
 -- KEYS[1] stream   KEYS[2] sorted set <stream>__queue
 -- ARGV[1] group   ARGV[2] entry id   ARGV[3] the consumer that must hold it, or '' for any or none

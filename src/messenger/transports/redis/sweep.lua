@@ -1,4 +1,4 @@
--- Delete the entries that every group has handled meanwhile: a group that held them up was destroyed or moved on (R16).
+-- Delete the entries that every group has handled meanwhile: a group that held them up was destroyed or moved on.
 -- groups.lua comes before this.
 -- KEYS[1] stream   ARGV[1] where to begin, as XRANGE takes it   ARGV[2] look at this many at most
 -- Returns where to go on, '' at the end.

@@ -1,4 +1,4 @@
-"""Messages in a Redis stream, delayed ones in a sorted set beside it; Symfony's layout (spec 8 and 9)."""
+"""Messages in a Redis stream, delayed ones in a sorted set beside it; Symfony's layout."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class RedisTransport:
         return envelope.with_stamps(TransportMessageIdStamp(message_id))
 
     def _stored_form(self, envelope: AnyEnvelope) -> tuple[int, bytes, str]:
-        """Delay in ms, the bytes to store for it, and the id of a delayed one (spec 9.1: delayed are always bare)."""
+        """Delay in ms, the bytes to store for it, and the id of a delayed one (delayed are always bare)."""
         raw = raw_value(envelope)
         if raw is not None:
             return 0, raw, ""
@@ -162,7 +162,7 @@ class RedisTransport:
         self._settle(self._reject, "removed", envelope)
 
     def requeue(self, received: AnyEnvelope, updated: AnyEnvelope) -> None:
-        """One script: the new version is stored and the old one acknowledged, or neither (R12)."""
+        """One script: the new version is stored and the old one acknowledged, or neither."""
         delay, payload, _ = self._stored_form(self._groups.mark(updated))
         several = int(self._groups.several)
         if self._settle(self._requeue, "put back", received, delay, payload, several) == _SEVERAL_GROUPS:

@@ -27,7 +27,7 @@ _POSTGRESQL_ARGUMENTS = {
     "application_name": "messenger",
 }
 _ATTEMPTS = 3
-# PostgreSQL, Appendix A: serialization_failure and deadlock_detected ask for the transaction to be run again (R70).
+# PostgreSQL, Appendix A: serialization_failure and deadlock_detected ask for the transaction to be run again.
 _RUN_AGAIN = frozenset(("40001", "40P01"))
 _MISSING = frozenset(("42P01", "42703"))  # undefined_table, undefined_column
 _SQLITE_MISSING = ("no such table", "no such column", "has no column named")

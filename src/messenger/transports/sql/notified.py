@@ -1,8 +1,8 @@
-"""The SQL transport on PostgreSQL, which tells when a message comes (R18).
+"""The SQL transport on PostgreSQL, which tells when a message comes.
 
 A trigger sends NOTIFY for every row that waits anew: channel = table name, payload = queue name. It has the name and
-the channel of the one that Symfony's transport makes (spec 10), so each side wakes the other's workers. A notification
-only wakes: which message is taken is decided by the usual statement (R74).
+the channel of the one that Symfony's transport makes, so each side wakes the other's workers. A notification
+only wakes: which message is taken is decided by the usual statement.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a ``doctrine://`` DSN, its options, and the database connection it names say (spec 10)."""
+"""What a ``doctrine://`` DSN, its options, and the database connection it names say."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_FILE = "messenger.db"
 _DEFAULTS: dict[str, Any] = {
     "table_name": "messenger_messages",
     "queue_name": "default",
-    # Symfony waits 3600 s; a minute is safe here because the lease is renewed while a handler runs (R71).
+    # Symfony waits 3600 s; a minute is safe here because the lease is renewed while a handler runs.
     "redeliver_timeout": 60.0,
     "max_message_bytes": 0,
     "auto_setup": True,

@@ -1,6 +1,6 @@
 """The table and every statement that is ever sent to it.
 
-The first seven columns are those of Symfony's Doctrine transport (spec 10), so PHP can read and write the table. The
+The first seven columns are those of Symfony's Doctrine transport, so PHP can read and write the table. The
 other two are ours, and may be empty. PHP's setup-transports drops them, and they come back with the next statement.
 All times are UTC by the database's clock, with fractions of a second; PHP compares whole seconds, so it sees a new
 message up to a second later.
@@ -12,7 +12,7 @@ message up to a second later.
     created_at      when it was first stored
     available_at    not to be taken before
     delivered_at    empty: waiting. Else when it was taken, or last reported as still being worked on
-    lease_owner     who took it, different each time: a worker that lost its lease no longer matches (R71)
+    lease_owner     who took it, different each time: a worker that lost its lease no longer matches
     delivery_count  how often it was taken since it was stored or put back
 """
 
@@ -157,7 +157,7 @@ class Statements:
 
         queues: of these instead of the one queue.
 
-        SKIP LOCKED passes over rows another worker is just taking (R70); SQLite has one writer at a time anyway. They
+        SKIP LOCKED passes over rows another worker is just taking; SQLite has one writer at a time anyway. They
         are chosen in a WITH, which PostgreSQL runs once; of a subquery it may lock the rows of each run.
         """
         queue = self._c.queue_name.in_(queues) if queues else self._queue

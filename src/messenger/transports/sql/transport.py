@@ -41,7 +41,7 @@ class SqlLeaseStamp(LocalStamp, frozen=True):
 
 
 class SqlTransport:
-    """One queue of a message table (spec 10).
+    """One queue of a message table.
 
     A message is taken by marking its row with the time and a lease owner. The row is free again once that time lies
     further back than `redeliver_timeout`; keepalive moves it forward.
