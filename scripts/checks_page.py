@@ -22,8 +22,8 @@ CHECKS = ROOT / "src" / "messenger" / "checks"
 INTRODUCTION = """\
 # What `messenger check` finds
 
-Every finding, by the name of its check (`check` in `--format json`), and what it says to change. `…` stands for names
-and numbers of your own; findings with the same remedy share a row. Those of `redis-reach` and `postgresql-reach` begin
+Every finding, by the name of its check (`check` in `--format json`), and after → what to change. `…` stands for names
+and numbers of your own; findings with the same remedy share a line. Those of `redis-reach` and `postgresql-reach` begin
 with `cannot be used`. [How to run it](workers-operations.md#check).
 
 Made by `scripts/checks_page.py --write`.
@@ -115,11 +115,13 @@ def page() -> str:
             known = found_by.setdefault((check, level, change), [])
             if found not in known:
                 known.append(found)
-    rows = [Row(check, level, "; or: ".join(known), change) for (check, level, change), known in found_by.items()]
-    lines = [INTRODUCTION, "| check | level | found | what to change |", "| --- | --- | --- | --- |"]
-    for row in sorted(rows, key=lambda row: row.check):
-        check, level, found, change = (cell.replace("|", "\\|") for cell in row)
-        lines.append(f"| `{check}` | {level} | {found} | {change} |")
+    lines = [INTRODUCTION]
+    shown = ""
+    for (check, level, change), known in sorted(found_by.items(), key=lambda item: item[0][0]):
+        if check != shown:
+            lines += [f"## {check}", ""] if not shown else ["", f"## {check}", ""]
+            shown = check
+        lines.append(f"- **{level}** {'; or: '.join(known)} → {change}")
     return "\n".join(lines) + "\n"
 
 

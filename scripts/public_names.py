@@ -20,9 +20,9 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "public-names.md"
 INTRODUCTION = """\
 # Public names
 
-What `from messenger import …` offers, with the module that has the whole docstring. Applications need no other name,
-but for their tests (`messenger.testing`, see [testing](testing.md)) and where they replace a part: a transport
-implements `messenger.transports.base.Transport`, a retry strategy `messenger.failure.retry.RetryStrategy`.
+What `from messenger import …` offers; `python -m pydoc messenger.NAME` prints the whole docstring. Applications need no
+other name, but for their tests ([`messenger.testing`](testing.md)) and where they replace a part: a transport implements
+`messenger.transports.base.Transport`, a retry strategy `messenger.failure.retry.RetryStrategy`.
 
 Made by `scripts/public_names.py --write`.
 """
@@ -41,10 +41,10 @@ def kind(name: str) -> str:
 
 
 def row(name: str) -> str:
-    """A name, its module and the first line of its docstring."""
+    """A name and the first line of its docstring."""
     thing = getattr(messenger, name)
     says = (inspect.getdoc(thing) or "").split("\n")[0].replace("``", "`").replace("|", "\\|")
-    return f"| `{name}` | `{thing.__module__}` | {says} |"
+    return f"| `{name}` | {says} |"
 
 
 def page() -> str:
@@ -52,7 +52,7 @@ def page() -> str:
     parts = [INTRODUCTION]
     for heading in ("Functions", "Classes", "Stamps", "Events of a worker", "Errors"):
         rows = [row(name) for name in messenger.__all__ if kind(name) == heading]
-        parts.append("\n".join([f"## {heading}\n", "| name | module | what it is |", "| --- | --- | --- |", *rows, ""]))
+        parts.append("\n".join([f"## {heading}\n", "| name | what it is |", "| --- | --- |", *rows, ""]))
     return "\n".join(parts)
 
 
