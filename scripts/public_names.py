@@ -21,7 +21,7 @@ INTRODUCTION = """\
 # Public names
 
 What `from messenger import …` offers; `python -m pydoc messenger.NAME` prints the whole docstring. Applications need no
-other name, but for their tests ([`messenger.testing`](testing.md)) and where they replace a part: a transport implements
+other name, but for their tests ([`messenger.testing`](testing.md)) and where they replace a part: a transport is a
 `messenger.transports.base.Transport`, a retry strategy `messenger.failure.retry.RetryStrategy`.
 
 Made by `scripts/public_names.py --write`.
