@@ -16,8 +16,8 @@ syntax() {
 }
 mapfile -t scripts < <(git ls-files '*.sh' .ci/run)
 
-check ruff ruff check src tests scripts examples molecule benchmarks roles playbooks
-check "ruff format" ruff format --check src tests scripts examples molecule benchmarks roles playbooks
+check ruff ruff check src tests scripts examples molecule benchmarks roles plugins
+check "ruff format" ruff format --check src tests scripts examples molecule benchmarks roles plugins
 check yamllint yamllint --strict .
 check "playbook syntax" syntax
 check ansible-lint ansible-lint --offline --strict

@@ -14,13 +14,13 @@ from tempfile import mkdtemp
 from typing import Any
 
 from tests.templates.applications import make_config, make_wheel
-from tests.templates.modules import load
+from tests.templates.modules import MODULES, load
 from tests.templates.render import ROLES
 
 APP = ROLES / "messenger_app"
 ROOT = os.geteuid() == 0
-module = load(APP / "library/messenger_app_build.py")
-releases = load(APP / "library/messenger_app_releases.py")
+module = load(MODULES / "build_release.py")
+releases = load(MODULES / "releases.py")
 # Users that are in no list, and of this process alone: others may run the tests at the same time.
 FIRST_UID = 200_000 + os.getpid() % 100_000 * 2
 PYTHON = "/usr/bin/python3" if ROOT else str(Path(sys.executable).resolve())

@@ -10,7 +10,7 @@ from typing import Any
 import redis
 
 from tests.integration.servers import RedisServer
-from tests.templates.modules import load
+from tests.templates.modules import MODULES, load
 from tests.templates.render import ROLES, render
 
 ADMINISTRATOR = "correct-horse-battery!"
@@ -30,7 +30,7 @@ _NEEDS = {"-application.acl": "redis_users"}  # tasks/users.yml
 
 def role_module(name: str) -> ModuleType:
     """One of the role's modules."""
-    return load(ROLES / f"redis/library/{name}.py")
+    return load(MODULES / f"{name}.py")
 
 
 class KitRedis(RedisServer):

@@ -1,4 +1,4 @@
-"""The roles' own Ansible modules and scripts: their functions, and what a module answers when Ansible runs it."""
+"""The collection's Ansible modules and scripts: their functions, and what a module answers when Ansible runs it."""
 
 from __future__ import annotations
 
@@ -13,24 +13,21 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import ansible.module_utils
+from ansible.plugins.loader import init_plugin_loader
 
-ROLES = Path(__file__).resolve().parents[2] / "roles"
-UTILS = [str(path) for path in sorted(ROLES.glob("*/module_utils"))]
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = ROOT / "roles"
+PLUGINS = ROOT / "plugins"
+MODULES = PLUGINS / "modules"
+COLLECTIONS = str(ROOT / "playbooks/collections")  # where Ansible finds the collection in a clone
 # Whom modules can run something as: another user where the tests are root's.
 USER = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-RUN = f"""
-import runpy, sys, ansible.module_utils
-ansible.module_utils.__path__ += {UTILS!r}
-runpy.run_path(sys.argv.pop(1), run_name="__main__")
-"""
+
+init_plugin_loader([COLLECTIONS])  # Ansible takes it once a process
 
 
 def load(file: Path) -> ModuleType:
-    """A module or script of a role, to call its functions. It finds what lies beside it, as when it is run, and the
-    module_utils that Ansible would ship with it.
-    """
-    ansible.module_utils.__path__ += [path for path in UTILS if path not in ansible.module_utils.__path__]
+    """A module or script of a role, to call its functions. It finds what lies beside it, as when it is run."""
     spec = spec_from_file_location(file.stem, file)
     assert spec is not None
     assert spec.loader is not None
@@ -46,9 +43,9 @@ def load(file: Path) -> ModuleType:
 def answer_of(module: Path, arguments: dict[str, Any], check_mode: bool = False) -> dict[str, Any]:
     """What a module answers when Ansible runs it with these arguments."""
     ran = subprocess.run(
-        [sys.executable, "-c", RUN, module],
+        [sys.executable, "-P", module],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_check_mode": check_mode}}),
-        env={"ANSIBLE_MODULE_PROFILE": "legacy"},
+        env={"ANSIBLE_MODULE_PROFILE": "legacy", "PYTHONPATH": COLLECTIONS},
         capture_output=True,
         text=True,
         check=False,

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import filter_loader, init_plugin_loader
 from ansible.template import Templar, trust_as_template
 
-ROOT = Path(__file__).resolve().parents[2]
-ROLES = ROOT / "roles"
-
-
-@cache
-def _load_plugins() -> None:
-    """Let Ansible find its filters and lookups; it takes this once a process only."""
-    init_plugin_loader()
-    for directory in ROLES.glob("*/filter_plugins"):
-        filter_loader.add_directory(str(directory))
+from tests.templates.modules import ROLES, ROOT
 
 
 def role_variables(*roles: str) -> dict[str, Any]:
@@ -45,7 +34,6 @@ def render(template: Path, *roles: str, **overrides: Any) -> str:
 
 def evaluate(expression: str, *roles: str, **overrides: Any) -> Any:
     """The value of a Jinja `expression` among the variables of `roles`."""
-    _load_plugins()
     templar = Templar(DataLoader(), variables=role_variables(*roles) | overrides)
     return templar.template(trust_as_template(expression))
 

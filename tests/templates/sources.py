@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.templates.applications import make_config
-from tests.templates.modules import answer_of
+from tests.templates.modules import MODULES, answer_of
 from tests.templates.render import ROLES, ROOT
 
 FILES = ROLES / "messenger_app/files"
@@ -51,9 +51,9 @@ def content_of(archive: str | Path) -> dict[str, bytes]:
 
 
 def host(**other: Any) -> dict[str, Any]:
-    """What the module messenger_app_look says of this machine."""
+    """What the module messenger.kit.host_info says of this machine."""
     asked = {"asked_at": 1, "root": "/", "user": "daemon", "builder": "bin", "package": "dpkg"}
-    return answer_of(FILES.parent / "library/messenger_app_look.py", {**asked, "python": sys.executable}) | other
+    return answer_of(MODULES / "host_info.py", {**asked, "python": sys.executable}) | other
 
 
 def ship(tmp_path: Path, lock: str, index: Path, target: dict[str, Any], **other: Any) -> set[str] | str:

@@ -16,7 +16,8 @@ def settings(file: str) -> dict[str, dict[str, str]]:
 
 def test_they_differ_in_where_they_lie_only() -> None:
     below = settings("playbooks/ansible.cfg")
-    below["defaults"] |= {name: below["defaults"][name].removeprefix("../") for name in ("inventory", "roles_path")}
+    below["defaults"]["inventory"] = below["defaults"]["inventory"].removeprefix("../")
+    below["defaults"]["collections_path"] = f"playbooks/{below['defaults']['collections_path']}"
     assert below == settings("ansible.cfg")
 
 

@@ -8,11 +8,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.templates.modules import answer_of, load
+from tests.templates.modules import MODULES, answer_of, load
 from tests.templates.render import ROLES
 from tests.templates.test_releases import make_release, releases
 
-MODULE = ROLES / "messenger_app/library/messenger_app_audit.py"
+MODULE = MODULES / "audit_trail.py"
 audit = load(MODULE)
 revision = load(ROLES / "messenger_app/files/git_source.py").revision_of
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.templates.modules import PLUGINS
 from tests.templates.render import ROLES, ROOT
 from tests.templates.test_refusal import tasks
 
@@ -47,10 +48,9 @@ def in_tasks(file: Path) -> Iterator[str]:
 
 def commands() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for pattern in ("*/library/*.py", "*/module_utils/*.py", "*/files/*.py"):
-        for file in ROLES.glob(pattern):
-            for word in in_python(file):
-                found.setdefault(word, []).append(file.name)
+    for file in [*PLUGINS.glob("module*/*.py"), *ROLES.glob("*/files/*.py")]:
+        for word in in_python(file):
+            found.setdefault(word, []).append(file.name)
     for file in [*ROLES.glob("*/tasks/*.yml"), *(ROOT / "playbooks").rglob("*.yml")]:
         for word in in_tasks(file):
             found.setdefault(word, []).append(file.name)

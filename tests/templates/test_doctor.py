@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.templates.modules import answer_of
+from tests.templates.modules import MODULES, answer_of
 from tests.templates.render import ROLES, ROOT, evaluate, render, trusted
 
 EXAMPLE = yaml.safe_load((ROOT / "inventory/example/group_vars/all/vault.example.yml").read_text())
-LOOK, RELEASES = (ROLES / f"messenger_app/library/messenger_app_{name}.py" for name in ("look", "releases"))
+LOOK, RELEASES = (MODULES / f"{name}.py" for name in ("host_info", "releases"))
 QUESTION = {
     "asked_at": 1, "root": "/", "user": "daemon", "builder": "bin", "package": "dpkg", "python": sys.executable
 }  # fmt: skip

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.templates.modules import ROLES, load
+from tests.templates.modules import MODULES, load
 
-GATE = load(ROLES / "messenger_worker/library/messenger_worker_gate.py")
+GATE = load(MODULES / "gate.py")
 
 
 def test_the_answer_and_the_last_line_of_errors() -> None:

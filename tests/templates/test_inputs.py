@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.templates.modules import load
+from tests.templates.modules import PLUGINS, load
 from tests.templates.render import ROLES, ROOT, render
 from tests.templates.role_tables import options, role_names
 from tests.templates.worker_conf import POOL, TEMPLATE, loaded
 
-inputs = load(ROLES / "messenger_app/action_plugins/messenger_app_inputs.py")
+inputs = load(PLUGINS / "action/inputs_info.py")
 MORE = yaml.safe_load((ROLES / "messenger_app/files/input_rules.yml").read_text())
 OPTIONS: dict[str, Any] = MORE["options"] | {
     name: each for role in role_names() for name, each in options(role).items()

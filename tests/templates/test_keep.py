@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.templates.modules import answer_of
-from tests.templates.render import ROLES
+from tests.templates.modules import MODULES, answer_of
 
-MODULE = ROLES / "messenger_app/library/messenger_app_keep.py"
+MODULE = MODULES / "record_release.py"
 
 
 @pytest.fixture

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.templates.modules import answer_of, load
-from tests.templates.render import ROLES
+from tests.templates.modules import MODULES, answer_of, load
 
-MODULE = ROLES / "messenger_app/library/messenger_app_lock.py"
+MODULE = MODULES / "lock.py"
 lock = load(MODULE)
 
 

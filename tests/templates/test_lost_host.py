@@ -67,5 +67,5 @@ def test_other_runs_say_nothing(tmp_path: Path, connection: str, words: tuple[st
 
 def test_the_plays_are_those_of_the_playbook() -> None:
     names = [play["name"] for play in yaml.safe_load((ROOT / "playbooks/batches.yml").read_text())]
-    text = (PLUGINS / "messenger_lost.py").read_text()
+    text = (PLUGINS / "lost_host.py").read_text()
     assert [name for name in names if f'"{name}"' in text] == names

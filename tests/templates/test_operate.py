@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.templates.modules import USER, answer_of, python_that_says
+from tests.templates.modules import MODULES, USER, answer_of, python_that_says
 from tests.templates.render import ROLES, render
 
 ROLE = ROLES / "messenger_worker"
@@ -18,7 +18,7 @@ ROLE = ROLES / "messenger_worker"
 def read_logs(root: Path, lines: int, pool: str = "", **more: Any) -> dict[str, Any]:
     """What the module says that logs.yml runs on hosts."""
     asked = {"root": str(root), "user": USER, "lines": lines, "pool": pool, **more}
-    return answer_of(ROLE / "library/messenger_worker_logs.py", asked)
+    return answer_of(MODULES / "logs_info.py", asked)
 
 
 def at(second: int, text: str, zone: str = "+0000") -> str:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.templates.kit_redis import KitRedis, role_module
-from tests.templates.modules import answer_of
-from tests.templates.render import ROLES
+from tests.templates.modules import MODULES, answer_of
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def test_the_main_file_keeps_its_rights(tmp_path: Path, mode: int) -> None:
     main.write_text("port 6379\n")
     main.chmod(mode)
     file.write_text("appendonly yes\n")
-    answer = answer_of(ROLES / "redis/library/redis_include.py", {"main": str(main), "file": str(file)})
+    answer = answer_of(MODULES / "redis_include.py", {"main": str(main), "file": str(file)})
     assert answer["changed"]
     assert f"include {file}" in main.read_text()
     assert rights(main) == oct(mode)
@@ -52,7 +51,7 @@ def test_a_dump_is_for_its_owner_only(tmp_path: Path) -> None:
         server.start()
         copy = tmp_path / "redis.rdb"
         arguments = {"copy": str(copy), "owner": getpass.getuser(), "config": str(server.config)}
-        assert answer_of(ROLES / "redis/library/redis_backup.py", arguments)["key_count"] == 0
+        assert answer_of(MODULES / "redis_backup.py", arguments)["key_count"] == 0
         assert rights(copy) == "0o600"
     finally:
         server.destroy()

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.templates.kit_redis import KitRedis, role_module
-from tests.templates.modules import load
+from tests.templates.modules import MODULES, load
 from tests.templates.render import ROLES, evaluate, trusted
 
 WELL = ["maxmemory_policy:noeviction", "aof_enabled:1", "aof_last_write_status:ok", "aof_last_bgrewrite_status:ok"]
@@ -112,7 +112,7 @@ sentinel current-epoch 4
 
 
 def wanted(text: str, settings: str = SETTINGS, quorum: int = 2) -> str:
-    result: str = load(ROLES / "redis/library/redis_sentinel_file.py").wanted(text, settings, "main", "r1 6379", quorum)
+    result: str = load(MODULES / "redis_sentinel_file.py").wanted(text, settings, "main", "r1 6379", quorum)
     return result
 
 
@@ -227,7 +227,7 @@ def test_a_server_that_holds_something_is_not_emptied(pair: tuple[KitRedis, KitR
 
 
 def test_what_a_running_redis_and_its_disk_say(pair: tuple[KitRedis, KitRedis]) -> None:
-    server, look = pair[0], role_module("redis_look").look
+    server, look = pair[0], role_module("redis_info").look
     found = look(server.config, Path("/nowhere"), "main")
     assert "role:master" in found["redis"]["lines"]
     assert found["disk"]["free_megabytes"] > 0

@@ -90,7 +90,7 @@ PLAY = """
         distribution_major_version: "{{{{ (facts | default({{}})).distribution_major_version | default('12') }}}}"
         distribution_version: '12.4'
         cacheable: true
-    - ansible.builtin.import_role: {{name: {role}, tasks_from: preflight.yml}}
+    - ansible.builtin.import_role: {{name: messenger.kit.{role}, tasks_from: preflight.yml}}
 """
 
 

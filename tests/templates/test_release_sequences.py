@@ -104,7 +104,7 @@ class OneHost(RuleBasedStateMachine):
         return f"20260101T{self.number:06}Z-{content}", True
 
     def build(self, release: str, environment: str) -> None:
-        """What the module messenger_app_build leaves, without running pip."""
+        """What the module messenger.kit.build_release leaves, without running pip."""
         directory = self.root / "releases" / release
         directory.mkdir()
         self.step()

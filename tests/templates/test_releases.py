@@ -12,13 +12,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.templates.modules import load
+from tests.templates.modules import MODULES, load
 from tests.templates.render import ROLES
 
 APP = ROLES / "messenger_app"
 
 
-releases = load(APP / "library/messenger_app_releases.py")
+releases = load(MODULES / "releases.py")
 STATES = st.sampled_from(["building", "ready", "good", "bad"])
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.templates.modules import ROLES, USER, answer_of, load
+from tests.templates.modules import MODULES, USER, answer_of, load
 
-REMOVE = ROLES / "messenger_app/library/messenger_app_remove.py"
+REMOVE = MODULES / "empty_directories.py"
 FLOOD = """
 import os, sys
 os.chdir(sys.argv[1])

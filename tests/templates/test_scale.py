@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.templates.modules import load
+from tests.templates.modules import MODULES, load
 from tests.templates.render import ROLES, ROOT, evaluate, render
 
-module = load(ROLES / "messenger_worker/library/messenger_worker_look.py")
+module = load(MODULES / "workers_info.py")
 POOLS: list[dict[str, Any]] = [
     {"name": "mail", "transports": ["async"], "processes": 4},
     {"name": "heavy", "transports": ["reports"]},

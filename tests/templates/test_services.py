@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from supervisor.options import ServerOptions
 
-from tests.templates.modules import answer_of
+from tests.templates.modules import MODULES, answer_of
 from tests.templates.render import ROLES, evaluate, render
 
 PASSWORD = "correct-horse-battery!"
@@ -108,7 +108,7 @@ def socket_options(tmp_path: Path, section: str, included: str = "") -> tuple[in
         f"[unix_http_server]\nfile={tmp_path}/s.sock\n{section}\n"
         f"[supervisord]\nlogfile={tmp_path}/s.log\n[include]\nfiles=conf.d/*.conf\n"
     )
-    module = ROLES / "supervisor/library/supervisor_socket_info.py"
+    module = MODULES / "supervisor_socket_info.py"
     found = answer_of(module, {"config": str(main), "own": str(own)})
     variables = {"__supervisor_register_socket": found}
     own.write_text(render(ROLES / "supervisor/templates/supervisord.conf.j2", "supervisor", **variables))
@@ -144,7 +144,7 @@ def test_who_may_use_supervisord_s_socket_stays_unless_everybody_may(tmp_path: P
 def test_the_pid_file_is_that_of_the_host_s_configuration(tmp_path: Path, line: str, file: str) -> None:
     (tmp_path / "supervisord.conf").write_text(f"[supervisord]\n{line}\n")
     arguments = {"config": str(tmp_path / "supervisord.conf"), "own": "/nonexistent"}
-    found = answer_of(ROLES / "supervisor/library/supervisor_socket_info.py", arguments)
+    found = answer_of(MODULES / "supervisor_socket_info.py", arguments)
     assert found["pid_file"] == file.replace("DIRECTORY", str(tmp_path))
 
 

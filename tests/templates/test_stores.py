@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.templates.modules import ROLES, USER, answer_of, python_that_says
+from tests.templates.modules import MODULES, USER, answer_of, python_that_says
 
-STORES = ROLES / "messenger_app/library/messenger_app_stores.py"
+STORES = MODULES / "sqlite_stores.py"
 
 
 def make_store(path: Path, text: str = "kept", mode: int = 0o644, journal: str = "WAL") -> None:

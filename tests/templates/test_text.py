@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.templates.modules import ROLES, load
+from tests.templates.modules import PLUGINS, ROLES, load
 from tests.templates.render import evaluate, render
 
-TEXT = load(ROLES / "messenger_app/module_utils/messenger_text.py")
+TEXT = load(PLUGINS / "module_utils/text.py")
 EVIL = "a\x1b[31mb\rc\x9bd\u202ee\u2028f\x00"
 SHOWN = r"a\x1b[31mb\rc\x9bd\u202ee\u2028f\x00"
 

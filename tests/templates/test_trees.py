@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.templates.app_host import APP, ROOT, USERS, app_directory, module, releases
-from tests.templates.modules import answer_of, load
+from tests.templates.app_host import ROOT, USERS, app_directory, module, releases
+from tests.templates.modules import MODULES, answer_of, load
 from tests.templates.test_releases import make_release
 
-VERIFY, RUN = (APP / f"library/messenger_app_{name}.py" for name in ("verify_info", "run"))
-look = load(APP / "library/messenger_app_look.py")
+VERIFY, RUN = (MODULES / f"{name}.py" for name in ("verify_info", "run_as"))
+look = load(MODULES / "host_info.py")
 RELEASE = "20260101T000000Z-00000001"
 needs_root = pytest.mark.skipif(not ROOT, reason="root alone may give files away")
 

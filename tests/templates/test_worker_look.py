@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.templates.modules import answer_of
-from tests.templates.render import ROLES
+from tests.templates.modules import MODULES, answer_of
 
-MODULE = ROLES / "messenger_worker/library/messenger_worker_look.py"
+MODULE = MODULES / "workers_info.py"
 CONF = """; scaled: mail 6 processes by scale.yml, the inventory said 4
 [program:mail]
 command=x

@@ -1,6 +1,6 @@
 """Fetch a wheel of everything in a lock file, for the Python and platform of a host. Reads one JSON document.
 
-in: lock, archive, index_url, host (what the module messenger_app_look says), source_distributions, build_lock, cache
+in: lock, archive, index_url, host (what module messenger.kit.host_info says), source_distributions, build_lock, cache
 Writes ARCHIVE, a tar file of wheels, unless it is there. Hashes are compared with the lock file here. A package
 without a wheel is built here from its source distribution if its name is in source_distributions, and else refused.
 """

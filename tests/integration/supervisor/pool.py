@@ -6,10 +6,9 @@ from typing import Any
 
 from tests.integration.supervisor.supervisord import Supervisord
 from tests.integration.worker.project import Project
-from tests.templates.modules import load
-from tests.templates.render import ROLES
+from tests.templates.modules import MODULES, load
 
-module = load(ROLES / "messenger_worker/library/messenger_worker_supervisor.py")
+module = load(MODULES / "supervisor_programs.py")
 
 
 def supervise(supervisord: Supervisord, wanted: set[str], owned: set[str], *, detach: bool = False) -> dict[str, Any]:

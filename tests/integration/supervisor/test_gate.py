@@ -18,10 +18,10 @@ from messenger.control.processes import start_ticks
 from messenger.redis.dsn import parse_redis_dsn
 from tests.integration.supervisor.supervisord import Supervisord
 from tests.integration.worker.project import Project
-from tests.templates.modules import load
+from tests.templates.modules import MODULES, load
 
 ROOT = Path(__file__).resolve().parents[3]
-module = load(ROOT / "roles/messenger_worker/library/messenger_worker_gate.py")
+module = load(MODULES / "gate.py")
 
 NO_WORKER = "import sys; assert 'consume' not in sys.argv, 'no worker today'"
 
@@ -59,7 +59,7 @@ def asked(project: Project, supervisord: Supervisord) -> Ask:
 
 def test_as_whom_supervisord_runs(project: Project, supervisord: Supervisord) -> None:
     start(project, supervisord)
-    look = load(ROOT / "roles/messenger_worker/library/messenger_worker_look.py")
+    look = load(MODULES / "workers_info.py")
     answer = look.supervisord(str(supervisord.conf), ["messenger-consume"])
     assert (answer["answers"], answer["user_id"]) == (True, os.geteuid())
 

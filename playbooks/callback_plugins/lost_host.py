@@ -1,0 +1,1 @@
+../../plugins/callback/lost_host.py

@@ -1,0 +1,74 @@
+#!/usr/bin/python3
+"""Ansible module: runs a command of the application as its user, with no way back to root."""
+
+from __future__ import annotations
+
+import json
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.messenger.kit.plugins.module_utils.process import User, run_as
+from ansible_collections.messenger.kit.plugins.module_utils.text import printable_block
+
+DOCUMENTATION = r"""
+module: run_as
+short_description: Runs a command as the application's user
+description:
+  - In a session of its own without a terminal, with a minimal environment, umask 0027, and no way to gain privileges;
+    for a bounded time and with a bounded output. What it left behind is not waited for.
+  - Never reports a change, and fails only when there is no such user or command. Runs in check mode, too.
+options:
+  user: {description: The user., type: str, required: true}
+  command: {description: The command and its arguments., type: list, elements: str, required: true}
+  chdir: {description: Where it runs; a directory that only root may change., type: path, default: /}
+  stdin: {description: What it reads., type: str, default: ""}
+  environment: {description: Added to PATH and LANG., type: dict, default: {}}
+  seconds: {description: After that it is killed., type: float, default: 60}
+author: messenger-kit
+"""
+
+RETURN = r"""
+rc: {description: "Its exit code; -9 when it was killed.", returned: success, type: int}
+stdout: {description: What it wrote. Control characters are escaped unless it is JSON., returned: success, type: str}
+stderr: {description: "The same; and why it was killed.", returned: success, type: str}
+"""
+
+
+def shown(text: str) -> str:
+    """TEXT with control characters as escapes, line by line. In JSON they are escaped already."""
+    try:
+        return json.dumps(json.loads(text))
+    except ValueError:
+        return printable_block(text.rstrip("\n"))
+
+
+def main() -> None:
+    """Run it, and report."""
+    module = AnsibleModule(
+        argument_spec={
+            "user": {"type": "str", "required": True},
+            "command": {"type": "list", "elements": "str", "required": True},
+            "chdir": {"type": "path", "default": "/"},
+            "stdin": {"type": "str", "default": ""},
+            "environment": {"type": "dict", "default": {}},
+            "seconds": {"type": "float", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    asked = module.params
+    try:
+        ran = run_as(
+            User.named(asked["user"]),
+            asked["command"],
+            asked["chdir"],
+            stdin=asked["stdin"].encode(),
+            environment={name: str(value) for name, value in asked["environment"].items()},
+            seconds=asked["seconds"],
+        )
+    except (LookupError, OSError) as error:
+        module.fail_json(msg=f"{asked['command'][0]} cannot be run: {error}")
+    words = [shown(ran.stderr), ran.stopped]
+    module.exit_json(changed=False, rc=ran.code, stdout=shown(ran.stdout), stderr="\n".join(filter(None, words)))
+
+
+if __name__ == "__main__":
+    main()
