@@ -14,8 +14,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 from tests.templates.applications import make_config, make_wheel
-from tests.templates.modules import MODULES, load
-from tests.templates.render import ROLES
+from tests.templates.modules import MODULES, ROLES, load
 
 APP = ROLES / "messenger_app"
 ROOT = os.geteuid() == 0

@@ -10,8 +10,8 @@ from typing import Any
 import redis
 
 from tests.integration.servers import RedisServer
-from tests.templates.modules import MODULES, load
-from tests.templates.render import ROLES, render
+from tests.templates.modules import MODULES, ROLES, load
+from tests.templates.render import render
 
 ADMINISTRATOR = "correct-horse-battery!"
 _TEMPLATES = {

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.templates.applications import make_config
-from tests.templates.modules import MODULES, answer_of
-from tests.templates.render import ROLES, ROOT
+from tests.templates.modules import MODULES, ROLES, ROOT, answer_of
 
 FILES = ROLES / "messenger_app/files"
 

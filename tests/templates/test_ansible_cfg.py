@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import re
 
-from tests.templates.render import ROOT
+from tests.templates.modules import ROOT
 
 
 def settings(file: str) -> dict[str, dict[str, str]]:

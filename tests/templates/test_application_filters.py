@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from tests.templates.modules import load
-from tests.templates.render import ROOT
+from tests.templates.modules import ROOT, load
 
 application = load(ROOT / "plugins/filter/application.py")
 

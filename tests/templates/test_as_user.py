@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.templates.render import ROLES, render
+from tests.templates.modules import ROLES
+from tests.templates.render import render
 
 AS_USER = ROLES / "messenger_app/files/as-user"
 USER = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name

@@ -8,8 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.templates.modules import MODULES, answer_of, load
-from tests.templates.render import ROLES
+from tests.templates.modules import MODULES, ROLES, answer_of, load
 from tests.templates.test_releases import make_release, releases
 
 MODULE = MODULES / "audit_trail.py"

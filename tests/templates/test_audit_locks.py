@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.templates.modules import load
-from tests.templates.render import ROLES, ROOT
+from tests.templates.modules import ROLES, ROOT, load
 
 package_index = load(ROLES / "messenger_app/files/package_index.py")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from tests.templates.render import ROLES
+from tests.templates.modules import ROLES
 
 
 def commands(tasks: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.templates.applications import make_application, make_index, make_wheel, pinned
-from tests.templates.modules import load
-from tests.templates.render import ROLES
+from tests.templates.modules import ROLES, load
 from tests.templates.sources import build_release, content_of, fetch, host, ship
 
 commands = load(ROLES / "messenger_app/files/commands.py")

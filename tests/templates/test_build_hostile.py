@@ -18,7 +18,8 @@ import pytest
 import yaml
 
 from tests.templates.app_host import APP, ROOT, USERS, AppHost, app_directory, copy_pip, module
-from tests.templates.render import ROLES, evaluate
+from tests.templates.modules import ROLES
+from tests.templates.render import evaluate
 from tests.templates.test_build import FIRST, with_pip
 
 needs_root = pytest.mark.skipif(not ROOT, reason="root alone has processes of other users")

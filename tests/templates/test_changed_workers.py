@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from tests.templates.render import ROLES, evaluate, render
+from tests.templates.modules import ROLES
+from tests.templates.render import evaluate, render
 
 MESSAGE = {"type": "App\\Message\\Mail", "id": "17-0", "seconds": 3.0}
 

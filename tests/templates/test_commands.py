@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.templates.modules import PLUGINS
-from tests.templates.render import ROLES, ROOT
+from tests.templates.modules import PLUGINS, ROLES, ROOT
 from tests.templates.test_refusal import tasks
 
 WITHOUT_SBIN = "/usr/bin:/bin"

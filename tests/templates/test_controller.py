@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.templates.render import ROOT
+from tests.templates.modules import ROOT
 
 NAMES = ["python", "python3", *(f"python3.{minor}" for minor in range(8, 16))]
 

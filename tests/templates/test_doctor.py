@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.templates.modules import MODULES, answer_of
-from tests.templates.render import ROLES, ROOT, evaluate, render, trusted
+from tests.templates.modules import MODULES, ROLES, ROOT, answer_of
+from tests.templates.render import evaluate, render, trusted
 
 EXAMPLE = yaml.safe_load((ROOT / "inventory/example/group_vars/all/vault.example.yml").read_text())
 LOOK, RELEASES = (MODULES / f"{name}.py" for name in ("host_info", "releases"))

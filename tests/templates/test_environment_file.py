@@ -10,7 +10,8 @@ from dotenv import dotenv_values
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.templates.render import ROOT, render
+from tests.templates.modules import ROOT
+from tests.templates.render import render
 
 
 def read_back(tmp_path: Path, env: dict[str, Any]) -> dict[str, str | None]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.templates.render import ROLES
+from tests.templates.modules import ROLES
 
 SCRIPT = ROLES / "messenger_worker/files/find_orphans.py"
 WORKER = "import sys, time\nprint('up', flush=True)\ntime.sleep(60)\n"

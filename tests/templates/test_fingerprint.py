@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.templates.applications import PROJECT, make_application, make_wheel
-from tests.templates.modules import load
-from tests.templates.render import ROLES
+from tests.templates.modules import ROLES, load
 from tests.templates.sources import build_release, content_of, fetch
 
 commands = load(ROLES / "messenger_app/files/commands.py")

@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from tests.templates.applications import make_application
-from tests.templates.render import ROLES, ROOT, evaluate, trusted
+from tests.templates.modules import ROLES, ROOT
+from tests.templates.render import evaluate, trusted
 from tests.templates.test_refusal import tasks
 
 OLD, NEW = "old-secret-5f1c", "new-secret-9a3d"

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.templates.modules import PLUGINS, load
-from tests.templates.render import ROLES, ROOT, render
+from tests.templates.modules import PLUGINS, ROLES, ROOT, load
+from tests.templates.render import render
 from tests.templates.role_tables import options, role_names
 from tests.templates.worker_conf import POOL, TEMPLATE, loaded
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from messenger.redis.dsn import parse_redis_dsn
-from tests.templates.render import ROOT
+from tests.templates.modules import ROOT
 
 BIN = Path(sys.executable).parent
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tests.templates.modules import load
-from tests.templates.render import ROOT
+from tests.templates.modules import ROOT, load
 
 layout = load(ROOT / "plugins/filter/layout.py")
 

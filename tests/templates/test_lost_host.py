@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.integration.servers import free_port
-from tests.templates.render import ROOT
+from tests.templates.modules import ROOT
 
 PLUGINS = ROOT / "playbooks/callback_plugins"
 PLAYBOOK = """

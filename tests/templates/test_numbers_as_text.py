@@ -11,7 +11,8 @@ import pytest
 import yaml
 from jinja2 import nodes
 
-from tests.templates.render import ROLES, ROOT, evaluate
+from tests.templates.modules import ROLES, ROOT
+from tests.templates.render import evaluate
 from tests.templates.role_tables import options, role_names
 
 CONDITIONS = ("when", "that", "changed_when", "failed_when", "until")

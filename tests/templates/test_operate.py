@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.templates.modules import MODULES, USER, answer_of, python_that_says
-from tests.templates.render import ROLES, render
+from tests.templates.modules import MODULES, ROLES, USER, answer_of, python_that_says
+from tests.templates.render import render
 
 ROLE = ROLES / "messenger_worker"
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.templates.render import ROLES, evaluate, trusted
+from tests.templates.modules import ROLES
+from tests.templates.render import evaluate, trusted
 from tests.templates.test_redis_replicas import MASTER
 from tests.templates.test_redis_replicas import findings as redis_findings
 

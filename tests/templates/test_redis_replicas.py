@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from tests.templates.kit_redis import KitRedis, role_module
-from tests.templates.modules import MODULES, load
-from tests.templates.render import ROLES, evaluate, trusted
+from tests.templates.modules import MODULES, ROLES, load
+from tests.templates.render import evaluate, trusted
 
 WELL = ["maxmemory_policy:noeviction", "aof_enabled:1", "aof_last_write_status:ok", "aof_last_bgrewrite_status:ok"]
 MASTER = [*WELL, "role:master", *(f"slave{n}:ip=r{n},port=6379,state=online,offset=9,lag={n}" for n in (0, 1))]

@@ -16,7 +16,8 @@ from messenger.redis.dsn import parse_redis_dsn
 from messenger.redis.link import RedisLink
 from tests.integration.servers import free_port
 from tests.templates.kit_redis import ADMINISTRATOR, KitRedis, role_module
-from tests.templates.render import ROLES, render
+from tests.templates.modules import ROLES
+from tests.templates.render import render
 
 NAMES = ["localhost", "127.0.0.1", "::1", "redis1"]
 making = role_module("redis_certificate")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.templates.render import ROLES, ROOT, evaluate, trusted
+from tests.templates.modules import ROLES, ROOT
+from tests.templates.render import evaluate, trusted
 
 ENDS = {
     "messenger_worker/tasks/refuse.yml": "Say why",

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.templates.render import ROLES, ROOT
+from tests.templates.modules import ROLES, ROOT
 
 LONG = "correct-horse-battery!"
 SHOP: dict[str, Any] = {

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.templates.modules import load
-from tests.templates.render import ROOT
+from tests.templates.modules import ROOT, load
 
 choice = load(ROOT / "plugins/filter/release_choice.py")
 

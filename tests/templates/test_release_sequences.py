@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.templates.render import ROLES, evaluate
+from tests.templates.modules import ROLES
+from tests.templates.render import evaluate
 from tests.templates.test_releases import releases
 
 STEPS_OF_A_DEPLOY = 6

@@ -12,8 +12,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.templates.modules import MODULES, load
-from tests.templates.render import ROLES
+from tests.templates.modules import MODULES, ROLES, load
 
 APP = ROLES / "messenger_app"
 

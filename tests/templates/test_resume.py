@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.templates.render import ROOT
+from tests.templates.modules import ROOT
 
 # Each host's pause is a file, which `resume --host NAME` deletes; what other files there are is still paused.
 MESSENGER = """#!/bin/sh

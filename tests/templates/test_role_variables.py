@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.templates.render import ROLES
+from tests.templates.modules import ROLES
 from tests.templates.role_tables import options, role_names, updated
 
 

@@ -15,8 +15,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.templates.applications import make_application, make_config, make_wheel, pinned
-from tests.templates.modules import load
-from tests.templates.render import ROOT
+from tests.templates.modules import ROOT, load
 from tests.templates.sources import build_release, content_of, fetch
 
 sbom = load(ROOT / "scripts/sbom.py")

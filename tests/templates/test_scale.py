@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.templates.modules import MODULES, load
-from tests.templates.render import ROLES, ROOT, evaluate, render
+from tests.templates.modules import MODULES, ROLES, ROOT, load
+from tests.templates.render import evaluate, render
 
 module = load(MODULES / "workers_info.py")
 POOLS: list[dict[str, Any]] = [

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.templates.render import ROLES
+from tests.templates.modules import ROLES
 
 ROLE = ROLES / "redis"
 SECRET = r"\b(\w*password|redis_tls_key|redis_users)\b"

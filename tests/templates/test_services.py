@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from supervisor.options import ServerOptions
 
-from tests.templates.modules import MODULES, answer_of
-from tests.templates.render import ROLES, evaluate, render
+from tests.templates.modules import MODULES, ROLES, answer_of
+from tests.templates.render import evaluate, render
 
 PASSWORD = "correct-horse-battery!"
 

@@ -9,7 +9,8 @@ import pytest
 import yaml
 from ansible.template import trust_as_template
 
-from tests.templates.render import ROLES, evaluate, render
+from tests.templates.modules import ROLES
+from tests.templates.render import evaluate, render
 
 ROLE = ROLES / "messenger_worker"
 TASKS = yaml.safe_load((ROLE / "tasks/status.yml").read_text())

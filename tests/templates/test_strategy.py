@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.templates.render import ROOT
+from tests.templates.modules import ROOT
 
 
 @pytest.mark.parametrize(("playbook", "strategy"), [("deploy", "free"), ("remove", "ansible.builtin.host_pinned")])

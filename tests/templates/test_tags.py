@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.templates.render import ROLES, ROOT, evaluate, trusted
+from tests.templates.modules import ROLES, ROOT
+from tests.templates.render import evaluate, trusted
 
 PLAYBOOKS = sorted(file.stem for file in (ROOT / "playbooks").glob("*.yml"))
 

@@ -32,7 +32,7 @@ def test_the_last_line(text: str, last: str) -> None:
 
 def test_templates_have_them_as_filters() -> None:
     for name, shown in (("line", r"a\x1b\nb"), ("text", "a\\x1b\nb"), ("last_line", "b")):
-        assert evaluate(f"{{{{ x | messenger_{name} }}}}", "messenger_app", x="a\x1b\nb") == shown
+        assert evaluate(f"{{{{ x | messenger.kit.{name} }}}}", "messenger_app", x="a\x1b\nb") == shown
 
 
 def test_a_failed_message_steers_no_terminal_and_forges_no_line() -> None:

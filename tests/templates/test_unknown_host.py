@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.templates.render import ROOT
+from tests.templates.modules import ROOT
 
 NOTHING = "No release is live on this: run deploy.yml, or site.yml if the host is new."
 

@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 from supervisor.options import ServerOptions
 
-from tests.templates.render import ROLES, ROOT, evaluate, render
+from tests.templates.modules import ROLES, ROOT
+from tests.templates.render import evaluate, render
 
 TEMPLATE = ROOT / "templates/messenger-worker.conf.j2"
 CHECKER = ROLES / "messenger_worker/files/check-worker-conf"
