@@ -86,7 +86,7 @@ def section(path: tuple[str, ...], command: click.Command) -> str:
             "\n```bash",
             *examples(command),
             "```\n",
-            *option_rows(command),
+            *option_lines(command),
             *own_exit_codes(command),
         ]
     )
@@ -98,27 +98,21 @@ def own_exit_codes(command: click.Command) -> list[str]:
     return [f"Exit codes: {'; '.join(own)}.\n"] if own else []
 
 
-def option_rows(command: click.Command) -> list[str]:
-    """The table of the options, without --help; nothing when there is no other."""
+def option_lines(command: click.Command) -> list[str]:
+    """The list of the options, without --help and --format; nothing when there is no other."""
     context = click.Context(command)
     records = [option.get_help_record(context) for option in command.params if isinstance(option, click.Option)]
-    rows = [
-        row(f"`{record[0]}`", re.sub(r"\s+", " ", record[1]))
+    lines = [
+        f"- `{record[0]}` {' '.join(record[1].split())}"
         for record in records
         if record is not None and record[0] != COMMON_OPTION
     ]
-    return ["| option | what it does |", "| --- | --- |", *rows, ""] if rows else []
-
-
-def row(*cells: str) -> str:
-    """A row of a table."""
-    escaped = [cell.replace("|", "\\|") for cell in cells]
-    return f"| {' | '.join(escaped)} |"
+    return [*lines, ""] if lines else []
 
 
 def page() -> str:
     """The text of the page."""
-    parts = [INTRODUCTION, *option_rows(cli)]
+    parts = [INTRODUCTION, *option_lines(cli)]
     return "\n".join([*parts, *(section(path, command) for path, command in commands(cli))])
 
 

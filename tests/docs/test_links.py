@@ -70,7 +70,7 @@ def test_each_page_of_docs_is_in_the_index() -> None:
     assert sorted(str(path.relative_to(ROOT)) for path in pages - listed) == []
 
 
-@pytest.mark.parametrize("folder", ["src", "tests", "scripts", "roles", "playbooks", "molecule", "docs"])
+@pytest.mark.parametrize("folder", ["src", "tests", "scripts", "roles", "playbooks", "molecule", "plugins", "docs"])
 def test_nothing_refers_to_a_list_that_is_not_here(folder: str) -> None:
     """What the numbers of such a list said is in docs/requirements.md, or in a sentence where it is used."""
     found = [
