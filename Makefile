@@ -41,7 +41,7 @@ sandbox-clean: ## delete that container
 test: ## set up and run everything: the stages below, with the time each took
 	@scripts/test.sh lint types unit integration templates molecule
 
-lint: .dev ## ruff, yamllint, ansible-lint, shellcheck, syntax of every playbook
+lint: .dev ## ruff, import-linter, yamllint, ansible-lint, shellcheck, syntax of every playbook
 	@scripts/test-packages.sh shellcheck
 	@scripts/lint.sh
 

@@ -18,6 +18,7 @@ mapfile -t scripts < <(git ls-files '*.sh' .ci/run)
 
 check ruff ruff check src tests scripts examples molecule benchmarks roles plugins
 check "ruff format" ruff format --check src tests scripts examples molecule benchmarks roles plugins
+check imports lint-imports --no-logo
 check yamllint yamllint --strict .
 check "playbook syntax" syntax
 check ansible-lint ansible-lint --offline --strict

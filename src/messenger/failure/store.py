@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
-from msgspec import UnsetType
-
-from messenger.application import Application
+from messenger.deduplication.message_locks import MessageLocks
 from messenger.envelope import AnyEnvelope
 from messenger.errors import (
     HandlerFailed,
@@ -32,7 +31,7 @@ from messenger.stamps import (
     SentToFailureTransportStamp,
     TransportMessageIdStamp,
 )
-from messenger.transports.base import ListableTransport
+from messenger.transports.base import ListableTransport, Transport
 from messenger.wire.encoded import UndecodableMessage
 
 EVERYTHING = 2**63 - 1  # a limit that is none
@@ -86,12 +85,18 @@ def failed_at(envelope: AnyEnvelope) -> datetime | None:
     return stamp.redelivered_at if stamp.redelivered_at.tzinfo is not None else stamp.redelivered_at.replace(tzinfo=UTC)
 
 
-def default_failure_transport(application: Application) -> str | None:
-    """The failure transport that is meant when none is named: the only one, or the global one."""
-    names = application.failure_transport_names
-    configured = application.config.failure_transport
-    default = "failed" if isinstance(configured, UnsetType) else configured
-    return names[0] if len(names) == 1 else default if default in names else None
+class Application(Protocol):
+    """What the store of failed messages needs of messenger.application.Application."""
+
+    locks: MessageLocks
+
+    def transport(self, name: str) -> Transport:
+        """Return the transport of this name. Raises ConfigError."""
+        ...
+
+    def dispatch_received(self, envelope: AnyEnvelope) -> AnyEnvelope:
+        """Handle a received message on its bus."""
+        ...
 
 
 class FailedMessages:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
+from msgspec import UnsetType
 
 from messenger.application import Application
 from messenger.cli import complete
@@ -17,7 +18,7 @@ from messenger.cli.failed.describe import summary
 from messenger.cli.moment import MomentType
 from messenger.cli.terminal import choose, is_asked, say
 from messenger.errors import ConfigError
-from messenger.failure.store import FailedMessages, Selection, default_failure_transport
+from messenger.failure.store import FailedMessages, Selection
 from messenger.messages import dotted_name, message_options, wire_name
 from messenger.printable import printable
 
@@ -35,7 +36,7 @@ transport_option = click.option(
 
 def _find_ids(context: click.Context) -> Iterable[CompletionItem]:
     application = complete.bare_application(context)
-    name = context.params.get("transport") or default_failure_transport(application)
+    name = context.params.get("transport") or _default_store(application)
     if name not in application.failure_transport_names:
         return []
     there = complete.given(context, "ids")
@@ -133,7 +134,7 @@ def open_store(application: Application, name: str | None) -> FailedMessages:
 
 
 def _of_several(application: Application, names: Sequence[str]) -> str:
-    default = default_failure_transport(application)
+    default = _default_store(application)
     if len(names) > 1 and is_asked():
         return choose("Which failure transport?", names, default)
     if default is None:
@@ -142,3 +143,11 @@ def _of_several(application: Application, names: Sequence[str]) -> str:
         others = ", ".join(repr(name) for name in names if name != default)
         say(f"using the default failure transport {default!r}; others, for --transport: {others}", err=True)
     return default
+
+
+def _default_store(application: Application) -> str | None:
+    """Return the failure transport that is meant when none is named: the only one, or the global one."""
+    names = application.failure_transport_names
+    configured = application.config.failure_transport
+    default = "failed" if isinstance(configured, UnsetType) else configured
+    return names[0] if len(names) == 1 else default if default in names else None
