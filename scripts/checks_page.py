@@ -23,8 +23,8 @@ INTRODUCTION = """\
 # What `messenger check` finds
 
 Every finding, by the name of its check (`check` in `--format json`), and after → what to change. `…` stands for names
-and numbers of your own; findings with the same remedy share a line. Those of `redis-reach` and `postgresql-reach` begin
-with `cannot be used`. [How to run it](workers-operations.md#check).
+and numbers of your own; findings with the same remedy share a line. `redis-reach` and `postgresql-reach` say
+`cannot be used` and quote the error, of which a part is given here. [How to run it](workers-operations.md#check).
 
 Made by `scripts/checks_page.py --write`.
 """
@@ -59,7 +59,7 @@ class Module:
                     yield from self._row(call, names)
         if "_ADVICE" in self._constants:
             for parts, change in ast.literal_eval(self._constants["_ADVICE"]):
-                yield Row(self._check, "fail", f"… {parts[0].strip()} …", change.replace("{user}", "…"))
+                yield Row(self._check, "fail", f"`{parts[0].strip()}`", change.replace("{user}", "…"))
 
     def _row(self, call: ast.Call, names: Names) -> Iterator[Row]:
         function = call.func
