@@ -1,13 +1,15 @@
 # Every command of the project; `make` alone lists them.
 #   PYTHON=python3.12        another interpreter for .venv
 #   ARGS='-e key=value -K'   more arguments for ansible-playbook (deploy, undeploy), pytest (unit, …) or audit
-#   SCENARIO=plain           one scenario only (molecule)
+#   SCENARIO=plain           one scenario only (molecule, test)
+#   JOBS=4                   pytest's processes (default: two for each core); ARGS='-n 0' is none beside its own
+#   AT_ONCE=3                stages of `make test` and scenarios at once (default: one more than cores)
 #   SECONDS=600              how long, in all (fuzz)
 #   HOSTS="1 5"              fleets of so many hosts (bench-deploy)
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deploy undeploy sandbox sandbox-clean test lint types unit fuzz integration templates
+.PHONY: help deploy undeploy sandbox sandbox-clean test quick lint types unit fuzz integration templates
 .PHONY: molecule molecule-all soak bench-deploy sbom audit clean
 
 PYTHON ?= python3
@@ -18,8 +20,15 @@ PLAYBOOK = ANSIBLE_CONFIG=ansible.cfg ansible-playbook
 SCENARIOS = default plain rollback intruder
 ALL_SCENARIOS = $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 SCENARIO ?= $(SCENARIOS)
+CORES := $(shell nproc)
+JOBS ?= $(shell expr 2 \* $(CORES))
+AT_ONCE ?= $(shell expr 1 + $(CORES))
 SECONDS ?= 600
 HOSTS ?= 1 5
+
+PYTEST = pytest -q -n $(JOBS) --dist worksteal
+SIDE_BY_SIDE = python scripts/side_by_side.py --logs .state/logs --at-once $(AT_ONCE)
+molecule-stages = $(foreach scenario,$(1),"molecule $(scenario)=molecule/shared/run.sh $(scenario)")
 
 help: ## list these commands
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -38,8 +47,13 @@ sandbox: ## the same deploy inside one throwaway container
 sandbox-clean: ## delete that container
 	@molecule/shared/container.sh stop kit-sandbox
 
-test: ## set up and run everything: the stages below, with the time each took
-	@scripts/test.sh lint types unit integration templates molecule
+test: .dev .packages ## set up and run everything: the stages below side by side, with the time each took
+	@env -u MAKEFLAGS -u MAKELEVEL $(SIDE_BY_SIDE) \
+	  $(foreach stage,types unit lint integration templates,"$(stage)=make $(stage)") $(call molecule-stages,$(SCENARIO))
+
+quick: .dev ## in under a minute: lint of what changed, types, unit tests
+	@env -u MAKEFLAGS -u MAKELEVEL $(SIDE_BY_SIDE) \
+	  types="make types" unit="$(PYTEST) tests/unit" lint="scripts/lint.sh changed"
 
 lint: .dev ## ruff, import-linter, yamllint, ansible-lint, shellcheck, syntax of every playbook
 	@scripts/test-packages.sh shellcheck
@@ -49,22 +63,22 @@ types: .dev ## mypy --strict
 	@mypy
 
 unit: .dev ## tests of the package alone, and a short piece of fuzzing
-	@pytest tests/unit tests/fuzz $(ARGS)
+	@$(PYTEST) tests/unit tests/fuzz $(ARGS)
 
 fuzz: .dev ## coverage-guided fuzzing for SECONDS=600 in all; what is found is kept in .fuzz/
 	@python -m tests.fuzz $(SECONDS)
 
 integration: .dev .packages ## tests against redis-server, supervisord, PostgreSQL and PHP that they start themselves; the docs' examples
-	@pytest tests/integration tests/docs $(ARGS)
+	@$(PYTEST) tests/integration tests/docs $(ARGS)
 
 templates: .dev .packages ## every template rendered, and loaded by Supervisor's own parser
-	@pytest tests/templates $(ARGS)
+	@$(PYTEST) tests/templates $(ARGS)
 
 molecule: .dev ## the roles and playbooks on real hosts in containers
-	@molecule/shared/run.sh $(SCENARIO)
+	@$(SIDE_BY_SIDE) $(call molecule-stages,$(SCENARIO))
 
 molecule-all: .dev ## every scenario, also those that CI leaves out
-	@molecule/shared/run.sh $(ALL_SCENARIOS)
+	@$(SIDE_BY_SIDE) $(call molecule-stages,$(ALL_SCENARIOS))
 
 soak: .dev ## 20 deploys in a row over four hosts under load, one of them bad, one with a host cut off (30 minutes)
 	@KIT_FLEET_DEPLOYS=20 molecule/shared/run.sh fleet

@@ -1,30 +1,33 @@
 #!/usr/bin/env bash
-# Every static check; all of them run, and one failing fails the whole.
+# Every static check, side by side; all of them run, and one failing fails the whole.
+#   lint.sh            everything
+#   lint.sh changed    what differs from the branch main, and what is not committed
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
-failed=()
+checks=()
 check() { # check NAME COMMAND…
   local name=$1
   shift
-  if "$@"; then echo "$name: ok"; else failed+=("$name"); echo "$name: FAILED"; fi
+  checks+=("$name=${*@Q}")
 }
-syntax() {
-  local playbook
-  for playbook in playbooks/*.yml; do
-    ANSIBLE_CONFIG=ansible.cfg ansible-playbook --syntax-check "$playbook" > /dev/null || return 1
-  done
-}
-mapfile -t scripts < <(git ls-files '*.sh' .ci/run)
+ruff_paths=(src tests scripts examples molecule benchmarks roles plugins)
+mapfile -t shell < <(git ls-files '*.sh' .ci/run)
+ansible=() # ansible-lint without files: every one it finds
 
-check ruff ruff check src tests scripts examples molecule benchmarks roles plugins
-check "ruff format" ruff format --check src tests scripts examples molecule benchmarks roles plugins
+if [[ ${1:-} == changed ]]; then
+  base=$(git merge-base HEAD main 2> /dev/null || git rev-parse HEAD)
+  mapfile -t changed < <(git diff --name-only --diff-filter=d "$base" && git ls-files --others --exclude-standard)
+  mapfile -t shell < <(printf '%s\n' "${changed[@]}" | grep -E '\.sh$|^\.ci/run$')
+  mapfile -t ansible < <(printf '%s\n' "${changed[@]}" | grep -E '^(playbooks|roles|plugins|molecule)/.*\.ya?ml$')
+  echo "${#changed[@]} files changed since ${base:0:9}: ${#shell[@]} for shellcheck, ${#ansible[@]} for ansible-lint"
+fi
+
+if [[ $# -eq 0 ]] || ((${#ansible[@]})); then check ansible-lint ansible-lint --offline --strict "${ansible[@]}"; fi
+check "playbook syntax" env ANSIBLE_CONFIG=ansible.cfg ansible-playbook --syntax-check playbooks/*.yml
+check ruff ruff check "${ruff_paths[@]}"
+check "ruff format" ruff format --check "${ruff_paths[@]}"
 check imports lint-imports --no-logo
 check yamllint yamllint --strict .
-check "playbook syntax" syntax
-check ansible-lint ansible-lint --offline --strict
-check shellcheck shellcheck "${scripts[@]}"
+if ((${#shell[@]})); then check shellcheck shellcheck "${shell[@]}"; fi
 
-if ((${#failed[@]})); then
-  echo "Failed: ${failed[*]}" >&2
-  exit 1
-fi
+exec python scripts/side_by_side.py --logs .state/logs/lint --tail 1000 "${checks[@]}"

@@ -3,6 +3,9 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
+exec 8< "${BASH_SOURCE[0]}" # scenarios side by side: one of them installs and builds
+flock 8
+
 # --no-install-recommends leaves out what containers need for names and networks, hence by name
 packages=(podman runc conmon netavark aardvark-dns iptables catatonit mmdebstrap openssh-client)
 
@@ -19,5 +22,5 @@ fi
 # shellcheck source-path=SCRIPTDIR source=env.sh
 . "$here/env.sh"
 if ! podman image exists "$KIT_IMAGE"; then
-  "$here/image.sh"
+  "$here/image.sh" 8<&-
 fi

@@ -48,9 +48,10 @@ pip_settings() { # how this machine's pip reaches its index, for pip in the cont
         { grep -v 'file:' || true; } | awk -F' = ' '{last[$1] = $0} END {for (k in last) print last[k]}'
     fi
   } > "$KIT_STATE/pip.conf.$$"
-  chmod 644 "$KIT_STATE/pip.conf.$$"
-  # Written in place: running containers have this very file mounted.
-  cat "$KIT_STATE/pip.conf.$$" > "$KIT_STATE/pip.conf"
+  # Written in place, because running containers have this very file mounted; and only when it changed, because they read it.
+  if ! cmp --quiet "$KIT_STATE/pip.conf.$$" "$KIT_STATE/pip.conf"; then
+    cat "$KIT_STATE/pip.conf.$$" > "$KIT_STATE/pip.conf"
+  fi
   chmod 644 "$KIT_STATE/pip.conf"
   rm "$KIT_STATE/pip.conf.$$"
 }
