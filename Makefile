@@ -48,10 +48,12 @@ sandbox-clean: ## delete that container
 	@molecule/shared/container.sh stop kit-sandbox
 
 test: .dev .packages ## set up and run everything: the stages below side by side, with the time each took
+	@scripts/test-packages.sh shellcheck
 	@env -u MAKEFLAGS -u MAKELEVEL $(SIDE_BY_SIDE) \
 	  $(foreach stage,types unit lint integration templates,"$(stage)=make $(stage)") $(call molecule-stages,$(SCENARIO))
 
 quick: .dev ## in under a minute: lint of what changed, types, unit tests
+	@scripts/test-packages.sh shellcheck
 	@env -u MAKEFLAGS -u MAKELEVEL $(SIDE_BY_SIDE) \
 	  types="make types" unit="$(PYTEST) tests/unit" lint="scripts/lint.sh changed"
 
@@ -96,6 +98,7 @@ audit: .dev ## compare the lock files with the package index: withdrawn releases
 clean: ## remove .venv, caches, containers and the container image
 	@scripts/clean.sh
 
+.NOTPARALLEL: # two of them would install packages at once; `test` runs its stages side by side by itself
 .PHONY: .dev .packages
 .dev:
 	@scripts/venv.sh requirements-dev.lock

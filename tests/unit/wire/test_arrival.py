@@ -151,7 +151,7 @@ LOST: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize("values", ARRIVES, ids=str)
+@pytest.mark.parametrize("values", ARRIVES, ids=", ".join)
 def test_what_is_read_as_an_equal_message_is_accepted(values: dict[str, Any]) -> None:
     arrived = decode_body(All, encode_body(All(**values)))
     for name, value in values.items():
