@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextvars import copy_context
+from functools import partial
 from inspect import iscoroutine
 from typing import Any, TypeVar, overload
 
@@ -12,7 +13,7 @@ from messenger.concurrency.event_loops import EventLoops
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import MessengerError, NotOneResult
 from messenger.messages import dotted_name, wire_name
-from messenger.middleware.base import Middleware, Next
+from messenger.middleware.base import BuiltInMiddleware, Middleware, Next
 from messenger.stamps import HandledStamp, SentStamp, Stamp
 
 M = TypeVar("M")
@@ -32,7 +33,7 @@ class MessageBus:
         async_dispatch: AsyncDispatch | None = None,
     ) -> None:
         self.name = name
-        self._entry = _chain(middleware)
+        self._chain = Chain(middleware)
         self._async_dispatch = async_dispatch or AsyncDispatch(EventLoops())
 
     @overload
@@ -53,7 +54,7 @@ class MessageBus:
         NoHandlerForMessage when nobody takes it, MessageEncodingFailed when it would not arrive as it is,
         MessengerError when a middleware returned no envelope.
         """
-        return copy_context().run(self._entry, Envelope.wrap(message, stamps))
+        return copy_context().run(self._chain, Envelope.wrap(message, stamps))
 
     @overload
     async def dispatch_async(self, message: Envelope[M], stamps: Iterable[Stamp] = ()) -> Envelope[M]: ...
@@ -66,21 +67,64 @@ class MessageBus:
 
         The rest runs in a thread. When this is cancelled, as by `asyncio.timeout`, the message may still be sent.
         """
-        return await self._async_dispatch.run(lambda: self._entry(Envelope.wrap(message, stamps)))
+        return await self._async_dispatch.run(lambda: self._chain(Envelope.wrap(message, stamps)))
 
 
-def _chain(middleware: Sequence[Middleware]) -> Next:
-    if not middleware:
-        return lambda envelope: envelope
-    first, following = middleware[0], _chain(middleware[1:])
+class Chain:
+    """The steps of a bus.
 
-    def step(envelope: AnyEnvelope) -> AnyEnvelope:
-        result = first.handle(envelope, following)
-        if isinstance(result, Envelope):
-            return result
-        raise _no_envelope(first, result)
+    Which of the built-in steps a message needs depends on its stamps. That is decided once for each set of stamps, up
+    to the application's first own middleware, which may change them; behind it another Chain begins.
+    """
 
-    return step
+    def __init__(self, steps: Sequence[Middleware]) -> None:
+        """Create it.
+
+        Args:
+            steps: Outermost first.
+        """
+        self._built_in: list[BuiltInMiddleware] = []
+        self._end: Next = _return
+        for index, step in enumerate(steps):
+            if not isinstance(step, BuiltInMiddleware):
+                self._end = partial(_run_checked, step, Chain(steps[index + 1 :]))
+                break
+            self._built_in.append(step)
+        self._asked_for = frozenset[type[Stamp]]().union(*(step.only_with | step.unless for step in self._built_in))
+        self._entries: dict[frozenset[type[Stamp]], Next] = {}
+
+    def __call__(self, envelope: AnyEnvelope, /) -> AnyEnvelope:
+        """Run the steps that the message needs."""
+        stamps = self._asked_for.intersection(map(type, envelope.stamps))
+        entry = self._entries.get(stamps)
+        if entry is None:
+            entry = self._entries[stamps] = self._link(stamps)
+        return entry(envelope)
+
+    def _link(self, stamps: frozenset[type[Stamp]]) -> Next:
+        """Return the first step for messages with these stamps, linked to those that follow it."""
+        needed: list[BuiltInMiddleware] = []
+        for step in self._built_in:
+            if step.only_with <= stamps and step.unless.isdisjoint(stamps):
+                needed.append(step)
+                stamps |= step.adds
+        entry = self._end
+        for step in reversed(needed):
+            entry = partial(step.handle, following=entry)
+        return entry
+
+
+def _return(envelope: AnyEnvelope, /) -> AnyEnvelope:
+    """End of a chain."""
+    return envelope
+
+
+def _run_checked(step: Middleware, following: Next, envelope: AnyEnvelope) -> AnyEnvelope:
+    """Run a middleware of the application. Raises MessengerError when it returns no envelope."""
+    result = step.handle(envelope, following)
+    if isinstance(result, Envelope):
+        return result
+    raise _no_envelope(step, result)
 
 
 def _no_envelope(step: Middleware, result: object) -> MessengerError:

@@ -42,8 +42,10 @@ class Envelope(Struct, Generic[M], frozen=True):
     @property
     def id(self) -> str | None:
         """The id its transport gave the message; None before it was sent or received."""
-        stamp = self.last(TransportMessageIdStamp)
-        return stamp.id if stamp is not None else None
+        for stamp in reversed(self.stamps):
+            if type(stamp) is TransportMessageIdStamp:
+                return stamp.id
+        return None
 
     def with_stamps(self, *stamps: Stamp) -> Envelope[M]:
         """A copy with these stamps appended."""

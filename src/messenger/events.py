@@ -12,6 +12,7 @@ from messenger.config.importing import one_line
 from messenger.envelope import AnyEnvelope
 from messenger.errors import ConfigError, as_failure
 from messenger.printable import SHORT, printable
+from messenger.stamps import Stamp
 
 log = logging.getLogger(__name__)
 E = TypeVar("E")
@@ -109,27 +110,42 @@ class EventDispatcher:
 
     def __init__(self, also: EventDispatcher | None = None) -> None:
         self._also = also
-        self._listeners: dict[type, list[Callable[[Any], None]]] = {}
+        self._listeners: dict[type, list[tuple[Callable[[Any], None], type[Stamp] | None]]] = {}
 
-    def listen(self, event_type: type[E], listener: Callable[[E], None]) -> None:
-        """Call `listener` with every event of this class. Raises ConfigError for an async one."""
+    def listen(
+        self, event_type: type[E], listener: Callable[[E], None], *, only_with: type[Stamp] | None = None
+    ) -> None:
+        """Call a listener with every event of a class.
+
+        Args:
+            event_type: The class of the events.
+            listener: A plain function of the event.
+            only_with: Leave out events of messages without a stamp of this class.
+
+        Raises:
+            ConfigError: The listener is async.
+        """
         if iscoroutinefunction(listener):
             name = getattr(listener, "__qualname__", listener)
             raise ConfigError(f"the listener {name} is async; allowed: a plain function")
-        self._listeners.setdefault(event_type, []).append(listener)
+        self._listeners.setdefault(event_type, []).append((listener, only_with))
 
-    def dispatch(self, event: object) -> None:
-        """Tell the listeners of this event's class. One that fails is logged, and keeps none of the others from it."""
-        for listener in self._listeners.get(type(event), ()):
-            try:
-                result = listener(event)
-            except BaseException as error:
-                as_failure(error, "a listener")  # Ctrl-C goes on
-                name = printable(getattr(listener, "__qualname__", listener), SHORT)
-                log.error("listener_failed %s of %s: %s", name, type(event).__name__, one_line(error))
-                continue
-            if iscoroutine(result):
-                result.close()
-                log.error("listener_not_run %s: it is async, and listeners are plain functions", result.__qualname__)
-        if self._also is not None:
-            self._also.dispatch(event)
+    def dispatch(self, event: Any) -> None:
+        """Call the listeners of this event's class. One that fails is logged, and the others are called as well."""
+        dispatcher: EventDispatcher | None = self
+        while dispatcher is not None:
+            for listener, stamp in dispatcher._listeners.get(type(event), ()):
+                if stamp is not None and stamp not in map(type, event.envelope.stamps):
+                    continue
+                try:
+                    result = listener(event)
+                except BaseException as error:
+                    as_failure(error, "a listener")  # Ctrl-C goes on
+                    name = printable(getattr(listener, "__qualname__", listener), SHORT)
+                    log.error("listener_failed %s of %s: %s", name, type(event).__name__, one_line(error))
+                    continue
+                if iscoroutine(result):
+                    result.close()
+                    name = result.__qualname__
+                    log.error("listener_not_run %s: it is async, and listeners are plain functions", name)
+            dispatcher = dispatcher._also

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from messenger.errors import ConfigError, HandlerDefinitionError
@@ -68,9 +69,12 @@ def dotted_name(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def wire_name(cls: type) -> str:
-    """The name of a message class on the wire."""
+def _wire_name(cls: type) -> str:
     return message_options(cls).name or dotted_name(cls)
+
+
+wire_name: Callable[[type], str] = cache(_wire_name)
+"""The name of a message class on the wire. `@message` comes before the first use of the class."""
 
 
 def is_message_class(value: object) -> bool:
@@ -79,10 +83,14 @@ def is_message_class(value: object) -> bool:
 
 
 class MessageRegistry:
-    """Message classes by wire name. Only classes the application named are ever found: the wire imports nothing."""
+    """Message classes by wire name. Only classes the application named are ever found: the wire imports nothing.
+
+    Attributes:
+        by_name: The classes by wire names and aliases.
+    """
 
     def __init__(self, classes: Iterable[type] = ()) -> None:
-        self._by_name: dict[str, type] = {}
+        self.by_name: dict[str, type] = {}
         self._by_dotted_name: dict[str, type] = {}
         for cls in classes:
             self.add(cls)
@@ -97,22 +105,22 @@ class MessageRegistry:
             return
         names = (wire_name(cls), *message_options(cls).aliases)
         for name in (*names, dotted_name(cls)):
-            other = self._by_name.get(name) or self._by_dotted_name.get(name)
+            other = self.by_name.get(name) or self._by_dotted_name.get(name)
             if other not in (None, cls):
                 raise ConfigError(
                     f"two message classes are called {name!r}: {dotted_name(other)} and {dotted_name(cls)}; give one "
                     "of them another name with @message(name=…), or take the alias away"
                 )
-        self._by_name.update(dict.fromkeys(names, cls))
+        self.by_name.update(dict.fromkeys(names, cls))
         self._by_dotted_name[dotted_name(cls)] = cls
 
     def add_own(self, cls: type) -> None:
         """Register a class of this package: it is read when it is received, and is no message of the application."""
-        self._by_name[wire_name(cls)] = cls
+        self.by_name[wire_name(cls)] = cls
 
     def get(self, name: str) -> type | None:
         """The class with this wire name or alias."""
-        return self._by_name.get(name)
+        return self.by_name.get(name)
 
     def names(self) -> list[str]:
         """The wire names, sorted, without aliases."""

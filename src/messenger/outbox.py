@@ -26,8 +26,7 @@ from messenger.transports.base import Sender
 from messenger.transports.size_limit import check_size
 from messenger.transports.transactions import SqlConnectionStamp, StoredInTransactionStamp
 from messenger.wire.encoded import Encoded
-from messenger.wire.serializer import Serializer
-from messenger.wire.stored import encode_value
+from messenger.wire.serializer import Serializer, encode_value
 
 # Of the message's stamps those that are about its row too: when it is due, which transaction it is in, whose log line.
 _OF_THE_ROW: tuple[type[Stamp], ...] = (DelayStamp, MessageIdsStamp, SqlConnectionStamp)

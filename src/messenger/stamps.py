@@ -158,17 +158,11 @@ class MessageIdsStamp(Stamp, frozen=True):
     def __post_init__(self) -> None:
         if self.message_id == "":
             force_setattr(self, "message_id", str(uuid.uuid4()))
-        else:
-            _check_id("message_id", self.message_id)
         if self.correlation_id == "":
             force_setattr(self, "correlation_id", self.message_id)
-        else:
-            _check_id("correlation_id", self.correlation_id)
-        if self.causation_id is not None:
-            _check_id("causation_id", self.causation_id)
-
-
-def _check_id(name: str, value: object) -> None:
-    if not isinstance(value, str) or not MESSAGE_ID.fullmatch(value):
-        shown = printable(ascii(value), 100)
-        raise ValueError(f"the {name} of a MessageIdsStamp is 1 to 200 letters, digits and _.:@/+=-, not {shown}")
+        for name in ("message_id", "correlation_id") if self.causation_id is None else self.__struct_fields__:
+            value = getattr(self, name)
+            if not isinstance(value, str) or not MESSAGE_ID.fullmatch(value):
+                shown = printable(ascii(value), 100)
+                allowed = "1 to 200 letters, digits and _.:@/+=-"
+                raise ValueError(f"the {name} of a MessageIdsStamp is {allowed}, not {shown}")

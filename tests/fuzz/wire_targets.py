@@ -19,9 +19,8 @@ from messenger.stamps import ReceivedStamp
 from messenger.transports.sql.row import read_row, write_row
 from messenger.wire import php_string
 from messenger.wire.encoded import Encoded, UndecodableMessage
-from messenger.wire.serializer import Serializer
+from messenger.wire.serializer import Serializer, decode_value, encode_value, undecodable_value
 from messenger.wire.signing import Signing
-from messenger.wire.stored import decode_value, encode_value, undecodable_value
 
 KEY = b"the signing key of the fuzzers"
 LONGEST_REASON = 2000  # characters

@@ -80,7 +80,7 @@ def test_a_dispatch_to_redis(directory: Path) -> None:
     application.dispatch(Sms(3))
     path.stop()
     application.close()
-    assert_short(path.calls, most_files=31, most_calls=92)
+    assert_short(path.calls, most_files=15, most_calls=45)
 
 
 def test_a_message_taken_handled_and_acknowledged(directory: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_message_taken_handled_and_acknowledged(directory: Path) -> None:
     command = [sys.executable, "-m", "messenger.cli", "consume", "async"]
     subprocess.run(command, cwd=directory, env=dict(os.environ), check=True, capture_output=True)
     calls = [Call(*call) for call in json.loads((directory / "calls.json").read_text())]
-    assert_short(calls, most_files=51, most_calls=237)
+    assert_short(calls, most_files=25, most_calls=100)
 
 
 def assert_short(calls: list[Call], *, most_files: int, most_calls: int) -> None:

@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LIMIT = 2_535
+LIMIT = 2_780
 LONGEST_FILE = 400
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from messenger.deduplication.message_locks import Lock, MessageLocks, lock_of
+from messenger.deduplication.stamps import DeduplicateStamp
 from messenger.envelope import AnyEnvelope
 from messenger.events import (
     EventDispatcher,
@@ -27,11 +28,17 @@ class LockKeeper:
 
     def listen(self, events: EventDispatcher) -> None:
         """Keep locks from now on."""
-        events.listen(WorkerMessageReceived, lambda event: self._locks.renew(event.envelope))
-        events.listen(WorkerMessageHandled, lambda event: self._locks.release(event.envelope))
-        events.listen(WorkerMessageFailed, self._on_failed)
+        events.listen(WorkerMessageReceived, self._on_received, only_with=DeduplicateStamp)
+        events.listen(WorkerMessageHandled, self._on_handled, only_with=DeduplicateStamp)
+        events.listen(WorkerMessageFailed, self._on_failed, only_with=DeduplicateStamp)
         events.listen(WorkerRateLimited, self._on_rate_limited)
         events.listen(WorkerBeat, self._on_beat)
+
+    def _on_received(self, event: WorkerMessageReceived) -> None:
+        self._locks.renew(event.envelope)
+
+    def _on_handled(self, event: WorkerMessageHandled) -> None:
+        self._locks.release(event.envelope)
 
     def _on_failed(self, event: WorkerMessageFailed) -> None:
         if event.will_retry:

@@ -34,13 +34,17 @@ class HandlerArguments:
     """The objects an application provides, and who gets them. Annotations are read once for each handler.
 
     registry: the handlers; all of them are looked at before the first message.
+    message_only: the names of handlers that take nothing besides the message.
+    is_checked: all handlers were looked at, so nothing more can be provided.
     """
 
     def __init__(self, registry: HandlerRegistry) -> None:
         self._registry = registry
         self._provided: dict[type, object] = {}
         self._made: dict[type, Callable[[], object]] = {}
-        self._plans: dict[str, _Plan] | None = None
+        self._plans: dict[str, _Plan] = {}
+        self.message_only: set[str] = set()
+        self.is_checked = False
 
     def provide(self, thing: object, annotation: type[Any] | None = None) -> None:
         """Give `thing` to every handler parameter annotated with its class, or with `annotation`.
@@ -53,7 +57,7 @@ class HandlerArguments:
         if inspect.iscoroutine(thing):
             thing.close()
             raise ConfigError(f"provide: found the coroutine of {thing.__qualname__}; allowed: the object it returns")
-        if self._plans is not None:
+        if self.is_checked:
             raise ConfigError(f"provide: {_name(cls)} comes too late; provide it before the first message is handled")
         if cls in self._provided or cls in self._made:
             raise ConfigError(f"provide: {_name(cls)} is provided already")
@@ -66,24 +70,31 @@ class HandlerArguments:
         self._made[annotation] = make
 
     def check(self) -> None:
-        """Decide what each handler gets. HandlerDefinitionError, with file and line, when nothing provides it."""
-        if self._plans is None:
+        """Decide what each handler gets. Raises HandlerDefinitionError, with file and line."""
+        if not self.is_checked:
             self._plans = {item.name: self._plan(item) for item in self._registry.handlers}
+            self.message_only = {name for name, plan in self._plans.items() if plan == _Plan()}
+            self.is_checked = True
 
     def of(self, handler: Handler, of_message: AnyEnvelope | Acknowledger[Any]) -> dict[str, object]:
-        """The arguments of `handler` after the message, by name.
+        """Return the arguments of a handler after the message, by name.
 
-        of_message: the envelope; for a batch handler its acknowledger.
+        Args:
+            handler: The handler.
+            of_message: The envelope; for a batch handler its acknowledger.
 
-        Raises what a function of `provide_each` raises.
+        Raises:
+            Exception: What a function of `provide_each` raises.
         """
-        self.check()
-        assert self._plans is not None
+        if not self.is_checked:
+            self.check()
         plan = self._plans.get(handler.name)
         if plan is None:  # registered after the first message
             plan = self._plans[handler.name] = self._plan(handler)
-        each = {name: make() for name, make in plan.each.items()}
-        return {**plan.fixed, **each, **dict.fromkeys(plan.of_message, of_message)}
+        arguments = {**plan.fixed, **dict.fromkeys(plan.of_message, of_message)}
+        for name, make in plan.each.items():
+            arguments[name] = make()
+        return arguments
 
     def _plan(self, handler: Handler) -> _Plan:
         parameters = [p for p in _parameters(handler.call)[1:] if p.kind not in _COLLECTING]

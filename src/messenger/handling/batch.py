@@ -37,16 +37,20 @@ class _Buffer:
 
 
 class Batches:
-    """The messages that wait for their batch handlers, in this process. They stay in flight on their transports."""
+    """The messages that wait for their batch handlers, in this process. They stay in flight on their transports.
+
+    Attributes:
+        buffers: The messages by the name of the handler that they wait for.
+    """
 
     def __init__(self, caller: HandlerCaller, arguments: HandlerArguments) -> None:
         self._caller = caller
         self._arguments = arguments
-        self._buffers: dict[str, _Buffer] = {}
+        self.buffers: dict[str, _Buffer] = {}
 
     def add(self, handler: Handler, envelope: AnyEnvelope, done: Done) -> None:
         """Keep a message until `flush` finds its batch due; `done` is called with the result or the error."""
-        buffer = self._buffers.setdefault(handler.name, _Buffer(handler))
+        buffer = self.buffers.setdefault(handler.name, _Buffer(handler))
         buffer.last = time.monotonic()
         if not buffer.items:
             buffer.first = buffer.last
@@ -55,14 +59,14 @@ class Batches:
     @property
     def next_due(self) -> float:
         """Monotonic seconds at which the next batch is due; infinite when no message waits."""
-        return min((buffer.due_at() for buffer in self._buffers.values()), default=float("inf"))
+        return min((buffer.due_at() for buffer in self.buffers.values()), default=float("inf"))
 
     def flush(self, *, force: bool = False) -> bool:
         """Call the handlers whose batch is due; with `force` all that have messages. Whether there was one."""
         now = time.monotonic()
-        due = [name for name, buffer in self._buffers.items() if force or buffer.due_at() <= now]
+        due = [name for name, buffer in self.buffers.items() if force or buffer.due_at() <= now]
         for name in due:
-            buffer = self._buffers.pop(name)
+            buffer = self.buffers.pop(name)
             self.call(buffer.handler, buffer.items)
         return bool(due)
 

@@ -71,8 +71,13 @@ class HandlerCaller:
         first: the message, or for a batch handler the list of them.
         """
         seconds = handler.options.timeout or self._timeout
+        context = copy_context()
         try:
-            return copy_context().run(self._call, handler, first, arguments, seconds), None
+            if seconds is not None:
+                return context.run(self._call_within, seconds, handler, first, arguments), None
+            with ForksEnd():
+                result = context.run(handler.call, first, **arguments)
+            return None if result is None else context.run(self._loops.complete, result), None
         except TimeIsUp:
             return None, HandlerTimedOut(f"the handler took longer than its timeout of {seconds:g} s")
         except BaseException as error:  # a library's sys.exit() must not take the worker and its message with it
@@ -82,11 +87,7 @@ class HandlerCaller:
         """What a batch handler gave as the result of one message, awaited like what it returns; see `call`."""
         return self.call(replace(handler, call=_as_it_is), result, {})
 
-    def _call(self, handler: Handler, first: object, arguments: Mapping[str, object], seconds: float | None) -> object:
-        if seconds is None:
-            with ForksEnd():
-                result = handler.call(first, **arguments)
-            return None if result is None else self._loops.complete(result)
+    def _call_within(self, seconds: float, handler: Handler, first: object, arguments: Mapping[str, object]) -> object:
         deadline = time.monotonic() + seconds
         with time_limit(seconds), ForksEnd():
             result = handler.call(first, **arguments)

@@ -155,7 +155,8 @@ class HandlerRegistry:
 
     def __init__(self, handlers: Iterable[Handler] = ()) -> None:
         self._handlers: list[Handler] = []
-        self._cache: dict[type, tuple[Handler, ...]] = {}
+        self._by_class: dict[type, tuple[Handler, ...]] = {}
+        self._by_origin: dict[tuple[type, str, str | None], tuple[Handler, ...]] = {}
         for item in handlers:
             self.add(item)
 
@@ -165,14 +166,34 @@ class HandlerRegistry:
             if other.name == item.name and not set(other.options.handles).isdisjoint(item.options.handles):
                 raise HandlerDefinitionError(f"two handlers are called {item.name!r}: give one an alias")
         self._handlers.append(item)
-        self._cache.clear()
+        self._by_class.clear()
+        self._by_origin.clear()
 
     def for_message(self, message: object) -> tuple[Handler, ...]:
-        """The handlers of a message, in the order they run."""
+        """Return the handlers of a message, in the order they run."""
         cls = type(message)
-        found = self._cache.get(cls)
+        found = self._by_class.get(cls)
         if found is None:
-            found = self._cache[cls] = self._look_up(message)
+            found = self._by_class[cls] = self._look_up(message)
+        return found
+
+    def for_received(self, message: object, bus: str, transport: str | None) -> tuple[Handler, ...]:
+        """Return the handlers of a message on a bus, in the order they run.
+
+        Args:
+            message: The message.
+            bus: The name of the bus.
+            transport: The name of the transport that the message came from; None when it came from none.
+        """
+        key = (type(message), bus, transport)
+        found = self._by_origin.get(key)
+        if found is None:
+            found = self._by_origin[key] = tuple(
+                item
+                for item in self.for_message(message)
+                if item.options.bus in (None, bus)
+                and (transport is None or item.options.from_transport in (None, transport))
+            )
         return found
 
     def _look_up(self, message: object) -> tuple[Handler, ...]:

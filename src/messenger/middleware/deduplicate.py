@@ -11,19 +11,21 @@ from messenger.deduplication.stamps import DeduplicateStamp, DuplicateOfStamp
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessageIsDuplicate, NotReplicated
 from messenger.messages import wire_name
-from messenger.middleware.base import Next
+from messenger.middleware.base import BuiltInMiddleware, Next
 from messenger.stamps import DelayStamp, MessageIdsStamp, ReceivedStamp, SentStamp, SentToFailureTransportStamp
 from messenger.transports.transactions import SqlTransactions, StoredInTransactionStamp
 
 log = logging.getLogger(__name__)
 
 
-class Deduplicate:
+class Deduplicate(BuiltInMiddleware):
     """Takes the lock of a message that is dispatched; the worker frees it (see LockKeeper).
 
     It stands after DispatchAfterCurrentBus: what waits there takes its lock when its turn comes.
     transactions: a message that is stored in one of them was never sent when it is rolled back.
     """
+
+    only_with = frozenset({DeduplicateStamp})
 
     def __init__(self, locks: MessageLocks, transactions: SqlTransactions) -> None:
         self._locks = locks

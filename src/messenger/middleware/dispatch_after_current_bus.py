@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import DelayedMessageHandlingFailed
-from messenger.middleware.base import Next
+from messenger.middleware.base import BuiltInMiddleware, Next
 from messenger.stamps import LocalStamp
 
 
@@ -32,7 +32,7 @@ class _Outermost(Struct, eq=False):
     queue: deque[Callable[[], object]] = field(default_factory=deque)
 
 
-class DispatchAfterCurrentBus:
+class DispatchAfterCurrentBus(BuiltInMiddleware):
     """One object for all buses of an application: the outermost dispatch is known across them.
 
     It is known by the context, so that threads and tasks have each their own; one that outlives the dispatch which
@@ -61,7 +61,7 @@ class DispatchAfterCurrentBus:
         before = self._current.set(outermost)
         try:
             result = following(envelope)
-            errors = _dispatch_queued(outermost.queue)
+            errors = _dispatch_queued(outermost.queue) if outermost.queue else None
         finally:
             outermost.is_over = True
             self._current.reset(before)

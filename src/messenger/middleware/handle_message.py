@@ -13,12 +13,12 @@ from messenger.handling.batch import AckStamp, Batches, NoAutoAckStamp, Unsettle
 from messenger.handling.call import HandlerCaller
 from messenger.handling.registry import Handler, HandlerRegistry
 from messenger.messages import wire_name
-from messenger.middleware.base import Next
+from messenger.middleware.base import BuiltInMiddleware, Next
 from messenger.stamps import HandledStamp, ReceivedStamp
 
 
 @dataclass(slots=True)
-class HandleMessage:
+class HandleMessage(BuiltInMiddleware):
     """The last step: every handler is called, one that fails does not stop the others.
 
     A batch handler keeps the message when the worker can settle it later; else it gets it as a batch of one.
@@ -39,19 +39,41 @@ class HandleMessage:
 
         Raises HandlerFailed, NoHandlerForMessage; HandlerDefinitionError when a handler asks for what nothing provides.
         """
-        self.arguments.check()
-        handlers = self._applicable(envelope)
+        if not self.arguments.is_checked:
+            self.arguments.check()
+        newest = dict(zip(map(type, envelope.stamps), envelope.stamps, strict=True))
+        received = newest.get(ReceivedStamp)
+        transport = received.transport_name if isinstance(received, ReceivedStamp) else None
+        handlers = self.registry.for_received(envelope.message, self.bus_name, transport)
         if not handlers and not self.allow_no_handlers:
             raise NoHandlerForMessage(
                 f"no handler for {wire_name(type(envelope.message))}: "
                 "is its module named under 'handlers' in messenger.yaml?"
             )
-        done = {stamp.handler_name for stamp in envelope.all(HandledStamp)}
+        if HandledStamp in newest:
+            done = {stamp.handler_name for stamp in envelope.all(HandledStamp)}
+            handlers = tuple(handler for handler in handlers if handler.name not in done)
+        errors: dict[str, Exception] = {}
+        for handler in handlers:
+            if handler.options.batch is not None:
+                return self._handle_with_batches(envelope, errors, handlers[handlers.index(handler) :], following)
+            result, error = self._call(handler, envelope)
+            if error is None:
+                envelope = envelope.with_stamps(HandledStamp(handler.name, result))
+            else:
+                errors[handler.name] = error
+        if errors:
+            raise HandlerFailed(envelope, errors) from next(iter(errors.values()))
+        return following(envelope)
+
+    def _handle_with_batches(
+        self, envelope: AnyEnvelope, errors: dict[str, Exception], handlers: Sequence[Handler], following: Next
+    ) -> AnyEnvelope:
+        """Go on where a batch handler comes, with the errors of the handlers before it."""
         ack = envelope.last(AckStamp)
         state = Unsettled(envelope, ack.settle if ack is not None else None)
+        state.errors.update(errors)
         for handler in handlers:
-            if handler.name in done:
-                continue
             if handler.options.batch is None:
                 state.note(handler.name, *self._call(handler, state.envelope))
             elif ack is not None:
@@ -64,16 +86,9 @@ class HandleMessage:
             raise HandlerFailed(state.envelope, state.errors) from next(iter(state.errors.values()))
         return following(state.envelope)
 
-    def _applicable(self, envelope: AnyEnvelope) -> Sequence[Handler]:
-        received = envelope.last(ReceivedStamp)
-        return [
-            handler
-            for handler in self.registry.for_message(envelope.message)
-            if handler.options.bus in (None, self.bus_name)
-            and (received is None or handler.options.from_transport in (None, received.transport_name))
-        ]
-
     def _call(self, handler: Handler, envelope: AnyEnvelope) -> tuple[object, Exception | None]:
+        if handler.name in self.arguments.message_only:
+            return self.caller.call(handler, envelope.message, {})
         try:
             arguments = self.arguments.of(handler, envelope)
         except TransportError as error:  # what it asks for cannot be reached

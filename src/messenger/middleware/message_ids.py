@@ -5,33 +5,32 @@ from __future__ import annotations
 from contextvars import ContextVar
 
 from messenger.envelope import AnyEnvelope
-from messenger.middleware.base import Next
+from messenger.middleware.base import BuiltInMiddleware, Next
 from messenger.stamps import MessageIdsStamp, ReceivedStamp
 
 
-class AddMessageIds:
+class AddMessageIds(BuiltInMiddleware):
     """Adds a MessageIdsStamp to a message that is dispatched without one; a received message stays as it came.
 
     current: the ids of the message being handled now, known across all buses of an application.
     """
+
+    unless = frozenset({MessageIdsStamp, ReceivedStamp})
+    adds = frozenset({MessageIdsStamp})
 
     def __init__(self) -> None:
         self.current: ContextVar[MessageIdsStamp | None] = ContextVar("messenger.current_ids", default=None)
 
     def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
         """Stamp and go on."""
-        if envelope.last(MessageIdsStamp) is None and envelope.last(ReceivedStamp) is None:
-            envelope = envelope.with_stamps(self._new_ids())
-        return following(envelope)
-
-    def _new_ids(self) -> MessageIdsStamp:
         current = self.current.get()
         if current is None:
-            return MessageIdsStamp()
-        return MessageIdsStamp(correlation_id=current.correlation_id, causation_id=current.message_id)
+            return following(envelope.with_stamps(MessageIdsStamp()))
+        ids = MessageIdsStamp(correlation_id=current.correlation_id, causation_id=current.message_id)
+        return following(envelope.with_stamps(ids))
 
 
-class FollowMessageIds:
+class FollowMessageIds(BuiltInMiddleware):
     """Makes this message the current one for the steps that follow: what they dispatch is caused by it.
 
     It stands after DispatchAfterCurrentBus: what waited there is a cause of its own when its turn comes.

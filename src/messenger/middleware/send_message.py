@@ -7,23 +7,32 @@ from collections.abc import Callable, Sequence
 from messenger.envelope import AnyEnvelope
 from messenger.errors import NoSenderForMessage, TransportError
 from messenger.messages import wire_name
-from messenger.middleware.base import Next
-from messenger.stamps import ReceivedStamp, SentStamp
+from messenger.middleware.base import BuiltInMiddleware, Next
+from messenger.stamps import ReceivedStamp, SentStamp, TransportNamesStamp
 from messenger.transports.base import Sender
 from messenger.transports.transactions import SqlConnectionStamp
 
+Senders = Sequence[tuple[str, Sender]]
+"""Transport names and what sends to them, in order."""
+# With one of these stamps a message has senders of its own, or must be refused by some of those of its class.
+_SINGULAR = frozenset({TransportNamesStamp, SqlConnectionStamp})
 
-class SendMessage:
-    """The step after which a routed message has left this process.
 
-    senders_for: the senders of an envelope, by transport name, in order.
-    allow_no_senders: handle a message at once that is routed nowhere.
-    """
+class SendMessage(BuiltInMiddleware):
+    """The step after which a routed message has left this process."""
 
-    def __init__(
-        self, senders_for: Callable[[AnyEnvelope], Sequence[tuple[str, Sender]]], *, allow_no_senders: bool = True
-    ) -> None:
+    unless = frozenset({ReceivedStamp})
+
+    def __init__(self, senders_for: Callable[[AnyEnvelope], Senders], *, allow_no_senders: bool = True) -> None:
+        """Create it.
+
+        Args:
+            senders_for: Finds the senders of an envelope. It is asked once for each message class, and for each message
+                that names its transports itself.
+            allow_no_senders: Handle a message at once that is routed nowhere.
+        """
         self._senders_for = senders_for
+        self._by_class: dict[type, Senders] = {}
         self._allow_no_senders = allow_no_senders
 
     def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
@@ -31,12 +40,15 @@ class SendMessage:
 
         Raises NoSenderForMessage.
         """
-        if envelope.last(ReceivedStamp) is not None:
-            return following(envelope)
-        senders = self._senders_for(envelope)
+        cls = type(envelope.message)
+        senders = self._by_class.get(cls)
+        if not _SINGULAR.isdisjoint(map(type, envelope.stamps)):
+            senders = self._senders_for(envelope)
+        elif senders is None:
+            senders = self._by_class[cls] = self._senders_for(envelope)
         if not senders:
             if not self._allow_no_senders:
-                name = wire_name(type(envelope.message))
+                name = wire_name(cls)
                 raise NoSenderForMessage(
                     f"{name} is routed to no transport: name one under 'routing' in messenger.yaml"
                 )

@@ -63,7 +63,10 @@ class RedisLink:
 
     def call(self, *command: Argument) -> Any:
         """The reply to one command. Raises RedisReplyError, TransportUnavailable."""
-        return self.pipeline([command])[0]
+        reply = self.exchange([command])[0]
+        if isinstance(reply, TransportError):
+            raise reply
+        return reply
 
     def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """The replies to several commands sent at once.
@@ -82,11 +85,20 @@ class RedisLink:
         Raises TransportUnavailable.
         """
         connection = self._ready()
+        replies: list[Any] = []
         try:
-            replies = self._roundtrip(connection, commands)
+            connection.send_packed_command(connection.pack_commands(commands))
+            for _ in commands:
+                try:
+                    replies.append(connection.read_response())
+                except redis.ResponseError as error:
+                    replies.append(error)
         except (redis.RedisError, OSError) as error:
             raise self._lost(error) from error
-        return [self._translate(r) if isinstance(r, redis.ResponseError) else r for r in replies]
+        for index, reply in enumerate(replies):
+            if isinstance(reply, redis.ResponseError):
+                replies[index] = self._translate(reply)
+        return replies
 
     # --- blocking commands -----------------------------------------------------------------------------------------
 
@@ -98,8 +110,7 @@ class RedisLink:
         connection = self._ready()
         try:
             if self._client_id is None:
-                answer = self._roundtrip(connection, [("CLIENT", "ID")])[0]
-                self._client_id = answer if isinstance(answer, int) else _NOBODY  # it may be refused
+                self._client_id = _ask_client_id(connection)
             connection.send_command(*command)
             self._blocked_until = time.monotonic() + seconds
             return int(connection._sock.fileno())
@@ -164,29 +175,28 @@ class RedisLink:
             self._helper.close()
         self._connection = self._client_id = self._helper = self._blocked_until = None
 
-    def _roundtrip(self, connection: Any, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        connection.send_packed_command(connection.pack_commands(commands))
-        replies: list[Any] = []
-        for _ in commands:
-            try:
-                replies.append(connection.read_response())
-            except redis.ResponseError as error:
-                replies.append(error)
-        return replies
-
     def _ready(self) -> Any:
+        """Return the connection; open another one when there is none that can be used. Raises TransportUnavailable."""
+        connection = self._connection
+        if connection is None or self._pid != os.getpid() or self._blocked_until is not None:
+            return self._open_anew()
         try:
-            if self._connection is not None and (
-                self._pid != os.getpid() or self._blocked_until is not None or _is_stale(self._connection)
-            ):
+            # Closed by the server, by a restart or its `timeout`, or with a reply that was not waited for.
+            is_stale = connection.can_read(0)
+        except (redis.RedisError, OSError):
+            is_stale = True
+        return self._open_anew() if is_stale else connection
+
+    def _open_anew(self) -> Any:
+        try:
+            if self._connection is not None:
                 self.close()
-            if self._connection is None:
-                pause = self._closed_at + self._options.retry_interval / 1000 - time.monotonic()
-                if pause > 0:
-                    time.sleep(pause)
-                self._connection = self._open()
-                self._pid = os.getpid()
-                self.opened += 1
+            pause = self._closed_at + self._options.retry_interval / 1000 - time.monotonic()
+            if pause > 0:
+                time.sleep(pause)
+            self._connection = self._open()
+            self._pid = os.getpid()
+            self.opened += 1
         except (redis.RedisError, OSError) as error:
             raise self._lost(error) from error
         return self._connection
@@ -206,12 +216,14 @@ class RedisLink:
         return RedisReplyError(f"{self._options.address}: {error}", code)
 
 
-def _is_stale(connection: Any) -> bool:
-    """Closed by the server meanwhile, by a restart or its `timeout`, or with a reply that nobody has waited for."""
+def _ask_client_id(connection: Any) -> int:
+    """Return the id that the server knows the connection by; _NOBODY where it refuses to tell."""
+    connection.send_command("CLIENT", "ID")
     try:
-        return bool(connection.can_read(0))
-    except (redis.RedisError, OSError):
-        return True
+        answer = connection.read_response()
+    except redis.ResponseError:
+        return _NOBODY
+    return answer if isinstance(answer, int) else _NOBODY
 
 
 def _plain(error: Exception) -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 
 from messenger.application import Application
 from messenger.envelope import AnyEnvelope
@@ -15,7 +16,8 @@ from messenger.events import WorkerMessageFailed, WorkerMessageHandled, WorkerMe
 from messenger.failure.handling import Outcome
 from messenger.testing.describe import describe
 from messenger.transports.base import Transport
-from messenger.worker.settle import run_handlers, stop_asked_for
+from messenger.worker.processing import run_handlers, stop_asked_for
+from messenger.worker.status import InFlightMessage
 
 log = logging.getLogger(__name__)
 _ENDLESS = 10_000
@@ -94,18 +96,21 @@ class Processing:
         return None
 
     def _handle(self, transport: Transport, envelope: AnyEnvelope) -> None:
-        events = self._application.events
-        began = time.monotonic()
+        message = InFlightMessage.of(transport, envelope)
+        self._application.events.dispatch(WorkerMessageReceived(envelope, transport.name))
+        message.began = time.monotonic()
+        is_done, error = run_handlers(self._application, message, partial(self._settle, message))
+        if is_done:
+            self._settle(message, error)
 
-        def settle(error: Exception | None) -> None:
-            if error is None:
-                transport.ack(envelope)
-                events.dispatch(WorkerMessageHandled(envelope, transport.name, (time.monotonic() - began) * 1000))
-                return
-            outcome = self._failures.settle(transport, envelope, error)
-            self._settled.append(Failure(transport.name, envelope, error, outcome))
-            fate = (outcome.will_retry, outcome.failure_transport, outcome.delay)
-            events.dispatch(WorkerMessageFailed(envelope, transport.name, error, *fate))
-
-        events.dispatch(WorkerMessageReceived(envelope, transport.name))
-        run_handlers(self._application, transport, envelope, settle)
+    def _settle(self, message: InFlightMessage, error: Exception | None) -> None:
+        transport, envelope, events = message.transport, message.envelope, self._application.events
+        if error is None:
+            transport.ack(envelope)
+            milliseconds = (time.monotonic() - message.began) * 1000
+            events.dispatch(WorkerMessageHandled(envelope, transport.name, milliseconds))
+            return
+        outcome = self._failures.settle(transport, envelope, error)
+        self._settled.append(Failure(transport.name, envelope, error, outcome))
+        fate = (outcome.will_retry, outcome.failure_transport, outcome.delay)
+        events.dispatch(WorkerMessageFailed(envelope, transport.name, error, *fate))

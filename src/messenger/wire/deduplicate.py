@@ -5,16 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from messenger.deduplication.stamps import DeduplicateStamp
-from messenger.envelope import AnyEnvelope
 
 HEADER = "X-Messenger-Deduplicate"
 _decoder = msgspec.json.Decoder(DeduplicateStamp)
 
 
-def encode(envelope: AnyEnvelope) -> dict[str, str]:
-    """The header of its DeduplicateStamp, a JSON object."""
-    stamp = envelope.last(DeduplicateStamp)
-    return {HEADER: msgspec.json.encode(stamp).decode()} if stamp is not None else {}
+def encode(stamp: DeduplicateStamp) -> dict[str, str]:
+    """Return the header of a DeduplicateStamp, a JSON object."""
+    return {HEADER: msgspec.json.encode(stamp).decode()}
 
 
 def take(headers: dict[str, str]) -> tuple[DeduplicateStamp | None, str]:

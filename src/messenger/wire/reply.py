@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from messenger.envelope import AnyEnvelope
 from messenger.stamps import LocalStamp
 
 HEADER = "X-Messenger-Reply"
@@ -20,10 +19,9 @@ class ReplyStamp(LocalStamp, frozen=True):
     token: str
 
 
-def encode(envelope: AnyEnvelope) -> dict[str, str]:
-    """The header of its ReplyStamp."""
-    stamp = envelope.last(ReplyStamp)
-    return {HEADER: stamp.token} if stamp is not None else {}
+def encode(stamp: ReplyStamp) -> dict[str, str]:
+    """Return the header of a ReplyStamp."""
+    return {HEADER: stamp.token}
 
 
 def take(headers: dict[str, str]) -> tuple[ReplyStamp | None, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from messenger.envelope import AnyEnvelope
 from messenger.stamps import LocalStamp
 
 HEADER = "X-Messenger-Turn"
@@ -12,9 +11,9 @@ class TurnStamp(LocalStamp, frozen=True):
     """The message went back once because there was no token for its key, with the turn of its own as its delay."""
 
 
-def encode(envelope: AnyEnvelope) -> dict[str, str]:
-    """The header of its TurnStamp."""
-    return {HEADER: "1"} if envelope.last(TurnStamp) is not None else {}
+def encode(stamp: TurnStamp) -> dict[str, str]:
+    """Return the header of a TurnStamp."""
+    return {HEADER: "1"}
 
 
 def take(headers: dict[str, str]) -> tuple[TurnStamp | None, str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from messenger.errors import MessengerError
 from messenger.polling import readable
-from messenger.worker.status import Held, WorkerStatus
+from messenger.worker.status import InFlightMessage, WorkerStatus
 from messenger.worker.stop import Flag, StopRequest
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Beat:
 
 
 class Leases:
-    """Renews the lease of every message in hand, of those in a batch too.
+    """Renews the lease of every message in flight, of those in a batch too.
 
     at_most: seconds between two renewals; a transport may ask for fewer.
     """
@@ -78,14 +78,14 @@ class Leases:
     def __init__(self, status: WorkerStatus, at_most: float) -> None:
         self._status = status
         self._at_most = at_most
-        self._renewed: dict[Held, float] = {}
+        self._renewed: dict[InFlightMessage, float] = {}
 
     def renew(self) -> None:
         """Renew those it is time for. Raises TransportError."""
-        held = self._status.held
+        in_flight = self._status.in_flight
         now = time.monotonic()
-        self._renewed = {item: self._renewed.get(item, item.since) for item in held}
-        for item in held:
+        self._renewed = {item: self._renewed.get(item, item.since) for item in in_flight}
+        for item in in_flight:
             if now - self._renewed[item] >= min(item.transport.keepalive_interval, self._at_most):
                 item.transport.keepalive(item.envelope)
                 self._renewed[item] = now

@@ -49,10 +49,10 @@ class StopDeadline:
         os._exit(EXIT_DEADLINE)
 
     def _finish(self) -> None:
-        held = self._status.held
-        names = ", ".join(f"{item.type} {item.id}" for item in held) or "nothing"
+        in_flight = self._status.in_flight
+        names = ", ".join(f"{item.type} {item.id}" for item in in_flight) or "nothing"
         log.critical("stop_deadline of %g s is over: handing back %s%s", self._seconds, names, _still_running())
-        release(self._status, held)
+        release(self._status, in_flight)
         self._leave()
         logging.shutdown()
 

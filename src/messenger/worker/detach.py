@@ -78,7 +78,7 @@ class Detaching:
         alone = not self._front.is_there()
         if alone:
             self._stop.request(f"its process {self._front.pid}, which Supervisor watches, was killed")
-        if self._status.held and (alone or self._may_leave()):
+        if self._status.in_flight and (alone or self._may_leave()):
             self._is_decided = True
             self._leave(alone)
 
@@ -96,7 +96,7 @@ class Detaching:
         return asked and (self._status.uptime >= self._min_uptime or self._stop.signals > 0)
 
     def _leave(self, alone: bool) -> None:
-        messages = ", ".join(f"{held.type} {held.id}" for held in self._status.held)
+        messages = ", ".join(f"{message.type} {message.id}" for message in self._status.in_flight)
         try:
             file = open_log(self._front.log)
         except OSError as error:

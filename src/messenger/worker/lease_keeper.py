@@ -15,7 +15,7 @@ from messenger.events import WorkerMessageReceived, WorkerRunning, WorkerStarted
 from messenger.polling import readable
 from messenger.stamps import LocalStamp, Stamp
 from messenger.worker import lease_keeper_process as process
-from messenger.worker.status import Held
+from messenger.worker.status import InFlightMessage
 from messenger.worker.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ _READY_SECONDS = 10.0
 class LeaseKeeper:
     """A small process beside a worker, which shares some memory with it.
 
-    The worker writes there what it has in hand, and counts its beats. While the count stands still the process renews
+    The worker writes there what it has in flight, and counts its beats. While the count stands still the process renews
     the leases itself, as long as the worker's process runs.
     """
 
@@ -41,10 +41,10 @@ class LeaseKeeper:
         self._process: subprocess.Popen[bytes] | None = None
         self._memory: mmap.mmap | None = None
         self._beats = 0
-        self._last: Held | None = None
+        self._last: InFlightMessage | None = None
         worker.events.listen(WorkerStarted, lambda _: self._start())
-        worker.events.listen(WorkerMessageReceived, lambda _: self._on_received())
-        worker.events.listen(WorkerRunning, lambda _: self._on_running())
+        worker.events.listen(WorkerMessageReceived, self._on_received)
+        worker.events.listen(WorkerRunning, self._on_running)
         worker.beat.steps.append(self._on_beat)
 
     def close(self) -> None:
@@ -81,22 +81,24 @@ class LeaseKeeper:
         finally:
             os.close(descriptor)
 
-    def _on_received(self) -> None:
-        """Write down what is in hand, unless that was done with the first of several that were fetched together."""
-        held = self._status.held
-        if self._memory is None or held[-1] is self._last:
+    def _on_received(self, _: WorkerMessageReceived) -> None:
+        """Write down what is in flight, unless that was done with the first of several that were fetched together."""
+        in_flight = self._status.in_flight
+        if self._memory is None or in_flight[-1] is self._last:
             return
-        self._last = held[-1]
-        messages = [(item.transport.name, Envelope(None, _own_stamps(item.envelope))) for item in held]
+        self._last = in_flight[-1]
+        messages: list[tuple[str, AnyEnvelope]] = []
+        for item in in_flight:
+            messages.append((item.transport.name, Envelope(None, _own_stamps(item.envelope))))
         text = pickle.dumps(messages)
         process.LENGTH.pack_into(self._memory, process.BEATS.size, 0)
         if process.MESSAGES_AT + len(text) <= _MEMORY_BYTES:
             self._memory[process.MESSAGES_AT : process.MESSAGES_AT + len(text)] = text
             process.LENGTH.pack_into(self._memory, process.BEATS.size, len(text))
 
-    def _on_running(self) -> None:
-        """Nothing is in hand any more."""
-        if self._memory is not None and self._last is not None and not self._status.held:
+    def _on_running(self, _: WorkerRunning) -> None:
+        """Clear the memory when nothing is in flight any more."""
+        if self._memory is not None and self._last is not None and not self._status.in_flight:
             self._last = None
             process.LENGTH.pack_into(self._memory, process.BEATS.size, 0)
 
@@ -108,8 +110,8 @@ class LeaseKeeper:
 
 def _own_stamps(envelope: AnyEnvelope) -> tuple[Stamp, ...]:
     """What transports of this package know a message they gave by. Stamps of an application stay here."""
-    return tuple(
-        stamp
-        for stamp in envelope.stamps
-        if isinstance(stamp, LocalStamp) and type(stamp).__module__.startswith("messenger.")
-    )
+    own: list[Stamp] = []
+    for stamp in envelope.stamps:
+        if isinstance(stamp, LocalStamp) and type(stamp).__module__.startswith("messenger."):
+            own.append(stamp)
+    return tuple(own)

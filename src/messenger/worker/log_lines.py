@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import Any, TextIO
 
 from messenger.printable import LineFormatter
@@ -49,15 +48,20 @@ class WorkerLogger(logging.Logger):
 
     def callHandlers(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """See logging.Logger."""
-        for handler in list(self._given()) or [self.output]:
-            if record.levelno >= handler.level:
-                handler.handle(record)
-
-    def _given(self) -> Iterator[logging.Handler]:
+        given: list[logging.Handler] = []
         logger: logging.Logger | None = self
         while logger is not None and logger.name.split(".")[0] == NAME:
-            yield from (each for each in logger.handlers if not isinstance(each, logging.NullHandler))
+            given += logger.handlers
             logger = logger.parent
+        is_handled = False
+        for handler in given:
+            if isinstance(handler, logging.NullHandler):
+                continue
+            is_handled = True
+            if record.levelno >= handler.level:
+                handler.handle(record)
+        if not is_handled and record.levelno >= self.output.level:
+            self.output.handle(record)
 
 
 class LogLines:

@@ -1,4 +1,4 @@
-"""A turn of the worker's loop: take messages, have them handled and settled, or wait for some."""
+"""The worker's loop: take messages, have them processed, or wait for some."""
 
 from __future__ import annotations
 
@@ -8,112 +8,143 @@ from contextvars import copy_context
 from dataclasses import dataclass
 
 from messenger.application import Application
-from messenger.envelope import AnyEnvelope
 from messenger.worker.options import WorkerOptions
-from messenger.worker.order import make_order
-from messenger.worker.reset import reset_every
-from messenger.worker.settle import Settlement, message_type
-from messenger.worker.source import Backoff, Source
-from messenger.worker.status import Held, WorkerStatus
+from messenger.worker.processing import MessageProcessor
+from messenger.worker.receiver import Backoff, Receiver
+from messenger.worker.scheduling import make_policy
+from messenger.worker.status import InFlightMessage, WorkerStatus
 from messenger.worker.stop import StopRequest
-from messenger.worker.waiting import wait_for_any
+from messenger.worker.waiting import Taken, wait_for_any
 
 _PAUSED_SECONDS = 0.5  # between two looks whether a pause is over
+_LAST_TRIES_SECONDS = 5.0
+_LAST_PAUSE_SECONDS = 0.2
 
 
 @dataclass
 class Loop:
-    """Serves the sources of a worker."""
+    """Serves the receivers of a worker."""
 
     application: Application
-    sources: Sequence[Source]
-    settlement: Settlement
+    receivers: Sequence[Receiver]
+    processor: MessageProcessor
     status: WorkerStatus
     stop: StopRequest
     options: WorkerOptions
 
     def __post_init__(self) -> None:
-        self._handovers = self.settlement.handovers
-        self._order = make_order(self.options.order, self.sources)
+        self._pending = self.processor.pending
+        self._batches = self.application.batches
+        self._policy = make_policy(self.options.order, self.receivers)
         self._resources = Backoff()
-        self._reset = reset_every(self.options.reset_every, self.application.reset)
+        self._since_reset = 0
 
-    def finish(self) -> bool:
-        """Call the batch handlers with what they have, and settle what waits for it. False when something is left."""
-        self.application.batches.flush(force=True)
-        self.application.finish_tasks()
-        all_settled = self._handovers.finish()
-        self._reset()
-        return all_settled
-
-    def turn(self) -> bool:
-        """Take and handle messages of the first transport that has some. False when none had."""
-        self._handovers.try_due()
-        if self.application.batches.flush():
-            self._after_messages()
+    def run_once(self) -> bool:
+        """Take and process messages of the first transport that has some. Return False when none had."""
+        if self._pending.items:
+            self.processor.settle_pending()
+        if self._batches.buffers and self._batches.flush():
+            self._after_message()
         if self.status.pause is not None:
             self.status.enter("paused", str(self.status.pause))
-            self.stop.pause(min(_PAUSED_SECONDS, self._seconds_to_wait(self.sources)))
+            self.stop.pause(min(_PAUSED_SECONDS, self._seconds_to_wait(self.receivers)))
             return False
-        ready = [s for s in self._order.next() if s.may_be_asked() and not self._handovers.is_open(s.name)]
-        for source in ready:
-            envelopes = source.take(0.0, self.stop.is_requested, self._room())
+        for receiver in self._policy.receivers:
+            if not self._may_take_from(receiver):
+                continue
+            envelopes = receiver.take(0.0, self.stop.is_requested, self._room())
             if envelopes:
-                self._handle_all([(source, envelope) for envelope in envelopes])
+                self._process([(receiver, envelopes)])
                 return True
             if self.stop.is_requested():
                 return False
-        self._set_idle()
-        ready = [source for source in ready if source.may_be_asked()]  # a server is away, or there is no token
+        return self._wait()
+
+    def _may_take_from(self, receiver: Receiver) -> bool:
+        return receiver.may_be_asked() and not (self._pending.items and self._pending.has(receiver.name))
+
+    def _wait(self) -> bool:
+        """Wait for messages and process them. Return False when none came."""
+        self._enter_idle()
+        ready = [each for each in self._policy.receivers if self._may_take_from(each)]
         taken = wait_for_any(ready, self._seconds_to_wait(ready), self.stop, self._room())
-        self._handle_all(taken)
+        self._process(taken)
         return bool(taken)
 
     def _room(self) -> int:
-        """How many messages may be taken at once: not more than --limit leaves."""
+        """Return how many messages may be taken at once: not more than --limit leaves."""
         limit = self.options.limits.messages
-        left = self.options.fetch_size if limit is None else limit - self.status.taken
-        return max(1, min(self.options.fetch_size, left))
+        if limit is None:
+            return self.options.fetch_size
+        return max(1, min(self.options.fetch_size, limit - self.status.taken))
 
-    def _seconds_to_wait(self, ready: Sequence[Source]) -> float:
-        """Until something is to be done besides taking what comes, `sleep` at most."""
-        moments = [max(s.not_before, self._handovers.next_try(s.name)) for s in self.sources if s not in ready]
-        moments.append(self.application.batches.next_due)
+    def _seconds_to_wait(self, ready: Sequence[Receiver]) -> float:
+        """Return the seconds until something is to be done besides taking what comes, `sleep` at most."""
+        moments = [
+            max(each.not_before, self._pending.next_try(each.name)) for each in self.receivers if each not in ready
+        ]
+        moments.append(self._batches.next_due)
         return min(self.options.sleep, max(min(moments) - time.monotonic(), 0.0))
 
-    def _set_idle(self) -> None:
-        """No handler runs: idle, or waiting for a server that is away."""
-        away = next((source.away for source in self.sources if source.away is not None), None)
-        waiting_for = self._handovers.waiting_for or away
+    def _enter_idle(self) -> None:
+        """Show that no handler runs: idle, or waiting for a server that is unavailable."""
+        waiting_for = self._pending.waiting_for if self._pending.items else None
+        for receiver in self.receivers:
+            if waiting_for is None:
+                waiting_for = receiver.unavailable
         self.status.enter("idle" if waiting_for is None else "waiting", waiting_for)
 
-    def _handle_all(self, taken: Sequence[tuple[Source, AnyEnvelope]]) -> None:
-        self.status.fetched = tuple(self._take_up(source, envelope) for source, envelope in taken)
-        while self.status.fetched and not self.stop.is_requested():
-            held, *rest = self.status.fetched
-            self.status.fetched = tuple(rest)
-            self.status.current = held
-            self.status.enter("busy")
-            copy_context().run(self.settlement.handle, held)
-            self.application.batches.flush()
+    def _process(self, taken: Sequence[Taken]) -> None:
+        """Process messages one by one. A stop request leaves those that were not begun."""
+        for receiver, envelopes in taken:
+            for envelope in envelopes:
+                self.status.fetch(InFlightMessage.of(receiver.transport, envelope))
+        while self.status.fetched and self.stop.reason is None:
+            message = self.status.begin()
+            copy_context().run(self.processor.process, message)
+            if self._batches.buffers:
+                self._batches.flush()
             self.status.current = None
-            self._set_idle()
-            self._after_messages()
-        for source in {id(source): source for source, _ in taken}.values():
-            self._order.served(source)
+            self._enter_idle()
+            self._after_message()
+        if len(self.receivers) > 1:
+            for receiver, _ in taken:
+                self._policy.record_served(receiver)
 
-    def _take_up(self, source: Source, envelope: AnyEnvelope) -> Held:
-        held = Held(source.transport, envelope, envelope.id or "-", message_type(envelope), time.monotonic())
-        self.status.held = (*self.status.held, held)
-        return held
-
-    def _after_messages(self) -> None:
-        """Make whole what handlers share; while that fails, or right after they missed something, wait."""
-        trouble, self.settlement.trouble = self.settlement.trouble, None
+    def _after_message(self) -> None:
+        """Run the reset hooks. If they fail, or a handler met an infrastructure error, back off until they succeed."""
+        trouble, self.processor.trouble = self.processor.trouble, None
         error = self._reset() if trouble is None else trouble
         if error is None:
             self._resources.reset()
+            return
         while error is not None and not self.stop.is_requested():
             self.status.pause_for(error, self._resources.next(), self.stop)
             error = self._reset()
-        self._set_idle()
+        self._enter_idle()
+
+    def _reset(self) -> Exception | None:
+        """Run the reset hooks once every `reset_every` messages. Return the first error."""
+        self._since_reset += 1
+        if not self.application.reset_hooks or not 0 < self.options.reset_every <= self._since_reset:
+            return None
+        error = self.application.reset()
+        if error is None:
+            self._since_reset = 0
+        return error
+
+    def finish(self) -> bool:
+        """Call the batch handlers with what they have, and settle what is pending. Return False when something is left.
+
+        What is left stays in flight, and is handed out again once its lease has run out.
+        """
+        self._batches.flush(force=True)
+        self.application.finish_tasks()
+        deadline = time.monotonic() + _LAST_TRIES_SECONDS
+        while self._pending.items and time.monotonic() < deadline:
+            self.processor.settle_pending(at_once=True)
+            if self._pending.items:
+                time.sleep(_LAST_PAUSE_SECONDS)
+        self._pending.log_left()
+        self._reset()
+        return not self._pending.items

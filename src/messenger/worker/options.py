@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from messenger.worker.limits import Limits
-from messenger.worker.order import OrderName
+from messenger.worker.scheduling import OrderName
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,8 +97,8 @@ class Registration:
 
 def worker_info(status: WorkerStatus, failed_last_minute: int = 0) -> WorkerInfo:
     """What the registry shows."""
-    held = status.current or next(iter(status.held), None)
-    seconds = round(time.monotonic() - held.since, 1) if held is not None else 0.0
+    message = status.current or next(iter(status.in_flight), None)
+    seconds = round(time.monotonic() - message.since, 1) if message is not None else 0.0
     return WorkerInfo(
         id=status.worker_id,
         host=status.host,
@@ -109,7 +109,7 @@ def worker_info(status: WorkerStatus, failed_last_minute: int = 0) -> WorkerInfo
         transports=list(status.transports),
         state="pausing" if status.state == "busy" and status.pause is not None else status.state,
         waiting_for=status.waiting_for,
-        message=CurrentMessage(held.id, held.type, seconds) if held is not None else None,
+        message=CurrentMessage(message.id, message.type, seconds) if message is not None else None,
         handled=status.handled,
         failed=status.failed,
         memory_bytes=status.memory_bytes,

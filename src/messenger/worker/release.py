@@ -6,20 +6,21 @@ import logging
 from collections.abc import Iterable
 
 from messenger.errors import MessengerError
-from messenger.worker.status import Held, WorkerStatus
+from messenger.worker.status import InFlightMessage, WorkerStatus
 
 log = logging.getLogger(__name__)
 
 
-def release(status: WorkerStatus, messages: Iterable[Held]) -> None:
-    """Hand messages back. One whose handlers were called is named: it runs again, and this delivery counts."""
-    for held in messages:
-        begun = held not in status.fetched
+def release(status: WorkerStatus, messages: Iterable[InFlightMessage]) -> None:
+    """Hand messages back. One whose handlers were called is logged: it runs again, and this delivery counts."""
+    for message in messages:
+        begun = message not in status.fetched
         try:
-            held.transport.hand_back(held.envelope, begun=begun)
+            message.transport.hand_back(message.envelope, begun=begun)
         except MessengerError as error:
-            log.warning("not_handed_back transport=%s id=%s: %s", held.transport.name, held.id, error)
+            log.warning("not_handed_back transport=%s id=%s: %s", message.transport.name, message.id, error)
             continue
         if begun:
-            log.warning("message_cut_off transport=%s id=%s type=%s: it runs again, which counts as another delivery",
-                        held.transport.name, held.id, held.type)  # fmt: skip
+            what = (message.transport.name, message.id, message.type)
+            why = "it runs again, which counts as another delivery"
+            log.warning("message_cut_off transport=%s id=%s type=%s: %s", *what, why)

@@ -24,8 +24,8 @@ class Replies:
 
     def listen(self, events: EventDispatcher) -> None:
         """Answer from now on."""
-        events.listen(WorkerMessageHandled, self._on_handled)
-        events.listen(WorkerMessageFailed, self._on_failed)
+        events.listen(WorkerMessageHandled, self._on_handled, only_with=ReplyStamp)
+        events.listen(WorkerMessageFailed, self._on_failed, only_with=ReplyStamp)
 
     def _on_handled(self, event: WorkerMessageHandled) -> None:
         self._send(event.envelope, Reply("handled", self._worker_id, round(event.milliseconds, 1)))

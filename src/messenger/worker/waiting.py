@@ -7,39 +7,43 @@ from collections.abc import Sequence
 
 from messenger.envelope import AnyEnvelope
 from messenger.polling import readable
-from messenger.worker.source import Source
+from messenger.worker.receiver import Receiver
 from messenger.worker.stop import StopRequest
 
 _POLL_SECONDS = 0.1
-Taken = tuple[Source, AnyEnvelope]
+Taken = tuple[Receiver, Sequence[AnyEnvelope]]
+"""A receiver and the messages that it gave, at least one."""
 
 
-def wait_for_any(sources: Sequence[Source], seconds: float, stop: StopRequest, limit: int) -> list[Taken]:
-    """Wait until one of them has a message, `seconds` are over, or a stop is requested; wakes at once for each.
+def wait_for_any(receivers: Sequence[Receiver], seconds: float, stop: StopRequest, limit: int) -> list[Taken]:
+    """Wait until a transport has a message, `seconds` are over, or a stop is requested; return at once for each.
 
-    A transport that cannot wake anybody is asked ten times a second; when it is the only one, it waits itself.
+    A transport whose server does not tell is asked ten times a second; when it is the only one, it waits itself.
 
-    limit: how many messages to take from one source.
+    Args:
+        receivers: Whom to wait for.
+        seconds: How long to wait at most.
+        stop: The request to stop.
+        limit: How many messages to take from one receiver.
     """
-    if len(sources) == 1 and sources[0].waking is None:
-        return _taken(sources[0], sources[0].take(seconds, stop.is_requested, limit))
-    begun = {source: waiting for source in sources if (waiting := source.begin_wait(seconds, limit)) is not None}
+    if len(receivers) == 1 and receivers[0].waking is None:
+        envelopes = receivers[0].take(seconds, stop.is_requested, limit)
+        return [(receivers[0], envelopes)] if envelopes else []
+    begun = {each: waiting for each in receivers if (waiting := each.begin_wait(seconds, limit)) is not None}
     fds = [stop.fd, *(fd for waiting in begun.values() for fd in waiting.fds)]
     deadline = time.monotonic() + min([seconds, *(waiting.seconds for waiting in begun.values())])
     try:
-        taken = _wait(fds, [source for source in sources if source.waking is None], deadline, stop, limit)
+        taken = _wait(fds, [receiver for receiver in receivers if receiver.waking is None], deadline, stop, limit)
     finally:
-        handed_out = [each for source in begun for each in _taken(source, source.end_wait())]
+        handed_out = [(each, envelopes) for each in begun if (envelopes := each.end_wait())]
     return taken + handed_out
 
 
-def _wait(fds: Sequence[int], polled: Sequence[Source], deadline: float, stop: StopRequest, limit: int) -> list[Taken]:
+def _wait(
+    fds: Sequence[int], polled: Sequence[Receiver], deadline: float, stop: StopRequest, limit: int
+) -> list[Taken]:
     while (left := deadline - time.monotonic()) > 0 and not readable(fds, min(left, _POLL_SECONDS) if polled else left):
-        for source in polled:
-            if source.may_be_asked() and (envelopes := source.take(0.0, stop.is_requested, limit)):
-                return _taken(source, envelopes)
+        for receiver in polled:
+            if receiver.may_be_asked() and (envelopes := receiver.take(0.0, stop.is_requested, limit)):
+                return [(receiver, envelopes)]
     return []
-
-
-def _taken(source: Source, envelopes: Sequence[AnyEnvelope]) -> list[Taken]:
-    return [(source, envelope) for envelope in envelopes]

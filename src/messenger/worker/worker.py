@@ -12,9 +12,9 @@ from messenger.events import EventDispatcher, WorkerBeat, WorkerRunning, WorkerS
 from messenger.worker.beat import Beat, Leases, Step
 from messenger.worker.loop import Loop
 from messenger.worker.options import WorkerOptions
+from messenger.worker.processing import MessageProcessor
+from messenger.worker.receiver import Backoff, Receiver
 from messenger.worker.release import release
-from messenger.worker.settle import Settlement
-from messenger.worker.source import Backoff, Source
 from messenger.worker.status import WorkerStatus
 from messenger.worker.stop import Signals, StopRequest
 
@@ -45,32 +45,32 @@ class Worker:
         self.at_start: list[Step] = []
         self.at_end: list[Step] = []
         application.check_handlers()
-        sources = [self._make_source(name) for name in names]
+        receivers = [self._make_receiver(name) for name in names]
         for failure_transport in {application.failure_transports[name] for name in names} - {None}:
-            application.transport(str(failure_transport))  # if it cannot be made, say so before a message is in hand
+            application.transport(str(failure_transport))  # if it cannot be made, say so before a message is in flight
         self.status = WorkerStatus(
             application.worker_id, application.host, pool, process, application.release, tuple(names)
         )
-        settlement = Settlement(application, self.status, self.events, self.stop, options.bus_name)
-        self._loop = Loop(application, sources, settlement, self.status, self.stop, options)
+        processor = MessageProcessor(application, self.status, self.events, self.stop, options.bus_name)
+        self._loop = Loop(application, receivers, processor, self.status, self.stop, options)
         keepalive = options.keepalive if options.keepalive is not None else float("inf")
         # It beats four times in the shortest lease, and every second for what else hangs on it.
-        interval = min([1.0, keepalive, *(source.transport.keepalive_interval for source in sources)])
-        self.beat = Beat([Leases(self.status, keepalive).renew, self._tell_what_is_held], interval, self.stop)
+        interval = min([1.0, keepalive, *(receiver.transport.keepalive_interval for receiver in receivers)])
+        self.beat = Beat([Leases(self.status, keepalive).renew, self._report_in_flight], interval, self.stop)
         self.beat.steps += options.limits.listen(self.events, self.status, self.stop)
-        self._setups = [source.transport.setup for source in sources]
+        self._setups = [receiver.transport.setup for receiver in receivers]
 
-    def _make_source(self, name: str) -> Source:
+    def _make_receiver(self, name: str) -> Receiver:
         transport, weight = self.application.transport(name), self.application.weight(name)
         limiter = self.application.rate_limiter(name)
         if limiter is None:
-            return Source(transport, weight)
-        from messenger.worker.limited_source import limited_source
+            return Receiver(transport, weight)
+        from messenger.worker.rate_limited_receiver import rate_limited_receiver
 
-        return limited_source(transport, weight, limiter, self.events)
+        return rate_limited_receiver(transport, weight, limiter, self.events)
 
-    def _tell_what_is_held(self) -> None:
-        self.events.dispatch(WorkerBeat(tuple(held.envelope for held in self.status.held)))
+    def _report_in_flight(self) -> None:
+        self.events.dispatch(WorkerBeat(tuple(message.envelope for message in self.status.in_flight)))
 
     def run(self) -> int:
         """Work until a limit, a signal or stop-workers. Returns the exit code, 1 when a message was left behind.
@@ -95,7 +95,7 @@ class Worker:
     def _release(self) -> None:
         """Free what was not begun, and what an exception has cut off. The beat has ended: its connections are free."""
         current = self.status.current
-        cut_off = [current] if current is not None and current in self.status.held else []
+        cut_off = [current] if current is not None and current in self.status.in_flight else []
         release(self.status, (*self.status.fetched, *cut_off))
 
     def _consume(self, signals: Signals) -> None:
@@ -103,8 +103,8 @@ class Worker:
         log.info("worker_started id=%s release=%s transports=%s", self.status.worker_id, self.status.release,
                  ",".join(self.status.transports))  # fmt: skip
         self.events.dispatch(WorkerStarted(self.status.transports))
-        while not self.stop.is_requested():
-            idle = not copy_context().run(self._loop.turn)
+        while self.stop.reason is None:
+            idle = not copy_context().run(self._loop.run_once)
             self.events.dispatch(WorkerRunning(idle))
             if signals.are_lost:
                 signals.take_back()

@@ -9,9 +9,8 @@ import pytest
 
 from messenger import Envelope
 from messenger.messages import MessageRegistry
-from messenger.wire.serializer import Serializer
+from messenger.wire.serializer import Serializer, decode_value
 from messenger.wire.signing import Signing
-from messenger.wire.stored import decode_value
 from tests.integration.php.peers import Ours, Php
 from tests.integration.php.sms_application import SmsNotification
 from tests.integration.php.test_exchange import UNICODE

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from messenger.transports.redis.transport import RedisTransport
-from messenger.wire.stored import decode_value
+from messenger.wire.serializer import decode_value
 from tests.integration.redis.conftest import Open
 
 NAMES = ("one", "two", "three")

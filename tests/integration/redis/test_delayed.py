@@ -14,6 +14,7 @@ from messenger.envelope import AnyEnvelope
 from messenger.redis.scripts import Script
 from messenger.transports.redis.transport import RedisTransport
 from messenger.wire import php_string
+from messenger.wire.serializer import Serializer
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import number_of, order, stored, take
 
@@ -111,13 +112,13 @@ def test_a_delayed_message_is_found_without_decoding_the_others(
     opened: Open, client: redis.Redis, monkeypatch: pytest.MonkeyPatch, id_: str
 ) -> None:
     decoded: list[bytes] = []
-    decode = RedisTransport._decode
+    decode = Serializer.decode_stored
 
-    def counted(transport: RedisTransport, value: bytes) -> Any:
+    def counted(serializer: Serializer, value: bytes) -> Any:
         decoded.append(value)
-        return decode(transport, value)
+        return decode(serializer, value)
 
-    monkeypatch.setattr(RedisTransport, "_decode", counted)
+    monkeypatch.setattr(Serializer, "decode_stored", counted)
     wanted = b"no JSON" if id_ == "unreadable" else json.dumps({**json.loads(stored(7)), "uniqid": id_}).encode()
     client.zadd("orders__queue", {stored(number, uniqid=f"x{number}"): 4e12 for number in range(700)})
     client.zadd("orders__queue", {wanted: 5e12})

@@ -10,7 +10,8 @@ import redis
 
 from messenger import ConfigError, DelayStamp, RedeliveryStamp, TransportFull, TransportUnavailable
 from messenger.redis.dsn import parse_redis_dsn
-from messenger.transports.redis.dispatching import BoundedStream
+from messenger.redis.link import RedisLink
+from messenger.transports.redis.sending import BoundedStream
 from messenger.transports.redis.transport import RedisTransport
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import LONG, number_of, order, stored, take
@@ -78,8 +79,8 @@ def test_block_waits_until_there_is_room(opened: Open, monkeypatch: pytest.Monke
     tried = threading.Event()
     add = BoundedStream._bound
 
-    def noticed(bounded: BoundedStream, *payload: bytes) -> bytes | None:
-        found = add(bounded, *payload)
+    def noticed(bounded: BoundedStream, link: RedisLink, *payload: bytes) -> bytes | None:
+        found = add(bounded, link, *payload)
         tried.set()
         return found
 

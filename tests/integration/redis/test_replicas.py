@@ -6,12 +6,13 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from messenger import ConfigError, DelayStamp, NotReplicated, RedeliveryStamp, TransportError, TransportUnavailable
 from messenger.redis.dsn import parse_redis_dsn
-from messenger.transports.redis.sending import Sending
+from messenger.transports.redis.transport import RedisTransport
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import LONG, number_of, order, take
 from tests.integration.redis.servers import Replica
@@ -109,15 +110,15 @@ def test_a_connection_that_broke_in_between_confirms_nothing(
 ) -> None:
     transport = opened(master.url("/orders?wait_replicas=1&wait_replicas_timeout=9"))
     transport.setup()
-    store = Sending._store
+    store = RedisTransport._store
 
-    def store_and_lose(sending: Sending, delay: int, payload: bytes, uniqid: str) -> str:
-        message_id = store(sending, delay, payload, uniqid)
+    def store_and_lose(*arguments: Any) -> str:
+        message_id = store(*arguments)
         with master.client() as client:
             client.client_kill_filter(_type="normal", skipme=True)
         return message_id
 
-    monkeypatch.setattr(Sending, "_store", store_and_lose)
+    monkeypatch.setattr(RedisTransport, "_store", store_and_lose)
     with pytest.raises(NotReplicated, match="whether replicas have it is not known"):
         transport.send(order(1))
     assert len(transport.all(10)) == 1

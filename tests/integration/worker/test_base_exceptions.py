@@ -151,8 +151,9 @@ def test_in_setup_it_is_one_line(project: Project) -> None:
 
 
 def test_what_ends_the_worker_all_the_same_is_told_and_its_message_is_free(project: Project) -> None:
-    broken = "\n\ndef setup(application):\n    def end(name):\n        raise SystemExit(5)\n"
-    broken += "    if 'END' in os.environ:\n        application.max_deliveries = end\n"
+    broken = "\n\ndef setup(application):\n    def end(*arguments):\n        raise SystemExit(5)\n"
+    broken += "    from messenger.worker import processing\n"
+    broken += "    if 'END' in os.environ:\n        processing.run_handlers = end\n"
     project.write("tasks.py", TASKS + broken)
     text = (project.directory / "messenger.yaml").read_text()
     project.write("messenger.yaml", text.replace("  handlers: [tasks]", "  handlers: [tasks]\n  setup: tasks.setup"))

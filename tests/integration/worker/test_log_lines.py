@@ -69,7 +69,7 @@ BROKEN = {
     "handler that exits": "class H(logging.Handler):\n    def emit(self, record):\n        raise SystemExit\n"
     "logging.getLogger('messenger.worker').addHandler(H())",
     "filter": "logging.getLogger('messenger.worker.worker').addFilter(lambda record: 1 / 0)\n"
-    "logging.getLogger('messenger.worker.settle').addFilter(lambda record: 1 / 0)",
+    "logging.getLogger('messenger.worker.processing').addFilter(lambda record: 1 / 0)",
     "record factory": "logging.setLogRecordFactory(lambda *args, **more: 1 / 0)",
     "record factory that gives none": "logging.setLogRecordFactory(lambda *args, **more: None)",
     "NullHandler": "logging.getLogger('messenger').addHandler(logging.NullHandler())",

@@ -10,8 +10,7 @@ import pytest
 from messenger import message
 from messenger.messages import MessageRegistry
 from messenger.wire.encoded import Encoded
-from messenger.wire.serializer import Serializer
-from messenger.wire.stored import decode_value
+from messenger.wire.serializer import Serializer, decode_value
 
 TYPE = "App\\Message\\SmsNotification"
 FIXTURES = Path(__file__).with_name("fixtures")

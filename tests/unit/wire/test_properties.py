@@ -12,8 +12,8 @@ from messenger.errors import MessageDecodingFailed
 from messenger.stamps import BusNameStamp, DelayStamp, ErrorDetailsStamp, SerializedMessageStamp
 from messenger.wire import php_string
 from messenger.wire.encoded import Encoded, UndecodableMessage
+from messenger.wire.serializer import decode_value, encode_value, undecodable_value
 from messenger.wire.stamps import PREFIX
-from messenger.wire.stored import decode_value, encode_value, undecodable_value
 from tests.unit.wire.recorded import TYPE, SmsNotification, recorded, serializer
 
 SYMFONY = f"{PREFIX}Symfony\\Component\\Messenger\\Stamp\\"

@@ -19,8 +19,8 @@ from messenger.stamps import (
     Stamp,
 )
 from messenger.wire.encoded import Encoded, UndecodableMessage
+from messenger.wire.serializer import encode_value
 from messenger.wire.stamps import PREFIX
-from messenger.wire.stored import encode_value
 from tests.unit.wire.recorded import TYPE, VERSIONS, SmsNotification, recorded_envelope, serializer
 
 BUS_NAME = BusNameStamp("messenger.bus.default")

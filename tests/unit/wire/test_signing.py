@@ -15,9 +15,8 @@ from messenger.stamps import BusNameStamp, ForeignHeadersStamp, RedeliveryStamp,
 from messenger.wire import serializer as serializer_module
 from messenger.wire.body import decode_body
 from messenger.wire.encoded import Encoded, UndecodableMessage
-from messenger.wire.serializer import Serializer
+from messenger.wire.serializer import Serializer, decode_value, encode_value
 from messenger.wire.signing import Signing
-from messenger.wire.stored import decode_value, encode_value
 
 KEY, OLD_KEY, OTHER_KEY = b"the key of these tests", b"the key before that one", b"a key nobody here knows"
 EVENTS: list[str] = []

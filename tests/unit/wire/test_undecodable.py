@@ -20,9 +20,8 @@ from messenger.stamps import (
     TransportNamesStamp,
 )
 from messenger.wire.encoded import Encoded, UndecodableMessage
-from messenger.wire.serializer import Serializer
+from messenger.wire.serializer import Serializer, decode_value, encode_value, undecodable_value
 from messenger.wire.stamps import PREFIX
-from messenger.wire.stored import decode_value, encode_value, undecodable_value
 from tests.unit.wire.recorded import TYPE, VERSIONS, SmsNotification, recorded, serializer
 
 SYMFONY = f"{PREFIX}Symfony\\Component\\Messenger\\Stamp\\"

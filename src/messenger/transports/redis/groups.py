@@ -18,11 +18,12 @@ from messenger.redis.options import RedisOptions
 from messenger.redis.scripts import Script
 from messenger.stamps import ForeignHeadersStamp, SentToFailureTransportStamp
 from messenger.wire.encoded import UndecodableMessage
-from messenger.wire.stored import decode_value
+from messenger.wire.serializer import decode_value
 
 log = logging.getLogger(__name__)
 HEADER = "X-Messenger-Group"
-_IN_JSON = f'"{HEADER}"'.encode()
+HEADER_IN_JSON = f'"{HEADER}"'.encode()
+"""What stands in each stored message that is for one group alone, and perhaps in others."""
 _SWEEP_AT_ONCE = 100
 _SWEEPS = 10
 
@@ -40,7 +41,7 @@ def read_groups(link: RedisLink, stream: str) -> list[dict[str, Any]]:
 
 def is_for_another(value: bytes, options: RedisOptions) -> bool:
     """Whether this entry of the stream is what another group has sent again to itself."""
-    if _IN_JSON not in value:
+    if HEADER_IN_JSON not in value:
         return False
     try:
         target = decode_value(value).headers.get(HEADER, "")
@@ -69,16 +70,12 @@ class Groups:
         self._sweep = Script("sweep", __package__, prelude="groups")
         self._swept_to = ""
 
-    def acknowledge(self, entry_id: str | bytes) -> bool:
-        """This group is done with an entry. False when it did not hold it any more."""
-        arguments = (self._options.group, entry_id, int(self._options.delete_after_ack))
-        return bool(self._ack.run(self._link, (self._options.stream,), arguments))
-
     def pass_over(self, entry_id: bytes) -> None:
         """An entry is another group's. What cannot be acknowledged now is handed out again, and passed over then."""
         log.debug("passed_over transport=%s id=%s: for another group", self._name, entry_id.decode())
         try:
-            self.acknowledge(entry_id)
+            arguments = (self._options.group, entry_id, int(self._options.delete_after_ack))
+            self._ack.run(self._link, (self._options.stream,), arguments)
         except TransportError as error:
             log.debug("not_passed_over transport=%s id=%s: %s", self._name, entry_id.decode(), error)
 
@@ -94,12 +91,12 @@ class Groups:
             return Envelope(replace(envelope.message, headers=headers), envelope.stamps)
         return envelope.without_all(ForeignHeadersStamp).with_stamps(ForeignHeadersStamp(headers))
 
-    def check_target(self, envelope: AnyEnvelope) -> None:
-        """Raises TransportError when a message is for one group of this stream and that group is not there."""
+    def check_target(self, link: RedisLink, envelope: AnyEnvelope) -> None:
+        """Raise TransportError when a message is for one group of this stream and that group is not there."""
         target = _headers(envelope).get(HEADER, "")
         if not target or not target.startswith(_address(self._options, "")):
             return
-        names = [group["name"].decode(errors="replace") for group in read_groups(self._link, self._options.stream)]
+        names = [group["name"].decode(errors="replace") for group in read_groups(link, self._options.stream)]
         if target not in [_address(self._options, name) for name in names]:
             raise TransportError(
                 f"transport {self._name!r}: the message is for one group of stream {self._options.stream!r} "
@@ -123,6 +120,23 @@ class Groups:
             log.debug("group_not_created transport=%s: %s", self._name, error)
             return False
         return True
+
+    def create(self) -> None:
+        """Create stream and group (XGROUP CREATE … MKSTREAM). Raises TransportError."""
+        stream, group = self._options.stream, self._options.group
+        try:
+            self._link.call("XGROUP", "CREATE", stream, group, "0", "MKSTREAM")
+        except RedisReplyError as error:
+            if error.code != "BUSYGROUP" and not (error.code == "OOM" and self.can_do_without_memory()):
+                raise
+        self.look()
+
+    def create_again(self, refusal: RedisReplyError) -> None:
+        """Create a group that is gone: else it would be refused for ever. Raises `refusal` when it is another one."""
+        if refusal.code != "NOGROUP":
+            raise refusal
+        log.warning("group_recreated transport=%s stream=%s: it was gone", self._name, self._options.stream)
+        self.create()
 
     def look(self) -> None:
         """Look how many groups there are, and delete what all of them have handled without anybody deleting it.

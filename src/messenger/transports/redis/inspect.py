@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -15,18 +15,13 @@ from messenger.redis.options import RedisOptions
 from messenger.stamps import LocalStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, InFlight
 from messenger.transports.redis.groups import is_for_another, read_groups
+from messenger.wire.serializer import Serializer
 
 _PAGE = 500
 _LONGEST_SECONDS = 1e11
 _ENTRY_ID = re.compile(r"\d+-\d+")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]+")  # the same in JSON, whoever wrote it
 _UNREADABLE = "unreadable"
-
-
-class Decode(Protocol):
-    """Gives a stored value as an envelope; see Serializer.decode."""
-
-    def __call__(self, value: bytes, *, unread: bool = False) -> AnyEnvelope: ...
 
 
 class DelayedMemberStamp(LocalStamp, frozen=True):
@@ -36,15 +31,12 @@ class DelayedMemberStamp(LocalStamp, frozen=True):
 
 
 class RedisInspector:
-    """Reads streams and sorted sets of one transport.
+    """Reads streams and sorted sets of one transport."""
 
-    decode: a stored value as an envelope.
-    """
-
-    def __init__(self, link: RedisLink, options: RedisOptions, decode: Decode) -> None:
+    def __init__(self, link: RedisLink, options: RedisOptions, serializer: Serializer) -> None:
         self._link = link
         self._options = options
-        self._decode = decode
+        self._serializer = serializer
         self._stream = options.stream
         self._queue = options.queue
 
@@ -154,10 +146,12 @@ class RedisInspector:
             start += _PAGE
 
     def _from_entry(self, entry_id: bytes, fields: list[bytes] | None) -> AnyEnvelope:
-        return self._decode(entry_value(fields)).with_stamps(TransportMessageIdStamp(entry_id.decode()))
+        stamp = TransportMessageIdStamp(entry_id.decode())
+        return self._serializer.decode_stored(entry_value(fields)).with_stamps(stamp)
 
     def _from_member(self, member: bytes) -> AnyEnvelope:
-        return self._decode(member).with_stamps(TransportMessageIdStamp(_uniqid(member)), DelayedMemberStamp(member))
+        stamps = (TransportMessageIdStamp(_uniqid(member)), DelayedMemberStamp(member))
+        return self._serializer.decode_stored(member).with_stamps(*stamps)
 
 
 def _numbers(entry_id: str) -> tuple[int, int]:

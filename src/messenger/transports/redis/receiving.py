@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from itertools import repeat
+from typing import Any
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
@@ -16,8 +17,9 @@ from messenger.redis.scripts import Script
 from messenger.stamps import DeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Waiting
 from messenger.transports.redis.delayed_watch import DelayedWatch
-from messenger.transports.redis.groups import Groups, is_for_another
-from messenger.transports.redis.inspect import Decode, entry_value
+from messenger.transports.redis.groups import HEADER_IN_JSON, Groups, is_for_another
+from messenger.transports.redis.inspect import entry_value
+from messenger.wire.serializer import Serializer
 
 log = logging.getLogger(__name__)
 _MOVE_AT_ONCE = 100
@@ -26,7 +28,6 @@ _CLAIM_PASSES = 50
 _DELETED = -2  # see move_due.lua
 # What a blocked XREADGROUP is told when the group or the whole stream goes away.
 _GROUP_IS_GONE = ("NOGROUP", "UNBLOCKED")
-T = TypeVar("T")
 Entry = tuple[bytes, list[bytes] | None]
 
 
@@ -34,8 +35,7 @@ Entry = tuple[bytes, list[bytes] | None]
 class Reader:
     """One consumer of one group.
 
-    name: the transport's. decode: a stored value as an envelope. max_deliveries: see TransportContext.
-    make_group: creates stream and group.
+    name: the transport's. max_deliveries: see TransportContext.
     groups: told of each look for abandoned messages.
     """
 
@@ -43,40 +43,39 @@ class Reader:
     link: RedisLink
     options: RedisOptions
     consumer: str
-    decode: Decode
+    serializer: Serializer
     max_deliveries: int
-    make_group: Callable[[], None]
     groups: Groups
 
     def __post_init__(self) -> None:
         self._keys = (self.options.stream, self.options.queue)
         self._moving = (self._keys, (_MOVE_AT_ONCE, self.options.serializer))
-        self._claim_at: float | None = None
+        self._claim_at = float("-inf")  # monotonic seconds of the next look for abandoned messages
         self._claim_cursor = b"0-0"
         self._move_due = Script("move_due", __package__)
         self._watch = DelayedWatch(self.link, self.options)
         self._reap_consumers = Script("reap_consumers", __package__)
         self._put_clock_right = Script("put_clock_right", __package__)
 
-    def in_group(self, ask: Callable[[], T]) -> T:
-        """What `ask` returns. A group that is gone is made again, for else it would be refused for ever."""
+    def take(self, limit: int) -> list[AnyEnvelope]:
+        """Return up to `limit` messages: abandoned ones when it is time to look for them, else new ones."""
         try:
-            return ask()
-        except RedisReplyError as error:
-            if error.code != "NOGROUP":
-                raise
-        log.warning("group_recreated transport=%s stream=%s: it was gone", self.name, self.options.stream)
-        self.make_group()
-        return ask()
+            claimed = self.claim(limit) if self._claim_at <= time.monotonic() else []
+            return claimed or self.read(limit)
+        except RedisReplyError as refusal:
+            self.groups.create_again(refusal)
+        claimed = self.claim(limit) if self._claim_at <= time.monotonic() else []
+        return claimed or self.read(limit)
 
     # --- new messages ----------------------------------------------------------------------------------------------
 
     def read(self, limit: int) -> list[AnyEnvelope]:
-        """Up to `limit` new messages; one round trip: move what is due, then read."""
+        """Return up to `limit` new messages, in one round trip: move what is due, then read."""
         moved, reply = self._move_due.ask(self.link, *self._moving, self._read_command(limit))
         if not reply and isinstance(moved, RedisReplyError) and moved.code == "OOM":
             moved = self._move_without_memory()
-        self._name_deleted(moved)
+        if moved == _DELETED:
+            self._warn_of_deleted_key()
         for refusal in (reply, moved if not reply else None):  # what was handed out is ours, whatever was not moved
             if isinstance(refusal, TransportError):
                 raise refusal
@@ -91,11 +90,12 @@ class Reader:
             if error.code != "OOM":
                 raise
             next_due = self._move_without_memory()
-        self._name_deleted(next_due)
+        if next_due == _DELETED:
+            self._warn_of_deleted_key()
         if next_due >= 0:
             seconds = min(seconds, next_due / 1000)
         interval = self.options.claim_interval / 1000
-        until_claim = interval if self._claim_at is None else self._claim_at - time.monotonic()
+        until_claim = self._claim_at - time.monotonic() if self._claim_at > 0 else interval
         seconds = max(0.001, min(seconds, until_claim, self._watch.seconds))
         block = ("BLOCK", max(1, round(seconds * 1000)))
         return Waiting((self.link.begin(self._read_command(limit, *block), seconds), *fds), seconds)
@@ -115,9 +115,8 @@ class Reader:
         next_due: int = Script("move_due", __package__, without_memory=True).run(self.link, *self._moving)
         return next_due
 
-    def _name_deleted(self, moved: Any) -> None:
-        if moved == _DELETED:
-            log.warning("key_deleted transport=%s key=%s: it was of another type", self.name, self.options.queue)
+    def _warn_of_deleted_key(self) -> None:
+        log.warning("key_deleted transport=%s key=%s: it was of another type", self.name, self.options.queue)
 
     def _read_command(self, limit: int, *block: str | int) -> tuple[str | int, ...]:
         who = (self.options.group, self.consumer)
@@ -125,7 +124,7 @@ class Reader:
 
     def _from_reply(self, reply: Any) -> list[AnyEnvelope]:
         entries: Iterable[Entry] = reply[0][1] if reply else ()
-        return self._received((entry, 1) for entry in entries)
+        return self._received(zip(entries, repeat(1)))
 
     # --- abandoned messages ----------------------------------------------------------------------------------------
 
@@ -136,8 +135,6 @@ class Reader:
         found as many as it may.
         """
         now = time.monotonic()
-        if self._claim_at is not None and now < self._claim_at:
-            return []
         found: list[Entry] = []
         for _ in range(_CLAIM_PASSES):
             found += self._claim_page(limit - len(found))
@@ -187,11 +184,15 @@ class Reader:
         """The envelopes of entries and how often each was handed out, without what is meant for another group."""
         taken: list[AnyEnvelope] = []
         for (entry_id, fields), deliveries in entries:
-            value = entry_value(fields)
-            if is_for_another(value, self.options):
+            is_plain = fields and len(fields) == 2 and fields[0] == b"message"
+            value = fields[1] if fields and is_plain else entry_value(fields)
+            if HEADER_IN_JSON in value and is_for_another(value, self.options):
                 self.groups.pass_over(entry_id)
                 continue
             stamps = (TransportMessageIdStamp(entry_id.decode()), DeliveryStamp(deliveries))
             unread = 0 < self.max_deliveries < deliveries
-            taken.append(self.groups.mark(self.decode(value, unread=unread)).with_stamps(*stamps))
+            envelope = self.serializer.decode_stored(value, unread=unread)
+            if self.groups.several:
+                envelope = self.groups.mark(envelope)
+            taken.append(envelope.with_stamps(*stamps))
         return taken

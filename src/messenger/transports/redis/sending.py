@@ -1,74 +1,180 @@
-"""Storing messages in a stream, or in the sorted set of the delayed ones."""
+"""What options of a transport ask of a message that is sent: limits of size and number, replicas to wait for."""
 
 from __future__ import annotations
 
+import time
+
 from messenger.envelope import AnyEnvelope
-from messenger.redis.link import RedisReplyError
-from messenger.redis.open import link_to
+from messenger.errors import NotReplicated, TransportError, TransportFull, TransportUnavailable
+from messenger.redis.link import RedisLink, RedisReplyError
 from messenger.redis.options import RedisOptions
 from messenger.redis.scripts import Script
-from messenger.transports.redis.dispatching import Dispatching
-from messenger.transports.redis.groups import Groups
+from messenger.stamps import RedeliveryStamp
+from messenger.transports.size_limit import check_size, was_accepted
 
 
-class Sending:
-    """A connection for one thread at a time, and what is sent through it; a transport has a pool of these.
+def explain(
+    error: TransportError, name: str, link: RedisLink, options: RedisOptions, envelope: AnyEnvelope, size: int
+) -> None:
+    """Raise an error with a cure for what Redis says of a message that it does not take; else return.
 
-    It is another one than that of the worker, which may wait on its own for messages.
+    Args:
+        error: What was raised.
+        name: The transport's name.
+        link: The connection that the message was sent on.
+        options: The transport's options.
+        envelope: The message.
+        size: Bytes as they are stored.
+
+    Raises:
+        TransportError: The stream takes no entry any more.
+        MessageTooLarge: The server takes no value of this size.
+    """
+    if "exhausted the last possible ID" in str(error):
+        raise TransportError(
+            f"transport {name!r}: nothing was sent: stream {options.stream!r} has an entry with the largest possible "
+            "id and takes no other; `messenger check` says how to mend it"
+        ) from error
+    if isinstance(error, RedisReplyError) and error.code == "WRONGTYPE":
+        raise TransportError(
+            f"transport {name!r}: nothing was sent: what lies under the name of stream {options.stream!r} or its "
+            "delayed messages is of another type; `messenger check` says how to mend it"
+        ) from error
+    check_size(envelope, size, server_limit(link, size), f"{_LIMIT_NAME} of {options.address}")
+
+
+class SendingLimits:
+    """The options max_message_bytes, stream_max_entries and wait_replicas of one transport."""
+
+    def __init__(self, name: str, options: RedisOptions) -> None:
+        """Create them.
+
+        Args:
+            name: The transport's name.
+            options: The transport's options.
+        """
+        self._name = name
+        self._options = options
+        self._bounded = BoundedStream(name, options) if options.stream_max_entries else None
+
+    @staticmethod
+    def are_set(options: RedisOptions) -> bool:
+        """Tell whether one of these options is set."""
+        return bool(options.max_message_bytes or options.stream_max_entries or options.wait_replicas)
+
+    def check_size(self, envelope: AnyEnvelope, payload: bytes) -> None:
+        """Raise MessageTooLarge for a new message of more than `max_message_bytes`."""
+        allows = f"max_message_bytes of the transport {self._name!r}"
+        check_size(envelope, len(payload), self._options.max_message_bytes, allows)
+
+    def bounded_for(self, envelope: AnyEnvelope) -> BoundedStream | None:
+        """Return what a new message waits for; None: what was accepted before finds room."""
+        return self._bounded if envelope.last(RedeliveryStamp) is None else None
+
+    def wait_for_replicas(self, link: RedisLink, envelope: AnyEnvelope, message_id: str) -> None:
+        """Wait until replicas have a new message. Raises NotReplicated: see the function of this name."""
+        if self._options.wait_replicas and not was_accepted(envelope):
+            wait_for_replicas(self._name, link, self._options, message_id)
+
+    def acknowledged(self, link: RedisLink) -> None:
+        """Make room after a message was handled."""
+        if self._bounded is not None:
+            self._bounded.acknowledged(link)
+
+
+_TRIM_EVERY = 100
+_SHORTEST_PAUSE = 0.02  # seconds
+_LONGEST_PAUSE = 0.25
+
+
+class BoundedStream:
+    """Adds to a stream while it has fewer entries than `stream_max_entries`.
+
+    name: the transport's.
     """
 
-    def __init__(self, name: str, options: RedisOptions, send_delayed: Script) -> None:
-        """Create it; it connects at first use.
-
-        Args:
-            name: the transport's.
-            send_delayed: the script for delayed messages.
-        """
+    def __init__(self, name: str, options: RedisOptions) -> None:
+        self._name = name
         self._options = options
-        self._link = link_to(options)
-        self._groups = Groups(name, self._link, options)
-        self._dispatching = Dispatching(name, self._link, options)
-        self._send_delayed = send_delayed
+        self._handled = 0
+        self._script = Script("bound", __package__, prelude="groups")
 
-    def check_target(self, envelope: AnyEnvelope) -> None:
-        """Raise TransportError for a message that is for one group, when that group is gone."""
-        self._groups.check_target(envelope)
+    def add(self, link: RedisLink, payload: bytes) -> str:
+        """The id of the new entry. With `stream_full=block` waits for room, `stream_full_timeout` seconds at most.
 
-    def create_group(self) -> None:
-        """Create stream and group where they are missing. Raises TransportError.
-
-        A user who may only send leaves the group to the workers: it begins with the first entry of the stream. A
-        key of another type is explained when the message cannot be stored.
+        Raises TransportFull.
         """
-        try:
-            self._link.call("XGROUP", "CREATE", self._options.stream, self._options.group, "0", "MKSTREAM")
-        except RedisReplyError as error:
-            if error.code not in ("BUSYGROUP", "NOPERM", "WRONGTYPE"):
-                raise
+        deadline = time.monotonic() + self._options.stream_full_timeout
+        pause = _SHORTEST_PAUSE
+        while True:
+            entry_id: bytes | None = self._bound(link, payload)
+            if entry_id is not None:
+                return entry_id.decode()
+            left = deadline - time.monotonic()
+            if self._options.stream_full == "refuse" or left <= 0:
+                raise self._full()
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def send(self, envelope: AnyEnvelope, delay: int, payload: bytes, uniqid: str) -> str:
-        """Store a message.
+    def acknowledged(self, link: RedisLink) -> None:
+        """A message was handled: where handled ones are kept, now and then remove the oldest above the maximum."""
+        self._handled += 1
+        if not self._options.delete_after_ack and self._handled % _TRIM_EVERY == 0:
+            self._bound(link)
 
-        Args:
-            delay: milliseconds.
-            payload: the bytes to store.
-            uniqid: the id of a delayed message.
+    def _bound(self, link: RedisLink, *payload: bytes) -> bytes | None:
+        found: bytes | None = self._script.run(
+            link, (self._options.stream,), (self._options.stream_max_entries, *payload)
+        )
+        return found
 
-        Returns:
-            The id of the entry, or of the delayed message.
+    def _full(self) -> TransportFull:
+        blocked = self._options.stream_full == "block"
+        waited = f", still after {self._options.stream_full_timeout:g} s" if blocked else ""
+        return TransportFull(
+            f"transport {self._name!r} is full{waited}: stream {self._options.stream!r} holds "
+            f"{self._options.stream_max_entries:,} messages that are not handled yet (stream_max_entries); nothing was "
+            "sent: try again later, start more workers, or raise stream_max_entries"
+        )
 
-        Raises:
-            TransportError: see Dispatching.send.
-        """
-        return self._dispatching.send(envelope, delay, payload, lambda: self._store(delay, payload, uniqid))
 
-    def _store(self, delay: int, payload: bytes, uniqid: str) -> str:
-        if delay > 0:
-            self._send_delayed.run(self._link, (self._options.queue,), (delay, payload))
-            return uniqid
-        entry_id: bytes = self._link.call("XADD", self._options.stream, "*", "message", payload)
-        return entry_id.decode()
+def wait_for_replicas(name: str, link: RedisLink, options: RedisOptions, message_id: str) -> None:
+    """Wait until `wait_replicas` replicas have confirmed what was just written on this link (WAIT).
 
-    def close(self) -> None:
-        """Drop the connection."""
-        self._link.close()
+    name: the transport's. message_id: of what was written.
+
+    Raises NotReplicated when fewer did within `wait_replicas_timeout`, or when that cannot be known any more.
+    """
+    connected = link.opened
+    try:
+        count = int(link.call("WAIT", options.wait_replicas, max(1, round(options.wait_replicas_timeout * 1000))))
+        if link.opened != connected:  # a new connection has written nothing: all replicas confirm that
+            raise TransportError("the connection broke before they could be asked")
+        if count >= options.wait_replicas:
+            return
+        what = f"{count} of {options.wait_replicas} replicas have confirmed it in {options.wait_replicas_timeout:g} s"
+    except TransportError as error:
+        what = f"whether replicas have it is not known ({error})"
+    raise NotReplicated(
+        f"transport {name!r}: message {message_id} is stored by {options.address}, and {what} (wait_replicas): it is "
+        "handled unless a failover to another replica loses it. Sent again it may be handled twice; not sent again it "
+        "may be lost. Look at INFO replication there, and whether it is still the master"
+    )
+
+
+_LIMIT_NAME = "proto-max-bulk-len"
+_SMALLEST = 1024 * 1024  # Redis takes no lower setting
+_DEFAULT = 512 * 1024 * 1024
+
+
+def server_limit(link: RedisLink, size: int) -> int:
+    """Bytes; 0 when a value of this size cannot be what it refused. CONFIG GET; refused: Redis' default."""
+    if size <= _SMALLEST:
+        return 0
+    link.close()  # the server is closing it, perhaps not at once
+    try:
+        return int(link.call("CONFIG", "GET", _LIMIT_NAME)[1])
+    except RedisReplyError:
+        return _DEFAULT
+    except TransportUnavailable:
+        return 0

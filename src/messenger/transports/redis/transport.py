@@ -7,30 +7,29 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 
-from messenger.concurrency.pool import Pool
 from messenger.envelope import AnyEnvelope
-from messenger.errors import MessageDecodingFailed, TransportError
+from messenger.errors import TransportError
 from messenger.polling import wait_readable
-from messenger.redis.link import GRACE_SECONDS, Argument, RedisReplyError
+from messenger.redis.link import GRACE_SECONDS, Argument, RedisLink, RedisReplyError
 from messenger.redis.open import link_to
 from messenger.redis.options import RedisOptions
 from messenger.redis.scripts import Script
 from messenger.stamps import DelayStamp, DeliveryStamp, TransportMessageIdStamp
-from messenger.transports.base import Waiting
+from messenger.transports.base import Depth, InFlight, Waiting
 from messenger.transports.redis.consumer_lock import ConsumerLock
-from messenger.transports.redis.dispatching import Dispatching
-from messenger.transports.redis.groups import Groups
+from messenger.transports.redis.groups import HEADER_IN_JSON, Groups
 from messenger.transports.redis.inspect import DelayedMemberStamp, RedisInspector
 from messenger.transports.redis.receiving import Reader
-from messenger.transports.redis.sending import Sending
+from messenger.transports.redis.sending import SendingLimits, explain
 from messenger.wire import php_string
-from messenger.wire.serializer import Serializer
-from messenger.wire.stored import decode_value, encode_value, raw_value, undecodable_value
+from messenger.wire.encoded import UndecodableMessage
+from messenger.wire.serializer import Serializer, encode_value, raw_value
 
 log = logging.getLogger(__name__)
 # What requeue.lua and reject.lua answer.
 _UNREAD = -1
 _SEVERAL_GROUPS = -2
+_MOST_IDLE = 64  # connections that are kept for later sends
 
 
 class RedisTransport:
@@ -49,56 +48,107 @@ class RedisTransport:
         self._beat_link = link_to(options)
         self._lock = ConsumerLock(options, worker_id)
         self._groups = Groups(name, self._link, options)
-        inspector = RedisInspector(self._link, options, self._decode)
-        self.depth, self.in_flight = inspector.depth, inspector.in_flight
-        self.all, self.find = inspector.all, inspector.find
+        self._inspector = RedisInspector(self._link, options, serializer)
         self._consumer = options.consumer or worker_id
-        self._reader = Reader(
-            name, self._link, options, self._consumer, self._decode, max_deliveries, self.setup, self._groups
-        )
+        self._reader = Reader(name, self._link, options, self._consumer, serializer, max_deliveries, self._groups)
         self._stream = options.stream
         self._keys = (options.stream, options.queue)
-        self._is_set_up = self._has_group = False
-        self._has_read = False
-        send_delayed = Script("send_delayed", __package__)
-        self._sending = Pool(lambda: Sending(name, options, send_delayed), Sending.close)
+        self._is_set_up = self._has_read = False
+        self._creates_group = options.auto_setup  # before the first message is sent
+        self._idle_links: list[RedisLink] = []  # without a lock, which a fork could copy in its locked state
+        self._limits = SendingLimits(name, options) if SendingLimits.are_set(options) else None
+        self._send_delayed = Script("send_delayed", __package__)
+        self._ack = Script("ack", __package__, prelude="groups")
         self._reject = Script("reject", __package__, prelude="groups")
         self._requeue = Script("requeue", __package__, prelude="groups")
         self._renew_lease = Script("renew_lease", __package__)
         self._hand_back = Script("hand_back", __package__)
-        self._dispatching = Dispatching(name, self._link, options)
 
     # --- sending ---------------------------------------------------------------------------------------------------
 
     def setup(self) -> None:
         """Create stream and group (XGROUP CREATE … MKSTREAM)."""
-        try:
-            self._link.call("XGROUP", "CREATE", self._stream, self.options.group, "0", "MKSTREAM")
-        except RedisReplyError as error:
-            if error.code != "BUSYGROUP" and not (error.code == "OOM" and self._groups.can_do_without_memory()):
-                raise
-        self._groups.look()
-        self._is_set_up = self._has_group = True
+        self._groups.create()
+        self._is_set_up = True
+        self._creates_group = False
 
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
-        """XADD, or ZADD to the sorted set when the last DelayStamp is positive. Raises what Sending.send does."""
+        """XADD, or ZADD to the sorted set when the last DelayStamp is positive.
+
+        Safe for several threads: each has a connection for itself, and none that the worker waits for messages on.
+
+        Raises MessageTooLarge; TransportFull: see BoundedStream; NotReplicated: see wait_for_replicas.
+        """
         delay, payload, uniqid = self._stored_form(envelope)
-        sending = self._sending.take()
         try:
-            sending.check_target(envelope)  # before its group is created, which may be the one that is gone
-            if self.options.auto_setup and not self._has_group:
-                sending.create_group()
-                self._has_group = True
-            message_id = sending.send(envelope, delay, payload, uniqid)
+            link = self._idle_links.pop()
+        except IndexError:
+            link = link_to(self.options)
+        try:
+            if self._creates_group or HEADER_IN_JSON in payload:
+                self._prepare_to_send(link, envelope)
+            if self._limits is None:
+                message_id = self._store(link, envelope, delay, payload, uniqid)
+            else:
+                message_id = self._store_within(self._limits, link, envelope, delay, payload, uniqid)
         finally:
-            self._sending.give_back(sending)
+            if len(self._idle_links) < _MOST_IDLE:
+                self._idle_links.append(link)
+            else:
+                link.close()
         return envelope.with_stamps(TransportMessageIdStamp(message_id))
+
+    def _prepare_to_send(self, link: RedisLink, envelope: AnyEnvelope) -> None:
+        """Create stream and group where they are missing. Raises TransportError, also when the message's group is gone.
+
+        A user who may only send leaves the group to the workers: it begins with the first entry of the stream. A key
+        of another type is explained when the message cannot be stored.
+        """
+        self._groups.check_target(link, envelope)  # before its group is created, which may be the one that is gone
+        if not self._creates_group:
+            return
+        try:
+            link.call("XGROUP", "CREATE", self._stream, self.options.group, "0", "MKSTREAM")
+        except RedisReplyError as error:
+            if error.code not in ("BUSYGROUP", "NOPERM", "WRONGTYPE"):
+                raise
+        self._creates_group = False
+
+    def _store(self, link: RedisLink, envelope: AnyEnvelope, delay: int, payload: bytes, uniqid: str) -> str:
+        """Return the id of the new entry, or of the delayed message."""
+        try:
+            if delay > 0:
+                self._send_delayed.run(link, (self.options.queue,), (delay, payload))
+                return uniqid
+            entry_id: bytes = link.call("XADD", self._stream, "*", "message", payload)
+        except TransportError as error:
+            explain(error, self.name, link, self.options, envelope, len(payload))
+            raise
+        return entry_id.decode()
+
+    def _store_within(
+        self, limits: SendingLimits, link: RedisLink, envelope: AnyEnvelope, delay: int, payload: bytes, uniqid: str
+    ) -> str:
+        """Store as `_store` does, within the limits that the options set."""
+        limits.check_size(envelope, payload)
+        bounded = limits.bounded_for(envelope) if delay <= 0 else None
+        if bounded is None:
+            message_id = self._store(link, envelope, delay, payload, uniqid)
+        else:
+            try:
+                message_id = bounded.add(link, payload)
+            except TransportError as error:
+                explain(error, self.name, link, self.options, envelope, len(payload))
+                raise
+        limits.wait_for_replicas(link, envelope, message_id)
+        return message_id
 
     def _stored_form(self, envelope: AnyEnvelope) -> tuple[int, bytes, str]:
         """Delay in ms, the bytes to store for it, and the id of a delayed one (delayed are always bare)."""
-        raw = raw_value(envelope)
-        if raw is not None:
-            return 0, raw, ""
+        if isinstance(envelope.message, UndecodableMessage):
+            raw = raw_value(envelope)
+            if raw is not None:
+                return 0, raw, ""
         encoded = self._serializer.encode(envelope)
         stamp = envelope.last(DelayStamp)
         delay = stamp.delay if stamp is not None else 0
@@ -108,18 +158,15 @@ class RedisTransport:
         value = encode_value(encoded)
         return 0, php_string.wrap(value) if self.options.serializer == 1 else value, ""
 
-    def _set_up_once(self) -> None:
-        if self.options.auto_setup and not self._is_set_up:
-            self.setup()
-
     # --- receiving -------------------------------------------------------------------------------------------------
 
     def get(self, wait: float, stop: Callable[[], bool], limit: int = 1) -> Sequence[AnyEnvelope]:
         """Abandoned messages, else the next ones; moves due delayed messages first."""
         deadline = time.monotonic() + wait
         while True:
-            self._prepare_to_read()
-            taken = self._reader.in_group(lambda: self._reader.claim(limit) or self._reader.read(limit))
+            if not self._has_read or self.options.consumer is not None:
+                self._prepare_to_read()
+            taken = self._reader.take(limit)
             left = deadline - time.monotonic()
             if taken or left <= 0 or stop():
                 return taken
@@ -138,24 +185,21 @@ class RedisTransport:
         return self._reader.end_wait()
 
     def _prepare_to_read(self) -> None:
-        self._set_up_once()
+        if self.options.auto_setup and not self._is_set_up:
+            self.setup()
         self._lock.hold(self._link)
         self._has_read = True
-
-    def _decode(self, value: bytes, *, unread: bool = False) -> AnyEnvelope:
-        try:
-            return self._serializer.decode(decode_value(value), unread=unread)
-        except MessageDecodingFailed as error:
-            return undecodable_value(value, str(error))
 
     # --- what becomes of a received message ------------------------------------------------------------------------
 
     def ack(self, envelope: AnyEnvelope) -> None:
         """XACK, whoever has taken it over meanwhile: it is handled. Then XDEL, unless delete_after_ack is off."""
         message_id = _id(envelope)
-        if not self._groups.acknowledge(message_id):
+        arguments = (self.options.group, message_id, int(self.options.delete_after_ack))
+        if not self._ack.run(self._link, self._keys[:1], arguments):
             log.warning("already_gone transport=%s id=%s: another worker settled it", self.name, message_id)
-        self._dispatching.acknowledged()
+        if self._limits is not None:
+            self._limits.acknowledged(self._link)
 
     def reject(self, envelope: AnyEnvelope) -> None:
         """XACK, then XDEL unless delete_after_reject is off; not when the lease was lost to another worker."""
@@ -176,7 +220,11 @@ class RedisTransport:
         looked_up = envelope.last(DelayedMemberStamp)
         member = looked_up.member if looked_up is not None else b""
         who = (self.options.group, _id(envelope), holder, int(self.options.delete_after_reject), member)
-        answer: int = self._reader.in_group(lambda: script.run(self._link, self._keys, (*who, *more)))
+        try:
+            answer: int = script.run(self._link, self._keys, (*who, *more))
+        except RedisReplyError as refusal:
+            self._groups.create_again(refusal)
+            answer = script.run(self._link, self._keys, (*who, *more))
         if answer == 0:
             log.warning("lease_lost transport=%s id=%s: gone or taken over, not %s", self.name, _id(envelope), done)
         if answer == _UNREAD:
@@ -205,6 +253,24 @@ class RedisTransport:
         """A quarter of redeliver_timeout, in seconds."""
         return self.options.redeliver_timeout / 4
 
+    # --- looking ---------------------------------------------------------------------------------------------------
+
+    def depth(self) -> Depth:
+        """See Transport."""
+        return self._inspector.depth()
+
+    def in_flight(self) -> Sequence[InFlight]:
+        """See ConsumerTransport."""
+        return self._inspector.in_flight()
+
+    def all(self, limit: int) -> Sequence[AnyEnvelope]:
+        """See ListableTransport."""
+        return self._inspector.all(limit)
+
+    def find(self, message_id: str) -> AnyEnvelope | None:
+        """See ListableTransport."""
+        return self._inspector.find(message_id)
+
     def close(self) -> None:
         """Give the consumer name back, if it holds nothing, and drop the connections."""
         try:
@@ -213,14 +279,17 @@ class RedisTransport:
                 self._lock.release(self._link)
         except TransportError as error:
             log.debug("consumer_not_removed transport=%s: %s", self.name, error)
-        self._has_read = self._is_set_up = self._has_group = False
+        self._has_read = self._is_set_up = False
+        self._creates_group = self.options.auto_setup
         self._reader.close()
-        self._sending.close()
+        while self._idle_links:
+            self._idle_links.pop().close()
         self._link.close()
         self._beat_link.close()
 
 
 def _id(envelope: AnyEnvelope) -> str:
-    if envelope.id is None:
+    found = envelope.id
+    if found is None:
         raise TransportError("this envelope was not received from a Redis transport: it has no TransportMessageIdStamp")
-    return envelope.id
+    return found

@@ -8,8 +8,7 @@ import msgspec
 
 from messenger.envelope import AnyEnvelope
 from messenger.wire.encoded import Encoded
-from messenger.wire.serializer import Serializer
-from messenger.wire.stored import RAW_HEADER, encode_value, undecodable_value
+from messenger.wire.serializer import RAW_HEADER, Serializer, encode_value, undecodable_value
 
 _HEADERS = msgspec.json.Decoder(dict[str, str] | list[None])  # PHP writes an empty array as []
 

@@ -16,7 +16,7 @@ from messenger.stamps import DelayStamp, DeliveryStamp
 from messenger.transports.base import Transport
 from messenger.wire.encoded import UndecodableMessage
 from messenger.wire.turn import TurnStamp
-from messenger.worker.source import Source
+from messenger.worker.receiver import Receiver
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
@@ -25,7 +25,7 @@ _LONGEST_PAUSE_SECONDS = 1.0
 _LIMITER_AWAY_SECONDS = 1.0
 
 
-class LimitedSource(Source):
+class RateLimitedReceiver(Receiver):
     """For a limiter without a key: a token is taken before a message is.
 
     It never waits with a token in hand: workers that hold old tokens would together exceed the limit.
@@ -42,7 +42,13 @@ class LimitedSource(Source):
     def take(self, wait: float, stop: Callable[[], bool], limit: int) -> Sequence[AnyEnvelope]:
         """One message, if there is a token and a message; returns at once, whatever `wait` says."""
         self.asked_at = time.monotonic()
-        return self._guarded(lambda: self._take_with_token(stop)) or ()
+        try:
+            envelopes = self._take_with_token(stop)
+        except TransportError as error:
+            self.back_off(error)
+            return ()
+        self.recover()
+        return envelopes
 
     def _take_with_token(self, stop: Callable[[], bool]) -> Sequence[AnyEnvelope]:
         seconds = self._limiter.limiter.acquire("")
@@ -61,7 +67,7 @@ class LimitedSource(Source):
         return taken
 
 
-class KeyedSource(Source):
+class KeyRateLimitedReceiver(Receiver):
     """For a limiter with a key: a message tells its key, so it is taken first, and goes back when there is no token.
 
     events: told each time there is no token.
@@ -75,12 +81,25 @@ class KeyedSource(Source):
     def take(self, wait: float, stop: Callable[[], bool], limit: int) -> Sequence[AnyEnvelope]:
         """Those there is a token for."""
         self.asked_at = time.monotonic()
-        return self._guarded(lambda: self._with_token(self.transport.get(wait, stop, limit))) or ()
+        try:
+            envelopes = self._with_token(self.transport.get(wait, stop, limit))
+        except TransportError as error:
+            self.back_off(error)
+            return ()
+        self.recover()
+        return envelopes
 
     def end_wait(self) -> Sequence[AnyEnvelope]:
         """Those there is a token for."""
-        waking = self.waking
-        return (self._guarded(lambda: self._with_token(waking.end_wait())) if waking is not None else None) or ()
+        if self.waking is None:
+            return ()
+        try:
+            envelopes = self._with_token(self.waking.end_wait())
+        except TransportError as error:
+            self.back_off(error)
+            return ()
+        self.recover()
+        return envelopes
 
     def _with_token(self, envelopes: Sequence[AnyEnvelope]) -> Sequence[AnyEnvelope]:
         """The others go back. Raises TransportError when not one was let through and limiter or transport is away."""
@@ -137,8 +156,10 @@ def _was_handed_out_before(envelope: AnyEnvelope) -> bool:
     return stamp is not None and stamp.count > 1
 
 
-def limited_source(
+def rate_limited_receiver(
     transport: Transport, weight: int, limiter: NamedRateLimiter, events: EventDispatcher
-) -> LimitedSource | KeyedSource:
-    """The source for a transport with this limiter."""
-    return (LimitedSource if limiter.field is None else KeyedSource)(transport, weight, limiter, events)
+) -> RateLimitedReceiver | KeyRateLimitedReceiver:
+    """Return the receiver for a transport with this limiter."""
+    return (RateLimitedReceiver if limiter.field is None else KeyRateLimitedReceiver)(
+        transport, weight, limiter, events
+    )
