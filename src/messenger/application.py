@@ -17,7 +17,7 @@ from messenger.bus import MessageBus
 from messenger.config.importing import import_name
 from messenger.config.loader import LoadedConfig, load_config
 from messenger.config.model import BusConfig, TransportConfig
-from messenger.control.control import Control, this_host
+from messenger.control.control import Control, hostname
 from messenger.deduplication.keeper import LockKeeper
 from messenger.deduplication.lock_store import LockStore
 from messenger.deduplication.message_locks import MessageLocks
@@ -81,7 +81,7 @@ class Application:
         self.loaded = loaded
         self.config = loaded.messenger
         self.notes: list[str] = list(loaded.notes)
-        self.host = this_host(loaded.environment)
+        self.host = hostname(loaded.environment)
         self.worker_id = f"{self.host}-{os.getpid()}-{secrets.token_hex(3)}"
         self.events = EventDispatcher()
         self.locks = MessageLocks(lambda: open_locks(str(loaded.path), self.control()))

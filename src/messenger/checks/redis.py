@@ -18,7 +18,7 @@ from messenger.redis.link import RedisLink, RedisReplyError
 from messenger.redis.open import link_to
 from messenger.redis.options import RedisOptions
 from messenger.transports.redis.commands import (
-    Needed,
+    RequiredCommand,
     cluster_commands,
     control_commands,
     deduplicate_commands,
@@ -50,9 +50,9 @@ def check_control(name: str, options: RedisOptions, limiters: Iterable[str] = ()
 def _check(
     where: str,
     options: RedisOptions,
-    needed: Sequence[Needed],
+    needed: Sequence[RequiredCommand],
     more: Sequence[Step],
-    features: Mapping[str, Sequence[Needed]] | None = None,
+    features: Mapping[str, Sequence[RequiredCommand]] | None = None,
 ) -> Iterator[Finding]:
     link = link_to(_impatient(options))
     try:

@@ -13,17 +13,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from messenger.checks.finding import Finding, Place
 from messenger.redis.link import RedisLink, RedisReplyError
 from messenger.redis.options import RedisOptions
-from messenger.transports.redis.commands import Needed
+from messenger.transports.redis.commands import RequiredCommand
 
 _ONLY_OUTSIDE = ("multi",)
 _OF_APPLICATION = re.compile(r":(stop|paused|workers|worker|reply|rate|deduplicate)(:.*)?$")
 
-Features = Mapping[str, Sequence[Needed]]
+Features = Mapping[str, Sequence[RequiredCommand]]
 """What each feature that not every application uses needs besides."""
 
 
 def check_rights(
-    link: RedisLink, where: str, options: RedisOptions, needed: Sequence[Needed], features: Features
+    link: RedisLink, where: str, options: RedisOptions, needed: Sequence[RequiredCommand], features: Features
 ) -> Iterator[Finding]:
     """What is missing and the rule that gives it, or that nothing is; and which features would need more."""
     place = Place("redis-rights", f"{where} ({options.address})")
@@ -66,7 +66,7 @@ def _entry(options: RedisOptions, commands: Sequence[str], keys: Sequence[str]) 
     return ", ".join(lacks + [f"{options.stream} in its streams"] * bool(of_stream))
 
 
-def _denied(link: RedisLink, needed: Sequence[Needed]) -> tuple[list[str], list[str]]:
+def _denied(link: RedisLink, needed: Sequence[RequiredCommand]) -> tuple[list[str], list[str]]:
     """The names of the commands, and the keys, that are refused."""
     replies = link.exchange([("MULTI",), *(each.words for each in needed), ("DISCARD",)])[1:-1]
     link.close()  # where DISCARD is refused, this is what throws the transaction away

@@ -34,7 +34,7 @@ from messenger.redis.link import Argument, RedisLink
 from messenger.redis.open import link_to
 from messenger.redis.options import RedisOptions
 
-__all__ = ["DETACHED", "Control", "CurrentMessage", "Orders", "Pause", "Reply", "Scope", "WorkerInfo", "this_host"]
+__all__ = ["DETACHED", "Control", "CurrentMessage", "Directives", "Pause", "Reply", "Scope", "WorkerInfo", "hostname"]
 _REPLY_SECONDS = 60
 _SHORTEST_POLL, _LONGEST_POLL = 0.005, 0.1  # seconds
 DETACHED = "detached"  # the state of a worker that finishes its message in the background, and is nobody's any more
@@ -56,13 +56,13 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
+class Directives:
     """What the workers of some scopes are told.
 
-    generation: how often they were asked to stop; a worker leaves when it grows. pause: they take no messages.
+    stop_generation: how often they were asked to stop; a worker leaves when it grows. pause: they take no messages.
     """
 
-    generation: int
+    stop_generation: int
     pause: Pause | None
 
 
@@ -101,13 +101,13 @@ class Control:
         """Finds and removes what is unreadable."""
         return ControlRepair(self._link, self.prefix)
 
-    # --- orders ----------------------------------------------------------------------------------------------------
+    # --- directives ------------------------------------------------------------------------------------------------
 
-    def orders(self, host: str, pool: str, release: str) -> Orders:
+    def directives(self, host: str, pool: str, release: str) -> Directives:
         """What a worker of this host, pool and release is told."""
         scopes = (Scope(), Scope(host), Scope(pool=pool), Scope(host, pool=pool), Scope(host, release))
         counters, pauses = self._reader.directives([scope.field for scope in scopes])
-        return Orders(sum(counters.values()), next(iter(pauses.values()), None))
+        return Directives(sum(counters.values()), next(iter(pauses.values()), None))
 
     def ask_to_stop(self, scopes: Iterable[Scope]) -> None:
         """Ask every worker in these scopes to finish its message and leave."""
@@ -134,7 +134,7 @@ class Control:
         """Say that a worker lives, and how it is."""
         self._mend("report", ("workers", f"worker:{info.id}"), (info.id, msgspec.json.encode(info), TTL_MS))
 
-    def sign_off(self, worker_id: str) -> None:
+    def deregister(self, worker_id: str) -> None:
         """Take a worker that leaves out of the registry."""
         self._link.pipeline(
             [("ZREM", f"{self.prefix}:workers", worker_id), ("DEL", f"{self.prefix}:worker:{worker_id}")]
@@ -179,6 +179,6 @@ class Control:
         return control_script(script, "mend").run(self._link, [f"{self.prefix}:{key}" for key in keys], arguments)
 
 
-def this_host(environment: Mapping[str, str]) -> str:
+def hostname(environment: Mapping[str, str]) -> str:
     """This machine's name in the registry: MESSENGER_HOST, or the host name."""
     return environment.get("MESSENGER_HOST") or socket.gethostname()

@@ -1,4 +1,4 @@
-"""The worker in the registry of the control plane, and the orders that come from there: stop, pause."""
+"""The worker in the registry of the control plane, and the directives that come from there: stop, pause."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import deque
 
 import msgspec
 
-from messenger.control.control import DETACHED, Control, CurrentMessage, Orders, WorkerInfo
+from messenger.control.control import DETACHED, Control, CurrentMessage, Directives, WorkerInfo
 from messenger.control.processes import start_ticks
 from messenger.errors import MessengerError
 from messenger.redis.link import RedisReplyError
@@ -43,10 +43,10 @@ class Registration:
         A Redis that refuses to store the entry, because its memory is full, does not keep the worker from consuming:
         that is what frees the memory. The beat tries again.
         """
-        orders = self._orders()
+        directives = self._directives()
         if self._baseline is None:
-            self._baseline = orders.generation
-        self._status.pause = orders.pause
+            self._baseline = directives.stop_generation
+        self._status.pause = directives.pause
         try:
             self._report(0)
         except RedisReplyError as error:
@@ -62,15 +62,15 @@ class Registration:
         try:
             self._report(recent)
         except RedisReplyError:
-            self._obey(self._orders())  # stop and pause are heeded as well where nothing can be stored
+            self._obey(self._directives())  # stop and pause are heeded as well where nothing can be stored
             raise
-        self._obey(self._orders())
+        self._obey(self._directives())
 
-    def _obey(self, orders: Orders) -> None:
-        self._status.pause = orders.pause
-        if self._baseline is None or orders.generation < self._baseline:  # it falls when Redis was emptied
-            self._baseline = orders.generation
-        elif orders.generation > self._baseline:
+    def _obey(self, directives: Directives) -> None:
+        self._status.pause = directives.pause
+        if self._baseline is None or directives.stop_generation < self._baseline:  # it falls when Redis was emptied
+            self._baseline = directives.stop_generation
+        elif directives.stop_generation > self._baseline:
             self._stop.request(STOP_WORKERS)
 
     def leave(self) -> None:
@@ -78,7 +78,7 @@ class Registration:
         if not self._is_connected:
             return
         try:
-            self._control.sign_off(self._status.worker_id)
+            self._control.deregister(self._status.worker_id)
         except MessengerError as error:
             log.debug("not_signed_off: %s", error)  # its entry expires by itself
         self._control.close()
@@ -88,11 +88,11 @@ class Registration:
         info = msgspec.structs.replace(info, front=self.front, state=DETACHED if self.detached else info.state)
         self._control.report(info)
 
-    def _orders(self) -> Orders:
-        orders = self._control.orders(self._status.host, self._status.pool, self._status.release)
+    def _directives(self) -> Directives:
+        directives = self._control.directives(self._status.host, self._status.pool, self._status.release)
         for problem in self._control.take_problems():
             log.warning("control_unreadable %s; `messenger repair` removes what is left of it", problem)
-        return orders
+        return directives
 
 
 def worker_info(status: WorkerStatus, failed_last_minute: int = 0) -> WorkerInfo:

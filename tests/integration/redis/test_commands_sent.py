@@ -20,7 +20,7 @@ from messenger.redis.open import link_to
 from messenger.redis.options import RedisOptions
 from messenger.stamps import DelayStamp
 from messenger.transports.redis.commands import (
-    Needed,
+    RequiredCommand,
     control_commands,
     deduplicate_commands,
     limiter_commands,
@@ -123,9 +123,9 @@ def live_as_control(options: RedisOptions) -> None:
     assert [worker.id for worker in control.workers()] == ["w"]
     control.ask_to_stop([Scope(), Scope("h")])
     control.pause(Scope(pool="p"), "ann", "")
-    orders = control.orders("h", "p", "r")
-    assert orders.generation == 2
-    assert orders.pause is not None
+    directives = control.directives("h", "p", "r")
+    assert directives.stop_generation == 2
+    assert directives.pause is not None
     assert control.resume(Scope("h")) is False
     assert control.resume(Scope())
     control.resume(Scope(pool="p"))
@@ -134,7 +134,7 @@ def live_as_control(options: RedisOptions) -> None:
     assert [problem.name for problem in control.repairs.repair()[0]] == [b"all", None]
     control.reply("token", Reply("handled", "w", 1.0))
     assert control.await_reply("token", LONG) is not None
-    control.sign_off("w")
+    control.deregister("w")
     control.close()
     limiter = RedisRateLimiter(options, "test:rate:gateway", Rate(1, 60.0), in_turn=True)
     assert limiter.acquire("key") == 0.0
@@ -149,7 +149,7 @@ def live_as_control(options: RedisOptions) -> None:
     locks.close()
 
 
-def needed(options: RedisOptions) -> list[Needed]:
+def needed(options: RedisOptions) -> list[RequiredCommand]:
     """What the list says for this life."""
     more = [replace(options, stream="bounded", wait_replicas=1), replace(options, stream="grouped")]
     more.append(replace(more[1], group="other"))

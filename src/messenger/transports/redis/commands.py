@@ -18,7 +18,7 @@ _BAD = "invalid"
 
 
 @dataclass(frozen=True, slots=True)
-class Needed:
+class RequiredCommand:
     """A command that must be allowed, and as an example a call that would do nothing, or be refused as nonsense.
 
     key: the one key of the example; a pattern where there are many, which Redis takes for a key as well.
@@ -34,7 +34,7 @@ class Needed:
         return "|".join(words) if self.words[0] in _CONTAINERS else words[0]
 
 
-def transport_commands(options: RedisOptions) -> list[Needed]:
+def transport_commands(options: RedisOptions) -> list[RequiredCommand]:
     """What a transport needs: to send, to receive, to look, and to keep its consumer name."""
     needed = [
         *_connection(options),
@@ -46,12 +46,12 @@ def transport_commands(options: RedisOptions) -> list[Needed]:
     return needed
 
 
-def cluster_commands(options: RedisOptions) -> list[Needed]:
+def cluster_commands(options: RedisOptions) -> list[RequiredCommand]:
     """What it takes to find and follow a slot; nothing where there is no cluster."""
-    return [Needed(("CLUSTER", "SLOTS")), Needed(("ASKING",))] if options.nodes else []
+    return [RequiredCommand(("CLUSTER", "SLOTS")), RequiredCommand(("ASKING",))] if options.nodes else []
 
 
-def control_commands(name: str) -> list[Needed]:
+def control_commands(name: str) -> list[RequiredCommand]:
     """What the control plane needs: stop signal, registry of workers, replies.
 
     name: what its keys begin with, the name in messenger.yaml; in a cluster in braces.
@@ -77,17 +77,17 @@ def control_commands(name: str) -> list[Needed]:
         *(_on(key, "GET") for key in (worker, reply)),
         *(_on(key, "SET", "", "NX", "XX") for key in (worker, reply)),
         *(each for key in (stop, paused, workers, worker, reply) for each in _scripts(key)),
-        Needed(("TIME",)),
-        Needed(("MULTI",)),  # `messenger check` tries commands in a transaction that it throws away
+        RequiredCommand(("TIME",)),
+        RequiredCommand(("MULTI",)),  # `messenger check` tries commands in a transaction that it throws away
     ]
 
 
-def limiter_commands(name: str, limiters: Iterable[str]) -> list[Needed]:
+def limiter_commands(name: str, limiters: Iterable[str]) -> list[RequiredCommand]:
     """What rate limiters need besides, which count in the Redis of the control plane.
 
     name: as for control_commands. limiters: their names in messenger.yaml.
     """
-    needed: list[Needed] = []
+    needed: list[RequiredCommand] = []
     for limiter in limiters:
         key = f"{name}:rate:{limiter}*"  # one without a key has nothing after its name
         needed += [
@@ -102,7 +102,7 @@ def limiter_commands(name: str, limiters: Iterable[str]) -> list[Needed]:
     return needed
 
 
-def deduplicate_commands(name: str) -> list[Needed]:
+def deduplicate_commands(name: str) -> list[RequiredCommand]:
     """What a message with a DeduplicateStamp needs besides. name: as for control_commands."""
     key = f"{name}:deduplicate:*"
     needed = [
@@ -116,25 +116,25 @@ def deduplicate_commands(name: str) -> list[Needed]:
     return [*needed, *_scripts(key)]
 
 
-def _connection(options: RedisOptions) -> Iterator[Needed]:
-    yield Needed(("CLIENT", "SETNAME", "messenger"))
-    yield Needed(("CLIENT", "ID"))
-    yield Needed(("CLIENT", "UNBLOCK", 0))  # no client has this id
-    yield Needed(("TIME",))
+def _connection(options: RedisOptions) -> Iterator[RequiredCommand]:
+    yield RequiredCommand(("CLIENT", "SETNAME", "messenger"))
+    yield RequiredCommand(("CLIENT", "ID"))
+    yield RequiredCommand(("CLIENT", "UNBLOCK", 0))  # no client has this id
+    yield RequiredCommand(("TIME",))
     yield from cluster_commands(options)
     if options.wait_replicas:
-        yield Needed(("WAIT", 0, 1))
+        yield RequiredCommand(("WAIT", 0, 1))
     if options.dbindex:
-        yield Needed(("SELECT", options.dbindex))
+        yield RequiredCommand(("SELECT", options.dbindex))
 
 
-def _stream(stream: str, group: str) -> Iterator[Needed]:
+def _stream(stream: str, group: str) -> Iterator[RequiredCommand]:
     yield _on(stream, ("XGROUP", "CREATE"), group, _BAD)
     yield _on(stream, ("XGROUP", "DELCONSUMER"), group, "")
     yield _on(stream, ("XINFO", "GROUPS"))
     yield _on(stream, ("XINFO", "CONSUMERS"), group)
     yield _on(stream, "XADD", _BAD, "message", "")
-    yield Needed(("XREADGROUP", "GROUP", group, "check", "STREAMS", stream, _BAD), stream)
+    yield RequiredCommand(("XREADGROUP", "GROUP", group, "check", "STREAMS", stream, _BAD), stream)
     yield _on(stream, "XAUTOCLAIM", group, "check", _BAD, "0-0")
     yield _on(stream, "XCLAIM", group, "check", _BAD, "0-0")
     yield _on(stream, "XPENDING", group)
@@ -145,7 +145,7 @@ def _stream(stream: str, group: str) -> Iterator[Needed]:
     yield from _scripts(stream)
 
 
-def _delayed(queue: str) -> Iterator[Needed]:
+def _delayed(queue: str) -> Iterator[RequiredCommand]:
     yield _on(queue, "ZADD", _BAD, "")
     yield _on(queue, "ZREM", "")
     yield _on(queue, "ZCARD")
@@ -155,7 +155,7 @@ def _delayed(queue: str) -> Iterator[Needed]:
     yield _on(queue, "DEL")
 
 
-def _consumer_lock(lock: str) -> Iterator[Needed]:
+def _consumer_lock(lock: str) -> Iterator[RequiredCommand]:
     yield _on(lock, "SET", "", "NX", "XX")
     yield _on(lock, "GET")
     yield _on(lock, "STRLEN")
@@ -164,10 +164,10 @@ def _consumer_lock(lock: str) -> Iterator[Needed]:
     yield _on(lock, "DEL")
 
 
-def _scripts(key: str) -> list[Needed]:
-    return [Needed(("EVALSHA", "0" * 40, 1, key), key), Needed(("EVAL", "return 1", 1, key), key)]
+def _scripts(key: str) -> list[RequiredCommand]:
+    return [RequiredCommand(("EVALSHA", "0" * 40, 1, key), key), RequiredCommand(("EVAL", "return 1", 1, key), key)]
 
 
-def _on(key: str, command: str | Sequence[str], *arguments: Argument) -> Needed:
+def _on(key: str, command: str | Sequence[str], *arguments: Argument) -> RequiredCommand:
     words = (command,) if isinstance(command, str) else tuple(command)
-    return Needed((*words, key, *arguments), key)
+    return RequiredCommand((*words, key, *arguments), key)
