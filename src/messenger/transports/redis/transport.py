@@ -6,6 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
@@ -30,6 +31,20 @@ log = logging.getLogger(__name__)
 _UNREAD = -1
 _SEVERAL_GROUPS = -2
 _MOST_IDLE = 64  # connections that are kept for later sends
+
+
+class StoredForm(NamedTuple):
+    """A message as Redis holds it.
+
+    Attributes:
+        value: The bytes.
+        delay: Milliseconds; not above 0: it is due.
+        uniqid: The id of a delayed message.
+    """
+
+    value: bytes
+    delay: int = 0
+    uniqid: str = ""
 
 
 class RedisTransport:
@@ -79,18 +94,18 @@ class RedisTransport:
 
         Raises MessageTooLarge; TransportFull: see BoundedStream; NotReplicated: see wait_for_replicas.
         """
-        delay, payload, uniqid = self._stored_form(envelope)
+        stored = self._stored_form(envelope)
         try:
             link = self._idle_links.pop()
         except IndexError:
             link = link_to(self.options)
         try:
-            if self._creates_group or HEADER_IN_JSON in payload:
+            if self._creates_group or HEADER_IN_JSON in stored.value:
                 self._prepare_to_send(link, envelope)
             if self._limits is None:
-                message_id = self._store(link, envelope, delay, payload, uniqid)
+                message_id = self._store(link, envelope, stored)
             else:
-                message_id = self._store_within(self._limits, link, envelope, delay, payload, uniqid)
+                message_id = self._store_within(self._limits, link, envelope, stored)
         finally:
             if len(self._idle_links) < _MOST_IDLE:
                 self._idle_links.append(link)
@@ -114,49 +129,47 @@ class RedisTransport:
                 raise
         self._creates_group = False
 
-    def _store(self, link: RedisLink, envelope: AnyEnvelope, delay: int, payload: bytes, uniqid: str) -> str:
+    def _store(self, link: RedisLink, envelope: AnyEnvelope, stored: StoredForm) -> str:
         """Return the id of the new entry, or of the delayed message."""
         try:
-            if delay > 0:
-                self._send_delayed.run(link, (self.options.queue,), (delay, payload))
-                return uniqid
-            entry_id: bytes = link.call("XADD", self._stream, "*", "message", payload)
+            if stored.delay > 0:
+                self._send_delayed.run(link, (self.options.queue,), (stored.delay, stored.value))
+                return stored.uniqid
+            entry_id: bytes = link.call("XADD", self._stream, "*", "message", stored.value)
         except TransportError as error:
-            explain(error, self.name, link, self.options, envelope, len(payload))
+            explain(error, self.name, link, self.options, envelope, len(stored.value))
             raise
         return entry_id.decode()
 
-    def _store_within(
-        self, limits: SendingLimits, link: RedisLink, envelope: AnyEnvelope, delay: int, payload: bytes, uniqid: str
-    ) -> str:
+    def _store_within(self, limits: SendingLimits, link: RedisLink, envelope: AnyEnvelope, stored: StoredForm) -> str:
         """Store as `_store` does, within the limits that the options set."""
-        limits.check_size(envelope, payload)
-        bounded = limits.bounded_for(envelope) if delay <= 0 else None
+        limits.check_size(envelope, stored.value)
+        bounded = limits.bounded_for(envelope) if stored.delay <= 0 else None
         if bounded is None:
-            message_id = self._store(link, envelope, delay, payload, uniqid)
+            message_id = self._store(link, envelope, stored)
         else:
             try:
-                message_id = bounded.add(link, payload)
+                message_id = bounded.add(link, stored.value)
             except TransportError as error:
-                explain(error, self.name, link, self.options, envelope, len(payload))
+                explain(error, self.name, link, self.options, envelope, len(stored.value))
                 raise
         limits.wait_for_replicas(link, envelope, message_id)
         return message_id
 
-    def _stored_form(self, envelope: AnyEnvelope) -> tuple[int, bytes, str]:
-        """Delay in ms, the bytes to store for it, and the id of a delayed one (delayed are always bare)."""
+    def _stored_form(self, envelope: AnyEnvelope) -> StoredForm:
+        """Return what is stored of a message. Delayed ones are never wrapped. Raises MessageEncodingFailed."""
         if isinstance(envelope.message, UndecodableMessage):
             raw = raw_value(envelope)
             if raw is not None:
-                return 0, raw, ""
+                return StoredForm(raw)
         encoded = self._serializer.encode(envelope)
         stamp = envelope.last(DelayStamp)
         delay = stamp.delay if stamp is not None else 0
         if delay > 0:
             uniqid = secrets.token_urlsafe(9)
-            return delay, encode_value(encoded, uniqid=uniqid), uniqid
+            return StoredForm(encode_value(encoded, uniqid=uniqid), delay, uniqid)
         value = encode_value(encoded)
-        return 0, php_string.wrap(value) if self.options.serializer == 1 else value, ""
+        return StoredForm(php_string.wrap(value) if self.options.serializer == 1 else value)
 
     # --- receiving -------------------------------------------------------------------------------------------------
 
@@ -207,9 +220,9 @@ class RedisTransport:
 
     def requeue(self, received: AnyEnvelope, updated: AnyEnvelope) -> None:
         """One script: the new version is stored and the old one acknowledged, or neither."""
-        delay, payload, _ = self._stored_form(self._groups.mark(updated))
+        stored = self._stored_form(self._groups.mark(updated))
         several = int(self._groups.several)
-        if self._settle(self._requeue, "put back", received, delay, payload, several) == _SEVERAL_GROUPS:
+        if self._settle(self._requeue, "put back", received, stored.delay, stored.value, several) == _SEVERAL_GROUPS:
             self._groups.several = True
             self.requeue(received, updated)
 
