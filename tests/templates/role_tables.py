@@ -20,9 +20,12 @@ END = "<!-- end of variables -->"
 
 
 def options(role: str) -> dict[str, dict[str, Any]]:
-    """The options of the role's main entry point."""
-    specs = yaml.safe_load((ROLES / role / "meta/argument_specs.yml").read_text())
-    found: dict[str, dict[str, Any]] = specs["argument_specs"]["main"]["options"]
+    """The options of all entry points of the role, those of main first."""
+    specs = yaml.safe_load((ROLES / role / "meta/argument_specs.yml").read_text())["argument_specs"]
+    found: dict[str, dict[str, Any]] = {}
+    for entry_point in specs.values():
+        for name, option in entry_point["options"].items():
+            assert found.setdefault(name, option) == option, f"{name} has one meaning in all entry points"
     return found
 
 

@@ -25,10 +25,10 @@ def test_every_messenger_command_of_the_roles_is_bounded() -> None:
         (file.name, name, words)
         for file in sorted(ROLES.glob("*/tasks/*.yml"))
         for name, words in commands(yaml.safe_load(file.read_text()))
-        if "bin/messenger" in words or "__messenger_worker_cli" in words or "__messenger_worker_ask" in words
+        if "bin/messenger" in words or "__messenger_worker_cli" in words or "__messenger_worker_command" in words
     ]
     assert len(found) > 10
-    assert [each for each in found if "__messenger_worker_ask" not in each[2] and "--within" not in each[2]] == []
+    assert [each for each in found if "__messenger_worker_command" not in each[2] and "--within" not in each[2]] == []
 
 
 def test_no_task_changes_the_user_by_another_way() -> None:

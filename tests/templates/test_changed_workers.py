@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import yaml
-
 from tests.templates.modules import ROLES
-from tests.templates.render import evaluate, render
+from tests.templates.render import render
 
 MESSAGE = {"type": "App\\Message\\Mail", "id": "17-0", "seconds": 3.0}
 
@@ -20,9 +18,10 @@ def said(**registered: Any) -> str:
         inventory_hostname="host1",
         messenger_app_root="/srv/sms",
         **{
-            "__messenger_worker_register_supervised": {"stopped": []},
-            "__messenger_worker_register_gate": {},
-            "__messenger_worker_register_lost": {"skipped": True},
+            "__messenger_worker_supervised": {"stopped": []},
+            "__messenger_worker_left": {"workers": []},
+            "__messenger_worker_gate": {"background": []},
+            "__messenger_worker_registry": {"skipped": True},
             **registered,
         },
     )
@@ -36,7 +35,7 @@ def row(outcome: str, message: dict[str, Any] | None = None) -> dict[str, Any]:
 
 def test_who_left_and_with_which_message() -> None:
     asked = [row("left", MESSAGE), row("left"), row("detached", MESSAGE)]
-    text = said(__messenger_worker_register_gate={"asked_to_leave": asked})
+    text = said(__messenger_worker_left={"workers": asked})
     assert "  finished and left  mail_00, pid 7, in 2.1 s, with App\\Message\\Mail 17-0\n" in text
     assert "  finished and left  mail_00, pid 7, in 2.1 s\n" in text
     assert text.count("finished and left") == 2
@@ -46,9 +45,7 @@ def test_who_was_killed_and_what_it_had_in_hand() -> None:
     stopped = [{"process": "mail_00", "pid": 7, "seconds": 60.2, "exit": -1},
                {"process": "mail_01", "pid": 8, "seconds": 55.0, "exit": 75}]  # fmt: skip
     there = json.dumps({"workers": [{"pid": 9, "front": 7, "message": MESSAGE}]})
-    text = said(
-        __messenger_worker_register_supervised={"stopped": stopped}, __messenger_worker_register_lost={"stdout": there}
-    )
+    text = said(__messenger_worker_supervised={"stopped": stopped}, __messenger_worker_registry={"stdout": there})
     assert "KILLED             mail_00, pid 7, after 60.2 s; handled again: App\\Message\\Mail 17-0" in text
     assert "HANDED BACK        mail_01, pid 8, after 55.0 s; handled again: `messenger stats -v` shows what" in text
 
@@ -56,23 +53,8 @@ def test_who_was_killed_and_what_it_had_in_hand() -> None:
 def test_who_goes_on_in_the_background_has_not_left() -> None:
     background = [{"process": "mail_00", "pid": 9, "release": "old", "message": MESSAGE}]
     text = said(
-        __messenger_worker_register_supervised={"stopped": [{"process": "mail_00", "pid": 7, "seconds": 0, "exit": 0}]},
-        __messenger_worker_register_gate={"background": background},
+        __messenger_worker_supervised={"stopped": [{"process": "mail_00", "pid": 7, "seconds": 0, "exit": 0}]},
+        __messenger_worker_gate={"background": background},
     )
     assert "mail_00, pid 9: finishes App\\Message\\Mail 17-0 on release old" in text
     assert "finished and left" not in text
-
-
-def reason(**result: Any) -> str:
-    """What note_failure.yml keeps."""
-    (task,) = yaml.safe_load((ROLES / "messenger_worker/tasks/note_failure.yml").read_text())
-    text = task["ansible.builtin.set_fact"]["__messenger_worker_reason"]
-    found: str = evaluate(text, "messenger_worker", "messenger_app", ansible_failed_result=result)
-    return found
-
-
-def test_the_reason_is_what_was_said_last_and_best() -> None:
-    assert reason(stdout="", msg="mail_00 is FATAL") == "mail_00 is FATAL"
-    assert reason(stdout="out\n", stderr="err\n", msg="non-zero return code") == "err"
-    assert reason(stdout="out\n", stderr="", msg="non-zero return code") == "out"
-    assert reason() == "no reason given"

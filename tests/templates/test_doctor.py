@@ -213,16 +213,19 @@ def test_the_screen_names_each_thing_once() -> None:
     wrong = {"level": "fail", "where": "redis", "found": "evicts", "change": "noeviction"}
     late = {"level": "warn", "where": "clock", "found": "9 s off", "change": "NTP"}
     text = render(
-        ROLES / "messenger_worker/templates/doctor.txt.j2",
+        ROOT / "playbooks/templates/doctor.txt.j2",
         "messenger_worker",
         "messenger_app",
         ansible_play_hosts=["redis1", "w1", "w2"],
         ansible_play_hosts_all=["redis1", "w1", "w2", "w3"],
         groups={"workers": ["w1", "w2", "w3"]},
         hostvars={
-            "redis1": {"__messenger_worker_diagnosis": []},
-            "w1": {"__messenger_worker_diagnosis": [wrong, late], "__messenger_worker_live": "20261124T080000Z-ab"},
-            "w2": {"__messenger_worker_diagnosis": [wrong], "__messenger_worker_live": ""},
+            "redis1": {"messenger_doctor_findings": []},
+            "w1": {
+                "messenger_doctor_findings": [wrong, late],
+                "messenger_worker_host": {"current": "20261124T080000Z-ab"},
+            },
+            "w2": {"messenger_doctor_findings": [wrong], "messenger_worker_host": {"current": ""}},
         },
     )
     assert text.splitlines() == [
@@ -253,14 +256,14 @@ def test_what_the_operator_accepts_is_only_looked_at() -> None:
         "messenger_worker",
         "messenger_app",
         messenger_worker_accepted_checks=["redis-eviction"],
-        __messenger_worker_register_check=said,
+        __messenger_worker_check=said,
     )
     assert {each["check"]: each["level"] for each in found} == {"redis-role": "fail", "redis-eviction": "warn"}
     (silent,) = evaluate(
         "{{ __messenger_worker_check_findings }}",
         "messenger_worker",
         "messenger_app",
-        __messenger_worker_register_check={"stdout": "", "stderr": "one\nno module sms"},
+        __messenger_worker_check={"stdout": "", "stderr": "one\nno module sms"},
     )
     assert (silent["level"], silent["found"]) == ("fail", "no module sms")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.templates.modules import ROLES
+from tests.templates.modules import PLUGINS, load
 
-SCRIPT = ROLES / "messenger_worker/files/find_orphans.py"
+workers = load(PLUGINS / "module_utils/workers.py")
 WORKER = "import sys, time\nprint('up', flush=True)\ntime.sleep(60)\n"
 # Starts what its arguments say and waits for it; `supervisord` and another worker are made of it.
 STARTER = "import subprocess, sys\nsubprocess.run([sys.executable, *sys.argv[-2:]])\n"
@@ -37,8 +36,7 @@ def start(stack: ExitStack, *words: str) -> int:
 
 
 def orphans(root: Path) -> list[int]:
-    said = subprocess.run([sys.executable, SCRIPT, root], capture_output=True, text=True, check=True)
-    found: list[int] = json.loads(said.stdout)
+    found: list[int] = workers.unsupervised(root)
     return found
 
 

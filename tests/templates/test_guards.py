@@ -140,29 +140,26 @@ DEPTHS = {"a": {"ready": 0, "in_flight": 0, "delayed": 0}}
 def stats(failed: int = 0, unreachable: dict[str, str] | None = None, **depth: int) -> dict[str, Any]:
     """What `messenger stats` answers."""
     answer = {"transports": {"a": DEPTHS["a"] | depth}, "failed": {"f": failed}, "unreachable": unreachable or {}}
-    return {"__messenger_worker_register_stats": {"rc": 0, "stdout": json.dumps(answer)}}
+    return {"__messenger_worker_stats": {"rc": 0, "stdout": json.dumps(answer)}}
 
 
-def shared(**seen: Any) -> dict[str, Any]:
-    return {
-        "__messenger_worker_silent": False,
-        "__messenger_worker_not_there": [],
-        "__messenger_worker_twice": [],
-        **seen,
-    }
+def listed(*ids: str) -> dict[str, Any]:
+    """What a host answers that lists its failed messages."""
+    return {"stdout": json.dumps({"on_this_host": True, "messages": [{"id": each} for each in ids]})}
 
 
+def stores(**hosts: dict[str, Any]) -> dict[str, Any]:
+    """What hosts answered."""
+    answers = {host: {"__messenger_worker_listed": answer} for host, answer in hosts.items()}
+    return {"hostvars": answers, "ansible_play_hosts": list(hosts)}
+
+
+CONFIRM = "Fail without a confirmation"
 FAILED = {
     "messenger_worker_failed_action": "remove",
     "messenger_worker_failed_ids": ["1"],
     "messenger_worker_failed_all": False,
     "messenger_worker_failed_transport": "",
-}
-RUNNING = {
-    "messenger_worker_may_stop": False,
-    "__messenger_worker_register_status": {"stdout_lines": ["pool:pool_00   RUNNING   pid 1"]},
-    "__messenger_worker_register_programs": {"stdout_lines": ["pool"]},
-    "__messenger_worker_register_orphans": {"stdout": "[]"},
 }
 # Of each refusal: what passes, and what must not.
 REFUSALS: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
@@ -233,13 +230,12 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
         },
         [{"__messenger_app_register_wheels": {"stdout": "", "stderr": "x"}}, {"__messenger_app_register_wheels": {}}],
     ),
-    "messenger_worker/alone: Check that they have": (
-        {"__messenger_worker_register_alone": {"stdout": "[]"}},
-        [{"__messenger_worker_register_alone": {"stdout": "[12]"}}],
-    ),
-    "messenger_worker/doctor_report: Check that nothing is wrong": (
-        {"__messenger_worker_diagnosis": WARN},
-        [{"__messenger_worker_diagnosis": FAIL}],
+    "messenger_worker/check_messages: Check that no message would be lost": (
+        stats(),
+        [
+            {"__messenger_worker_stats": {"rc": 78}},
+            *(stats(ready=1), stats(in_flight=1), stats(delayed=1), stats(failed=1), stats(unreachable={"a": "x"})),
+        ],
     ),
     "messenger_worker/failed: Check what is asked for": (
         FAILED,
@@ -252,50 +248,26 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
         ],
     ),
     "messenger_worker/failed: Check that it can be done": (
-        FAILED | shared(),
+        FAILED | stores(host1=listed("1"), host2=listed("2")),
         [
-            shared(__messenger_worker_silent=True),
-            shared(__messenger_worker_not_there=["1"]),
-            shared(__messenger_worker_twice=["1"]),
+            stores(host1={"stderr": "x"}, host2=listed("1")),
+            stores(host1=listed("2"), host2=listed("3")),
+            stores(host1=listed("1"), host2=listed("1")),
         ],
     ),
-    "messenger_worker/failed: Check that all of it was": (
-        {"__messenger_worker_register_acted": {}},
-        [{"__messenger_worker_register_acted": {"rc": 1}}],
-    ),
-    "messenger_worker/halt: Refuse while workers run": (
-        RUNNING | {"messenger_worker_may_stop": True},
-        [
-            RUNNING,
-            RUNNING
-            | {"__messenger_worker_register_status": {}, "__messenger_worker_register_orphans": {"stdout": "[7]"}},
-        ],
-    ),
-    "messenger_worker/live: Check that a release is live": (
-        {"__messenger_app_register_releases": RELEASES},
-        [{"__messenger_app_register_releases": {"current": ""}}],
+    "messenger_worker/failed: Check that all of it was done": (
+        {"__messenger_worker_acted": {}},
+        [{"__messenger_worker_acted": {"rc": 1}}],
     ),
     "messenger_worker/logs: Check what is asked for": (
         {"messenger_worker_logs_pool": "a-b", "messenger_worker_logs_lines": "5"},
         [{"messenger_worker_logs_pool": "../x"}, {"messenger_worker_logs_lines": 0}],
     ),
     "messenger_worker/logs: Check that there are any": (
-        {"hostvars": {"host1": {"__messenger_worker_register_logs": {"logs": ["x"]}}}},
-        [{"hostvars": {"host1": {"__messenger_worker_register_logs": {"logs": []}}}}],
+        {"hostvars": {"host1": {"__messenger_worker_logs": {"logs": ["x"]}}}},
+        [{"hostvars": {"host1": {"__messenger_worker_logs": {"logs": []}}}}],
     ),
-    "messenger_worker/pools: Check that the pools can run": (
-        {"__messenger_worker_pool_findings": []},
-        [{"__messenger_worker_pool_findings": FAIL}],
-    ),
-    "messenger_worker/preflight: Check that workers can run here": (
-        {"__messenger_worker_findings": []},
-        [{"__messenger_worker_findings": FAIL}],
-    ),
-    "messenger_worker/report: Check that nothing is degraded": (
-        {"__messenger_worker_problems": []},
-        [{"__messenger_worker_problems": ["x"]}],
-    ),
-    "messenger_worker/scale_check: Check what is asked for": (
+    "messenger_worker/preflight: Check what scale.yml was asked for": (
         {
             "hostvars": {"host1": {"messenger_worker_pools": [{"name": "a"}]}},
             "messenger_worker_scale_pool": "a",
@@ -303,19 +275,24 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
         },
         [{"messenger_worker_scale_pool": "b"}, {"messenger_worker_scale_processes": "0"}],
     ),
-    "messenger_worker/smoke: Check that it was handled": (
-        {"__messenger_worker_register_smoke": {"rc": 0, "stdout": '{"status": "handled"}'}},
+    "messenger_worker/preflight: Check that the pools can run": (
+        {"messenger_worker_pools": [{"name": "a", "transports": ["async"]}]},
+        [{"messenger_worker_pools": []}, {"messenger_worker_pools": [{"name": "a", "transports": []}]}],
+    ),
+    "messenger_worker/preflight: Check that workers can run here": (
+        {"__messenger_worker_host_findings": []},
+        [{"__messenger_worker_host_findings": FAIL}],
+    ),
+    "messenger_worker/smoke: Check that the message was handled": (
+        {"__messenger_worker_sent": {"rc": 0, "stdout": '{"status": "handled"}'}},
         [
-            {"__messenger_worker_register_smoke": {"rc": 1, "stdout": '{"status": "handled"}'}},
-            {"__messenger_worker_register_smoke": {"rc": 0, "stdout": '{"status": "sent"}'}},
+            {"__messenger_worker_sent": {"rc": 1, "stdout": '{"status": "handled"}'}},
+            {"__messenger_worker_sent": {"rc": 0, "stdout": '{"status": "sent"}'}},
         ],
     ),
-    "messenger_worker/waiting: Refuse to delete messages": (
-        stats(),
-        [
-            {"__messenger_worker_register_stats": {"rc": 78}},
-            *(stats(ready=1), stats(in_flight=1), stats(delayed=1), stats(failed=1), stats(unreachable={"a": "x"})),
-        ],
+    "messenger_worker/status: Check that nothing is degraded": (
+        {"messenger_worker_status": {"problems": []}},
+        [{"messenger_worker_status": {"problems": ["x"]}}],
     ),
 }
 
@@ -331,7 +308,12 @@ def asserts() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def passes(name: str, task: dict[str, Any], given: dict[str, Any]) -> bool:
     conditions = task["ansible.builtin.assert"]["that"]
-    variables = {**HOST, "messenger_worker_pools": [], **given, **trusted(task.get("vars", {}))}
+    variables = {
+        **HOST,
+        "messenger_worker_pools": [{"name": "a", "transports": ["a"]}],
+        **given,
+        **trusted(task.get("vars", {})),
+    }
     role = name.split("/")[0]
     roles = (role, *{"messenger_app", "messenger_worker"} - {role})
     return all(
@@ -358,11 +340,11 @@ def test_failed_messages_are_removed_only_when_that_was_confirmed() -> None:
         task["name"]: task for task in tasks(yaml.safe_load((ROLES / "messenger_worker/tasks/failed.yml").read_text()))
     }
     names = list(found)
-    asked, done = names.index("Ask for a confirmation"), names.index("Retry or remove them")
+    asked, done = (names.index(name) for name in (CONFIRM, "Start handling the messages again, or remove them"))
     assert asked < done
     for confirm, refused in ((False, True), ("false", True), (True, False), ("yes", False)):
         given = FAILED | {"messenger_worker_failed_confirm": confirm}
-        when = found["Ask for a confirmation"]["when"]
+        when = found[CONFIRM]["when"]
         assert evaluate("{{ " + when + " }}", "messenger_worker", **given) is refused
 
 

@@ -139,7 +139,7 @@ def test_control_characters_are_shown_not_sent(host_root: Path, logs: Path) -> N
 
 def test_hosts_are_merged(tmp_path: Path) -> None:
     def log(*rows: tuple[float, str, str]) -> dict[str, Any]:
-        return {"__messenger_worker_register_logs": {"lines": rows}}
+        return {"__messenger_worker_logs": {"lines": rows}}
 
     text = render(
         ROLE / "templates/logs.txt.j2",
@@ -152,16 +152,16 @@ def test_hosts_are_merged(tmp_path: Path) -> None:
     assert text.splitlines() == ["worker2 mail_00  b", "w1 mail_00       c"]
 
 
-def failed(kept: str, *ids: str, unlisted: str = "") -> dict[str, Any]:
+def failed(store: str, *ids: str, problem: str = "") -> dict[str, Any]:
+    """What one host answered that lists its failed messages."""
+    if problem:
+        return {"__messenger_worker_listed": {"stdout": "", "stderr": problem}}
     messages = [
         {"id": id_, "type": "Sms", "from": "async", "failed_at": "2026-11-24 12:00", "error": "ValueError: no"}
         for id_ in ids
     ]
-    return {
-        "__messenger_worker_held": messages,
-        "__messenger_worker_kept": kept,
-        "__messenger_worker_unlisted": unlisted,
-    }
+    answer = {"on_this_host": store == "here", "messages": messages}
+    return {"__messenger_worker_listed": {"stdout": json.dumps(answer)}}
 
 
 def test_failed_messages_are_listed_by_store() -> None:
@@ -173,7 +173,7 @@ def test_failed_messages_are_listed_by_store() -> None:
         hostvars={
             "w1": failed("here", "1", "2"),
             "w2": failed("here", "1"),
-            "w3": failed("unknown", unlisted="no disk"),
+            "w3": failed("unknown", problem="no disk"),
         },
     )
     assert text.splitlines() == [
@@ -196,7 +196,7 @@ def test_a_shared_store_is_listed_once() -> None:
         "messenger_worker",
         "messenger_app",
         ansible_play_hosts=["w1", "w2"],
-        hostvars={"w1": failed("shared", "1"), "w2": failed("shared")},
+        hostvars={"w1": failed("shared", "1"), "w2": failed("shared", "1")},
     )
     assert text.splitlines()[:3] == [
         "1 failed message",
@@ -219,8 +219,8 @@ def test_what_was_done_is_said_by_host() -> None:
         "messenger_app",
         ansible_play_hosts=["w1", "w2"],
         hostvars={
-            "w1": {"__messenger_worker_register_acted": {"stdout": json.dumps(answer)}},
-            "w2": {"__messenger_worker_register_acted": {"skipped": True}},
+            "w1": {"__messenger_worker_acted": {"stdout": json.dumps(answer)}},
+            "w2": {"__messenger_worker_acted": {"skipped": True}},
         },
     )
     assert text.splitlines() == [

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.templates.modules import ROLES
-from tests.templates.render import evaluate, trusted
+from tests.templates.render import evaluate
 from tests.templates.test_redis_replicas import MASTER
 from tests.templates.test_redis_replicas import findings as redis_findings
 
@@ -28,17 +26,14 @@ def worker_findings(
     ansible_facts: dict[str, str] | None = None, messenger_worker_pools: list[Any] | None = None, **seen: Any
 ) -> list[dict[str, str]]:
     """What messenger_worker's preflight.yml finds on a host of which this was seen."""
-    tasks = yaml.safe_load((ROLES / "messenger_worker/tasks/preflight.yml").read_text())
-    (judge,) = [task for task in tasks if task["name"].startswith("Judge ")]
     found: list[dict[str, str]] = evaluate(
-        judge["ansible.builtin.set_fact"]["__messenger_worker_findings"],
+        "{{ __messenger_worker_host_findings }}",
         "messenger_worker",
         messenger_app_root="/srv/sms",
         ansible_check_mode=False,
         ansible_facts=ansible_facts or {"service_mgr": "systemd"},
         messenger_worker_pools=messenger_worker_pools or [{"name": "a", "transports": ["async"]}],
-        __messenger_worker_register_seen=SEEN | seen,
-        **trusted(judge["vars"]),
+        messenger_worker_host=SEEN | seen,
     )
     return found
 

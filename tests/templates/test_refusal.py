@@ -12,8 +12,8 @@ from tests.templates.modules import ROLES, ROOT
 from tests.templates.render import evaluate, trusted
 
 ENDS = {
-    "messenger_worker/tasks/refuse.yml": "Say why",
-    "messenger_worker/tasks/go_back.yml": "Say what happened and what to do",
+    "messenger_worker/tasks/check.yml": "Fail with the reasons",
+    "messenger_worker/tasks/rollback.yml": "Fail with what happened and what to do",
     "messenger_app/tasks/build.yml": "Say that nothing happened",
 }
 
@@ -33,10 +33,9 @@ def end(file: str, **given: Any) -> str:
         "messenger_app_release": "20260101T000000Z-new",
         "messenger_app_root": "/srv/sms",
         "__messenger_worker_wrong": [],
-        "__messenger_worker_failed_task": "the gate",
-        "__messenger_worker_reason": "no reason",
+        "__messenger_worker_failure": {"task": "the gate", "reason": "no reason"},
         "__messenger_worker_ended": "Went back.",
-        "__messenger_worker_register_tail": {},
+        "__messenger_worker_logs": {},
         "ansible_failed_task": {"name": "Put it together"},
         "ansible_failed_result": {"msg": "no reason"},
         **trusted(task.get("vars", {})),
@@ -67,8 +66,8 @@ def test_a_refusal_has_the_reason_itself(answer: dict[str, Any], reason: str) ->
         "{{ __messenger_worker_check_findings }}",
         "messenger_worker",
         messenger_app_root="/srv/sms",
-        __messenger_worker_register_check=answer,
+        __messenger_worker_check=answer,
     )
-    said = end("messenger_worker/tasks/refuse.yml", __messenger_worker_wrong=silent)
+    said = end("messenger_worker/tasks/check.yml", __messenger_worker_wrong=silent)
     assert f"messenger check: {reason} -> correct it in the application, and deploy again" in said
     assert "debug" not in said, "it would show the live release, not the refused one"

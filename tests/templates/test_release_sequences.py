@@ -141,14 +141,11 @@ class OneHost(RuleBasedStateMachine):
         self.step()
 
     def go_back(self, release: str, before: str, looked: list[dict[str, Any]]) -> None:
-        """After RELEASE did not come up: tasks/go_back.yml and tasks/back.yml."""
-        good = [each["id"] for each in looked if each["state"] == "good" and each["fits"]]
-        back_to = decide(
+        """After RELEASE did not come up: rollback.yml of messenger_worker and back.yml of messenger_app."""
+        back_to = evaluate(
+            "{{ __messenger_worker_back_to }}",
             "messenger_worker",
-            "go_back.yml",
-            "__messenger_worker_back_to",
-            __messenger_app_register_releases={"current": before},
-            __messenger_worker_good=good,
+            messenger_worker_host={"current": before, "releases": looked},
             messenger_app_release=release,
         )
         if back_to:

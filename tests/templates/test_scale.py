@@ -41,7 +41,8 @@ def noted(tmp_path: Path, **given: Any) -> Any:
     )
     conf = tmp_path / "messenger-worker.conf"
     conf.write_text(text)
-    return module.look(*map(str, (tmp_path / "link", conf, tmp_path / "unit", tmp_path / "supervisord.conf")))["scaled"]
+    names = {"root": "srv", "link": "link", "unit": "unit", "config": "supervisord.conf"}
+    return module.host({key: str(tmp_path / name) for key, name in names.items()} | {"conf": str(conf)})["scaled"]
 
 
 def test_the_inventory_s_numbers() -> None:
@@ -53,38 +54,39 @@ def test_what_scale_gave_stays_until_the_inventory_says_another_number(tmp_path:
     asked: dict[str, Any] = {"messenger_worker_scale_pool": "mail", "messenger_worker_scale_processes": "6"}
     assert numbers(**asked) == {"mail": 6, "heavy": 1}
     seen = noted(tmp_path, messenger_worker_layout=layout, **asked)
-    assert numbers(__messenger_worker_noted=seen) == {"mail": 6, "heavy": 1}
-    assert value("__messenger_worker_scaled", __messenger_worker_noted=seen) == {"mail": "6"}
+    assert numbers(messenger_worker_host={"scaled": seen}) == {"mail": 6, "heavy": 1}
+    programs = "messenger_worker_programs | messenger.kit.scaled_pools"
+    assert value(programs, messenger_worker_host={"scaled": seen}) == ["mail 6"]
     other = [POOLS[0] | {"processes": 5}, POOLS[1]]
-    assert numbers(other, __messenger_worker_noted=seen) == {"mail": 5, "heavy": 1}
-    assert numbers(POOLS[1:], __messenger_worker_noted=seen) == {"heavy": 1}
+    assert numbers(other, messenger_worker_host={"scaled": seen}) == {"mail": 5, "heavy": 1}
+    assert numbers(POOLS[1:], messenger_worker_host={"scaled": seen}) == {"heavy": 1}
 
 
 def test_a_second_pool_leaves_the_first_as_it_was_scaled(tmp_path: Path) -> None:
     seen = noted(tmp_path, messenger_worker_scale_pool="mail", messenger_worker_scale_processes=6)
     asked = {"messenger_worker_scale_pool": "heavy", "messenger_worker_scale_processes": 2}
-    again = noted(tmp_path, __messenger_worker_noted=seen, **asked)
-    assert numbers(__messenger_worker_noted=again) == {"mail": 6, "heavy": 2}
+    again = noted(tmp_path, messenger_worker_host={"scaled": seen}, **asked)
+    assert numbers(messenger_worker_host={"scaled": again}) == {"mail": 6, "heavy": 2}
 
 
 def test_the_inventory_s_own_number_takes_it_back(tmp_path: Path) -> None:
     seen = noted(tmp_path, messenger_worker_scale_pool="mail", messenger_worker_scale_processes=6)
     asked = {"messenger_worker_scale_pool": "mail", "messenger_worker_scale_processes": 4}
-    assert noted(tmp_path, __messenger_worker_noted=seen, **asked) == []
+    assert noted(tmp_path, messenger_worker_host={"scaled": seen}, **asked) == []
 
 
 def report(told: dict[str, Any], workers: list[dict[str, Any]]) -> str:
     host = {
         "messenger_worker_pools": POOLS,
-        "__messenger_worker_register_supervised": told,
-        "__messenger_worker_register_before": {"stdout": json.dumps({"workers": workers})},
+        "__messenger_worker_supervised": told,
+        "__messenger_worker_before": {"stdout": json.dumps({"workers": workers})},
     }
     return render(
         ROLES / "messenger_worker/templates/scale.txt.j2",
         "messenger_worker",
         messenger_worker_scale_pool="mail",
         messenger_worker_scale_processes=2,
-        ansible_play_hosts=["host1"],
+        ansible_play_batch=["host1"],
         ansible_check_mode=False,
         hostvars={"host1": host},
     )

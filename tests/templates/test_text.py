@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.templates.modules import PLUGINS, ROLES, load
@@ -37,7 +39,7 @@ def test_templates_have_them_as_filters() -> None:
 
 def test_a_failed_message_steers_no_terminal_and_forges_no_line() -> None:
     message = {"id": "1", "type": f"A\nB{EVIL}", "from": "a\nb", "failed_at": "now", "error": f"{EVIL}\n! w2: no disk"}
-    host = {"__messenger_worker_held": [message], "__messenger_worker_kept": "here", "__messenger_worker_unlisted": ""}
+    host = {"__messenger_worker_listed": {"stdout": json.dumps({"on_this_host": True, "messages": [message]})}}
     text = render(
         ROLES / "messenger_worker/templates/failed.txt.j2",
         "messenger_worker",

@@ -198,7 +198,7 @@ def test_a_template_of_one_s_own_is_what_is_wanted_in_force(app_root: Path, tmp_
     copy = tmp_path / "own.conf.j2"
     copy.write_text(TEMPLATE.read_text().replace("umask=027", "umask=022"))
     variables = {"messenger_app_name": "sms", "messenger_app_root": str(app_root), "messenger_app_user": "sms"}
-    wanted = "{{ __messenger_worker_conf_wanted.sha256 }}"
+    wanted = "{{ __messenger_worker_content | hash('sha256') }}"
     before = evaluate(wanted, "messenger_worker", **variables)
     assert evaluate(wanted, "messenger_worker", **variables, messenger_worker_template=str(copy)) != before
     file = app_root / "messenger-worker.conf"

@@ -8,14 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
 from supervisor.options import ServerOptions
 
-from tests.templates.modules import ROLES, ROOT
+from tests.templates.modules import PLUGINS, ROOT
 from tests.templates.render import evaluate, render
 
 TEMPLATE = ROOT / "templates/messenger-worker.conf.j2"
-CHECKER = ROLES / "messenger_worker/files/check-worker-conf"
+CHECKER = PLUGINS / "module_utils/supervisor_parser.py"
 POOL: dict[str, Any] = {"name": "messenger-consume", "transports": ["async"]}
 
 
@@ -45,8 +44,13 @@ def loaded(file: Path) -> dict[str, Any]:
 
 
 def check(file: Path, *groups: str) -> subprocess.CompletedProcess[str]:
+    """What Supervisor's parser says of FILE, as module supervisor_conf asks it."""
+    main = "/etc/supervisor/supervisord.conf"
     return subprocess.run(
-        [sys.executable, str(CHECKER), str(file), *groups], capture_output=True, text=True, check=False
+        [sys.executable, "-I", str(CHECKER), str(file), "/nonexistent", main, *groups],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -59,14 +63,8 @@ def groups(*pools: dict[str, Any], **overrides: Any) -> list[str]:
 
 
 def findings(*pools: dict[str, Any], **overrides: Any) -> list[dict[str, str]]:
-    """What pools.yml finds of pools whose values are good each for itself."""
-    tasks = yaml.safe_load((ROLES / "messenger_worker/tasks/pools.yml").read_text())
-    found: list[dict[str, str]] = []
-    given: dict[str, Any] = {"messenger_worker_pools": list(pools), **overrides}
-    for task in tasks:
-        for item in evaluate(task["loop"], "messenger_worker", **given) if "loop" in task else [{}]:
-            for each in task.get("vars", {}).get("__messenger_worker_checks", []):
-                if not evaluate(each["ok"], "messenger_worker", **given, item=item):
-                    row = {key: evaluate(text, "messenger_worker", **given, item=item) for key, text in each.items()}
-                    found.append(row)
+    """What preflight.yml finds of pools whose values are good each for itself."""
+    found: list[dict[str, str]] = evaluate(
+        "{{ __messenger_worker_pool_findings }}", "messenger_worker", messenger_worker_pools=list(pools), **overrides
+    )
     return found

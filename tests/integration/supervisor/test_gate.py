@@ -21,7 +21,8 @@ from tests.integration.worker.project import Project
 from tests.templates.modules import MODULES, load
 
 ROOT = Path(__file__).resolve().parents[3]
-module = load(MODULES / "gate.py")
+GATE = load(MODULES / "gate_info.py")
+STOP = load(MODULES / "stop_workers.py")
 
 NO_WORKER = "import sys; assert 'consume' not in sys.argv, 'no worker today'"
 
@@ -59,16 +60,38 @@ def asked(project: Project, supervisord: Supervisord) -> Ask:
 
 def test_as_whom_supervisord_runs(project: Project, supervisord: Supervisord) -> None:
     start(project, supervisord)
-    look = load(MODULES / "workers_info.py")
-    answer = look.supervisord(str(supervisord.conf), ["messenger-consume"])
+    answer = load(MODULES / "workers_info.py").supervisord(str(supervisord.conf), ["messenger-consume"])
     assert (answer["answers"], answer["user_id"]) == (True, os.geteuid())
 
 
 def passed(asked: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """What the module answers about those that are there, and what is wrong."""
-    answer, problems = module.turn(asked)
+    answer, problems = roll_out(asked)
     assert (answer.pop("asked_to_leave"), answer.pop("changed")) == ([], False)
     return answer, problems
+
+
+def roll_out(asked: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """What rollout.yml does: have workers leave, then wait at the gate; what the modules answer, and what is wrong."""
+    common = {name: asked[name] for name in ("cli", "host", "programs", "timeout", "config")}
+    answer: dict[str, Any] = {"asked_to_leave": [], "changed": False}
+    pids: list[int] = []
+    if asked["leave"] != "none":
+        kept = asked["release"] if asked["leave"] == "older" else ""
+        stopped, problems = STOP.stop({**common, "keep_release": kept, "signal": asked["signal"]})
+        answer, pids = {"asked_to_leave": stopped["workers"], "changed": stopped["changed"]}, stopped["pids"]
+        if problems:
+            return answer, problems
+    before = asked["failures_before"] if asked["started"] or pids else -1
+    gate = {name: asked[name] for name in ("release", "stable", "failures_allowed", "log_dir")}
+    there, problems = GATE.evaluate({**common, **gate, "leaving": pids, "failures_before": before})
+    return {**answer, **there}, problems
+
+
+def failing(project: Project) -> int:
+    """Attempts that failed in the last minute, as a deploy learns it from `messenger check` before the switch."""
+    workers = project.json("check", "--format", "json", code=None)["workers"]
+    return sum(worker["failed_last_minute"] for worker in workers if worker["state"] != "detached")
 
 
 def start(project: Project, supervisord: Supervisord, release: str = "new", **values: int) -> None:
@@ -122,7 +145,7 @@ def test_more_failures_than_before(project: Project, supervisord: Supervisord, a
     for name in ("a", "b"):
         project.send(name, "give-up")
     project.wait_until(lambda: any(worker.failed_last_minute == 2 for worker in project.registered()), "two failures")
-    assert module.look(asked()) == {"failures": 2}
+    assert failing(project) == 2
     assert passed(asked(failures_before=2)) == ({"processes": 1, "left": [], "background": []}, [])
     assert passed(asked(failures_allowed=2)) == ({"processes": 1, "left": [], "background": []}, [])
     assert passed(asked(failures_before=-1)) == ({"processes": 1, "left": [], "background": []}, [])
@@ -174,7 +197,6 @@ def test_entries_without_a_process_of_supervisor_shut_no_gate(
     start(project, supervisord, numprocs=2)
     project.wait_for_workers(2, "idle")
     forge_all(project)
-    assert module.look(asked()) == {"failures": 0}
     assert passed(asked(timeout=0.0)) == ({"processes": 2, "left": [], "background": []}, [])
 
 
@@ -202,20 +224,16 @@ def test_a_worker_that_was_started_by_hand_is_not_counted(
 def test_who_has_no_process_is_not_waited_for(project: Project, supervisord: Supervisord, asked: Ask) -> None:
     pids = start_on_revision_old(project, supervisord)
     forge_all(project)
-    answer, problems = module.turn(asked(leave="older", timeout=30.0))
+    answer, problems = roll_out(asked(leave="older", timeout=30.0))
     assert problems == []
     assert {worker["pid"] for worker in answer["asked_to_leave"]} == pids
     assert {worker["outcome"] for worker in answer["asked_to_leave"]} == {"left"}
     assert answer["background"] == []
 
 
-def test_before_the_first_release_there_is_nothing(tmp_path: Path, asked: Ask) -> None:
-    assert module.look(asked(cli=str(tmp_path / "messenger"))) == {"failures": 0}
-
-
 def test_a_supervisord_that_is_away(supervisord: Supervisord, asked: Ask) -> None:
     supervisord.write()
-    with pytest.raises(module.Refused, match="Supervisor cannot say how its processes are: "):
+    with pytest.raises(GATE.NoAnswer, match="Supervisor cannot say how its processes are: "):
         passed(asked())
 
 
@@ -229,7 +247,7 @@ def test_who_finishes_in_the_background_is_said_and_not_judged(
     project.send("a", "wait")
     project.wait_for_event("start a")
     (old,) = project.wait_for_workers(1, "busy")
-    assert module.look(asked())["failures"] > 0
+    assert failing(project) > 0
     start = supervisord.program(project.directory, environment | {"MESSENGER_RELEASE": "new"}, "async")
     supervisord.write(start)
     project.run("stop-workers", "--wait", "25")
@@ -240,7 +258,7 @@ def test_who_finishes_in_the_background_is_said_and_not_judged(
     (left,) = there["background"]
     assert {name: left["message"].pop(name) for name in message} == message
     assert left == {"pid": old.pid, "process": old.process, "release": "old", "message": {"seconds": ANY}}
-    assert module.look(asked())["failures"] == 0
+    assert failing(project) == 0
     project.go("a")
     project.wait_for_event("done a")
 
@@ -249,14 +267,14 @@ def test_older_workers_leave_first_and_their_processes_were_not_started_twice(
     project: Project, supervisord: Supervisord, asked: Ask
 ) -> None:
     old = start_on_revision_old(project, supervisord)
-    answer, problems = module.turn(asked(leave="older"))
+    answer, problems = roll_out(asked(leave="older"))
     assert (problems, answer["changed"], answer["processes"]) == ([], True, 2)
     assert {row["pid"]: row["outcome"] for row in answer["asked_to_leave"]} == dict.fromkeys(old, "left")
     new = {worker.pid for worker in project.wait_for_workers(2, "idle")}
     assert new.isdisjoint(old)
-    again, problems = module.turn(asked(leave="older"))
+    again, problems = roll_out(asked(leave="older"))
     assert (problems, again["changed"], again["asked_to_leave"]) == ([], False, [])
-    everyone, problems = module.turn(asked(leave="all"))
+    everyone, problems = roll_out(asked(leave="all"))
     assert (problems, {row["pid"] for row in everyone["asked_to_leave"]}) == ([], new)
 
 
@@ -264,7 +282,7 @@ def test_who_does_not_leave_is_named_with_the_message(project: Project, supervis
     start(project, supervisord, "old")
     project.send("a", "wait")
     project.wait_for_workers(1, "busy")
-    answer, (problem,) = module.turn(asked(leave="older", timeout=0.5))
+    answer, (problem,) = roll_out(asked(leave="older", timeout=0.5))
     assert "processes" not in answer, "the gate is not waited at"
     assert re.fullmatch(
         r"messenger-consume_00 \(pid \d+\) did not leave in [\d.]+ s and still has App\\Message\\Task \S+ in hand",
@@ -279,11 +297,11 @@ def test_workers_that_cannot_be_asked_are_told_by_a_signal(
 ) -> None:
     """Here because the command asks for another host; in a deploy because their Redis is another one."""
     old = start_on_revision_old(project, supervisord)
-    answer, problems = module.turn(asked(leave="older", signal=True, host="elsewhere", timeout=20.0))
+    answer, problems = roll_out(asked(leave="older", signal=True, host="elsewhere", timeout=20.0))
     assert (answer["asked_to_leave"], answer["changed"], answer["processes"]) == ([], True, 2)
     assert problems == ["2 workers wanted on elsewhere, 0 there"], "that they came back was not a second start"
     assert {worker.pid for worker in project.wait_for_workers(2, "idle")}.isdisjoint(old)
-    answer, _ = module.turn(asked(leave="older", host="elsewhere", timeout=0.0))
+    answer, _ = roll_out(asked(leave="older", host="elsewhere", timeout=0.0))
     assert not answer["changed"], "nobody is told unasked"
 
 
