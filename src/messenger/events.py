@@ -86,7 +86,7 @@ class WorkerRunning:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerBeat:
+class WorkerHeartbeat:
     """About once a second, from a thread of its own beside the handlers.
 
     held: every message that the worker has taken and not settled.

@@ -10,7 +10,7 @@ from messenger.checks.finding import Finding, Place
 from messenger.transports.base import ListableTransport
 from messenger.transports.memory import MemoryTransport
 
-# The worker's beat comes every second; below this a short hold-up costs it the lease.
+# The worker's heartbeat comes every second; below this a short hold-up costs it the lease.
 _SHORTEST_LEASE = 5.0
 
 

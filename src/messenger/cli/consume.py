@@ -21,11 +21,11 @@ from messenger.cli.terminal import CLEAR_LINE, is_watched
 from messenger.errors import ConfigError
 from messenger.transports.base import QueueTransport
 from messenger.worker import Worker, WorkerOptions
+from messenger.worker.assembly import assemble
 from messenger.worker.departure import Departure
-from messenger.worker.front import stand_in_front
+from messenger.worker.launcher import launch
 from messenger.worker.limits import Limits
 from messenger.worker.log_lines import LogLines
-from messenger.worker.parts import add_parts
 
 log = logging.getLogger("messenger.consume")
 # With startsecs=0 Supervisor starts a program again at once, however often it fails: this pause is then the only one.
@@ -185,7 +185,7 @@ def consume(
         raise click.UsageError("--stop-when-empty counts a transport's own queue; it does not go with --queues")
     level = logging.DEBUG if verbose else logging.WARNING if quiet or has_bar else logging.INFO
     lines = LogLines(sys.stderr, level, CLEAR_LINE if has_bar else "")
-    front = stand_in_front(detach_log)
+    launcher = launch(detach_log)
     if env is not None:
         os.environ["APP_ENV"] = env
     departure = Departure()
@@ -199,13 +199,13 @@ def consume(
         _choose_queues(application, names, queues)
         process = os.environ.get("SUPERVISOR_PROCESS_NAME", "")
         worker = Worker(application, names, _options(application, options), pool=_pool(), process=process)
-        add_parts(worker, departure, stop_deadline, front)
+        assemble(worker, departure, stop_deadline, launcher)
         if stop_when_empty:
             from messenger.cli.drain import Drain
 
             Drain(worker, [application.transport(name) for name in names], show=has_bar)
         lines.adopt()
-        worker.beat.steps.append(lines.adopt)
+        worker.heartbeat.steps.append(lines.adopt)
         return departure.run(worker)
     except (ConfigError, click.UsageError):
         _pause_under_supervisor()

@@ -70,7 +70,7 @@ class Directives:
 class Control:
     """One application's control plane. Every method raises TransportUnavailable when its Redis is away.
 
-    A `Control` is for one thread; a worker's beat has its own.
+    A `Control` is for one thread; the heartbeat of a worker has its own.
     """
 
     options: RedisOptions

@@ -9,7 +9,7 @@ from messenger.deduplication.stamps import DeduplicateStamp
 from messenger.envelope import AnyEnvelope
 from messenger.events import (
     EventDispatcher,
-    WorkerBeat,
+    WorkerHeartbeat,
     WorkerMessageFailed,
     WorkerMessageHandled,
     WorkerMessageReceived,
@@ -32,7 +32,7 @@ class LockKeeper:
         events.listen(WorkerMessageHandled, self._on_handled, only_with=DeduplicateStamp)
         events.listen(WorkerMessageFailed, self._on_failed, only_with=DeduplicateStamp)
         events.listen(WorkerRateLimited, self._on_rate_limited)
-        events.listen(WorkerBeat, self._on_beat)
+        events.listen(WorkerHeartbeat, self._on_heartbeat)
 
     def _on_received(self, event: WorkerMessageReceived) -> None:
         self._locks.renew(event.envelope)
@@ -50,7 +50,7 @@ class LockKeeper:
         if event.envelope is not None:
             self._locks.renew(event.envelope, event.seconds)
 
-    def _on_beat(self, event: WorkerBeat) -> None:
+    def _on_heartbeat(self, event: WorkerHeartbeat) -> None:
         now = time.monotonic()
         held: dict[Lock, AnyEnvelope] = {lock: each for each in event.held if (lock := lock_of(each)) is not None}
         self._renewed = {lock: moment for lock, moment in self._renewed.items() if lock in held}

@@ -91,7 +91,7 @@ class MessageLocks:
         self._stores.close()
 
     def _ask(self, step: Callable[[LockStore], T]) -> T:
-        """A store is for one thread at a time; a worker's beat renews beside the handler."""
+        """A store is for one thread at a time; a worker's heartbeat renews beside the handler."""
         store = self._stores.take()
         try:
             return step(store)

@@ -150,7 +150,7 @@ class WakingTransport(Protocol):
     """
 
     def begin_wait(self, seconds: float, limit: int = 1) -> Waiting:
-        """Ask the server to tell. Only what the beat's thread calls is called between this and `end_wait`.
+        """Ask the server to tell. Only what the heartbeat's thread calls is called between this and `end_wait`.
 
         seconds: how long the worker is going to wait at most. limit: how many messages it can take.
         """

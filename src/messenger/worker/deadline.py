@@ -39,7 +39,7 @@ class StopDeadline:
         return self._stop.requested_at + self._seconds
 
     def look(self) -> None:
-        """A beat's step: what has not ended by now is not waited for."""
+        """A heartbeat's step: what has not ended by now is not waited for."""
         if monotonic() < self.at():
             return
         # On a thread of its own: a store that is away, or a log that nobody reads, does not hold up the end.

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-from messenger.worker.beat import Beat, Step
 from messenger.worker.deadline import left_behind
+from messenger.worker.heartbeat import Heartbeat, Step
 from messenger.worker.stop import StopRequest
 from messenger.worker.worker import Worker
 
@@ -36,7 +36,7 @@ class Departure:
         self.leave: Callable[[], None] = lambda: None
         self.deadline: Callable[[], float] = lambda: float("inf")
         self._code = 1
-        self._beat: Beat | None = None
+        self._heartbeat: Heartbeat | None = None
         atexit.register(self._end)
 
     def run(self, worker: Worker) -> int:
@@ -53,14 +53,14 @@ class Departure:
 
     def _begin(self, stop: StopRequest) -> None:
         stop.request("the worker has ended")  # from here the deadline counts when nothing asked for a stop
-        self._beat = Beat(self.steps, _REPORT_SECONDS, stop)
-        self._beat.deadline = self.deadline
-        self._beat.start()
+        self._heartbeat = Heartbeat(self.steps, _REPORT_SECONDS, stop)
+        self._heartbeat.deadline = self.deadline
+        self._heartbeat.start()
 
     def _end(self) -> None:
-        if self._beat is None:
+        if self._heartbeat is None:
             return
-        self._beat.end()
+        self._heartbeat.end()
         self.leave()
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):

@@ -1,7 +1,7 @@
-"""A worker that is left behind: it finishes its message in the background while Supervisor starts the next one.
+"""Detaching: a worker finishes its message in the background while Supervisor starts the next worker.
 
-Such a worker has a front: the process that Supervisor started, knows and signals (worker/front.py). When the front
-leaves, Supervisor takes the worker for ended.
+Supervisor started, watches and signals the launcher (worker/launcher.py). When the launcher ends, Supervisor considers
+the worker ended.
 """
 
 from __future__ import annotations
@@ -26,11 +26,14 @@ _CHUNK_BYTES = 65_536  # what a pipe holds
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
-    """The process in front of this one.
+class Launcher:
+    """The parent process, as the worker sees it.
 
-    outputs: where what this process and its children write can be read. log: where that goes once the front has left.
-    leaving: a pipe; a byte in it tells the front to leave. No signal does, for each of them can be a stopsignal.
+    Attributes:
+        pid: Its process id.
+        outputs: Descriptors from which the output of this process and its children can be read.
+        log: File that receives the output once the launcher has ended.
+        leaving: Pipe; a byte in it tells the launcher to end. A signal would not do: each can be a stopsignal.
     """
 
     pid: int
@@ -39,11 +42,11 @@ class Front:
     leaving: int
 
     def is_there(self) -> bool:
-        """Whether it lives: the parent of a process changes when the parent has ended."""
+        """Return whether it lives: the parent of a process changes when the parent has ended."""
         return os.getppid() == self.pid
 
     def leave(self) -> None:
-        """Have it leave, and so Supervisor start the next worker."""
+        """End the launcher, so that Supervisor starts the next worker."""
         if self.is_there():
             with suppress(BrokenPipeError):
                 os.write(self.leaving, b"x")
@@ -58,26 +61,30 @@ class Detaching:
     registration: the worker in the registry, if there is one.
     """
 
-    def __init__(self, front: Front, worker: Worker, registration: Registration | None) -> None:
-        self._front = front
+    def __init__(self, launcher: Launcher, worker: Worker, registration: Registration | None) -> None:
+        self._launcher = launcher
         self._status = worker.status
         self._stop = worker.stop
         self._min_uptime = worker.options.limits.min_uptime
         self._registration = registration
         if registration is not None:
-            registration.front = front.pid
+            registration.front = launcher.pid
         self._is_asked = False
         self._is_decided = False
         worker.stop.handlers[DETACH] = self._on_signal
         worker.events.listen(WorkerStopped, self._on_stopped)
 
     def look(self) -> None:
-        """A beat's step. Raises TransportError when the registry could not be told; it is told with the next beat."""
+        """Decide whether the worker is detached; a task of the heartbeat.
+
+        Raises:
+            TransportError: The registry could not be updated. The next heartbeat tries again.
+        """
         if self._is_decided:
             return
-        alone = not self._front.is_there()
+        alone = not self._launcher.is_there()
         if alone:
-            self._stop.request(f"its process {self._front.pid}, which Supervisor watches, was killed")
+            self._stop.request(f"its process {self._launcher.pid}, which Supervisor watches, was killed")
         if self._status.in_flight and (alone or self._may_leave()):
             self._is_decided = True
             self._leave(alone)
@@ -98,16 +105,16 @@ class Detaching:
     def _leave(self, alone: bool) -> None:
         messages = ", ".join(f"{message.type} {message.id}" for message in self._status.in_flight)
         try:
-            file = open_log(self._front.log)
+            file = open_log(self._launcher.log)
         except OSError as error:
             if alone:  # nobody reads these any more: who writes shall not wait for it
-                for output in self._front.outputs:
+                for output in self._launcher.outputs:
                     os.close(output)
             log.warning("not_detached: %s: %s is finished here, and a stop waits for it", error, messages)
             return
         what = f"detached pid={os.getpid()} release={self._status.release}: finishes {messages} in the background"
         if not alone:
-            log.info("%s, and writes to %s", what, self._front.log)
+            log.info("%s, and writes to %s", what, self._launcher.log)
         for number in (1, 2):
             os.dup2(file, number)
         with suppress(PermissionError):  # it leads a group already
@@ -115,9 +122,9 @@ class Detaching:
         try:
             self._tell_registry()
         finally:
-            self._front.leave()
+            self._launcher.leave()
             # What handlers have started still writes where it did.
-            for output in self._front.outputs:
+            for output in self._launcher.outputs:
                 threading.Thread(target=_copy, args=(output, file), name="messenger-output", daemon=True).start()
             log.info("%s", what)
 

@@ -1,4 +1,4 @@
-"""Leases that hold while C code keeps the interpreter (the GIL) to itself, and the beat cannot renew them."""
+"""Renewal of leases while C code holds the GIL and the heartbeat cannot run."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _READY_SECONDS = 10.0
 
 
 class LeaseKeeper:
-    """A small process beside a worker, which shares some memory with it.
+    """Small process beside a worker that renews leases when the worker's heartbeat stops.
 
-    The worker writes there what it has in flight, and counts its beats. While the count stands still the process renews
-    the leases itself, as long as the worker's process runs.
+    The worker records its messages in flight and a count of its heartbeats in memory that both processes share. While
+    the count does not change and the worker's process exists, the keeper renews the leases.
     """
 
     def __init__(self, worker: Worker) -> None:
@@ -40,12 +40,12 @@ class LeaseKeeper:
         self._quarter = min(transport.keepalive_interval for transport in transports)
         self._process: subprocess.Popen[bytes] | None = None
         self._memory: mmap.mmap | None = None
-        self._beats = 0
+        self._heartbeats = 0
         self._last: InFlightMessage | None = None
         worker.events.listen(WorkerStarted, lambda _: self._start())
         worker.events.listen(WorkerMessageReceived, self._on_received)
         worker.events.listen(WorkerRunning, self._on_running)
-        worker.beat.steps.append(self._on_beat)
+        worker.heartbeat.steps.append(self._on_heartbeat)
 
     def close(self) -> None:
         """End the process."""
@@ -91,21 +91,21 @@ class LeaseKeeper:
         for item in in_flight:
             messages.append((item.transport.name, Envelope(None, _own_stamps(item.envelope))))
         text = pickle.dumps(messages)
-        process.LENGTH.pack_into(self._memory, process.BEATS.size, 0)
+        process.LENGTH.pack_into(self._memory, process.HEARTBEATS.size, 0)
         if process.MESSAGES_AT + len(text) <= _MEMORY_BYTES:
             self._memory[process.MESSAGES_AT : process.MESSAGES_AT + len(text)] = text
-            process.LENGTH.pack_into(self._memory, process.BEATS.size, len(text))
+            process.LENGTH.pack_into(self._memory, process.HEARTBEATS.size, len(text))
 
     def _on_running(self, _: WorkerRunning) -> None:
         """Clear the memory when nothing is in flight any more."""
         if self._memory is not None and self._last is not None and not self._status.in_flight:
             self._last = None
-            process.LENGTH.pack_into(self._memory, process.BEATS.size, 0)
+            process.LENGTH.pack_into(self._memory, process.HEARTBEATS.size, 0)
 
-    def _on_beat(self) -> None:
+    def _on_heartbeat(self) -> None:
         if self._memory is not None:
-            self._beats += 1
-            process.BEATS.pack_into(self._memory, 0, self._beats)
+            self._heartbeats += 1
+            process.HEARTBEATS.pack_into(self._memory, 0, self._heartbeats)
 
 
 def _own_stamps(envelope: AnyEnvelope) -> tuple[Stamp, ...]:

@@ -17,9 +17,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from messenger.worker.leases_of_silent import LeasesOfSilent
 
-BEATS = struct.Struct("<Q")  # at the beginning of the shared memory: beats of the worker
+HEARTBEATS = struct.Struct("<Q")  # at the beginning of the shared memory: heartbeats of the worker
 LENGTH = struct.Struct("<Q")  # behind it: of the pickled messages
-MESSAGES_AT = BEATS.size + LENGTH.size
+MESSAGES_AT = HEARTBEATS.size + LENGTH.size
 LONGEST_SILENCE = 3600.0  # seconds; a worker that stands still for longer is taken for hung
 SHORT_SECONDS = 2.0
 _RUNNING = "RSD"  # states of a process (proc(5)) that is neither stopped nor dead
@@ -36,15 +36,15 @@ def main() -> None:
     path, transports = pickle.load(sys.stdin.buffer)  # noqa: S301 - the worker itself wrote it
     leases = _open(path, transports, worker) if quarter < SHORT_SECONDS else None  # later would be too late
     os.close(1)  # it is ready
-    beats, since = -1, time.monotonic()
+    heartbeats, since = -1, time.monotonic()
     while not select.select([0], [], [], quarter / 2)[0] and os.getppid() == worker:
-        (found,), (length,) = BEATS.unpack_from(memory), LENGTH.unpack_from(memory, BEATS.size)
+        (found,), (length,) = HEARTBEATS.unpack_from(memory), LENGTH.unpack_from(memory, HEARTBEATS.size)
         now = time.monotonic()
-        if found != beats:
-            beats, since = found, now
+        if found != heartbeats:
+            heartbeats, since = found, now
         elif length and quarter <= now - since < LONGEST_SILENCE and _runs(worker):
             leases = leases or _open(path, transports, worker)
-            leases.renew(beats, memory[MESSAGES_AT : MESSAGES_AT + length])
+            leases.renew(heartbeats, memory[MESSAGES_AT : MESSAGES_AT + length])
 
 
 def _open(path: list[str], transports: bytes, worker: int) -> LeasesOfSilent:

@@ -38,19 +38,19 @@ class LeasesOfSilent:
         log.propagate = False
         self._transports = open_transports(*pickle.loads(transports))  # noqa: S301 - the worker itself wrote it
         self._worker = worker
-        self._beats = -1
+        self._heartbeats = -1
         self._messages: list[tuple[str, AnyEnvelope]] = []
         self._renewed_at: dict[str, float] = {}
 
-    def renew(self, beats: int, messages: bytes) -> None:
+    def renew(self, heartbeats: int, messages: bytes) -> None:
         """Renew those it is time for.
 
         Args:
-            beats: the worker's last heartbeat.
+            heartbeats: the worker's last heartbeat.
             messages: what it had in hand then, as pickled pairs of a transport's name and an envelope.
         """
-        if beats != self._beats:
-            self._beats = beats
+        if heartbeats != self._heartbeats:
+            self._heartbeats = heartbeats
             self._messages = pickle.loads(messages)  # noqa: S301 - the worker itself wrote it
             self._renewed_at = {}
             self._say()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import psutil
 
 from messenger.events import EventDispatcher, WorkerMessageFailed, WorkerRunning, WorkerStopped
-from messenger.worker.beat import Step
+from messenger.worker.heartbeat import Step
 from messenger.worker.status import WorkerStatus
 from messenger.worker.stop import StopRequest
 
@@ -38,7 +38,7 @@ class Limits:
     def listen(self, events: EventDispatcher, status: WorkerStatus, stop: StopRequest) -> list[Step]:
         """Watch a worker and stop it when a limit is reached.
 
-        Returns the steps for its beat: they do the same while it waits for a server.
+        Returns the steps for its heartbeat: they do the same while it waits for a server.
         """
         steps: list[Step] = []
         if self.messages is not None:
@@ -91,7 +91,7 @@ def _between_messages(status: WorkerStatus, look: Step) -> None:
 
 
 class Memory:
-    """Notes it in the worker's status. Takes milliseconds: for the beat, not for every message."""
+    """Notes it in the worker's status. Takes milliseconds: for the heartbeat, not for every message."""
 
     def __init__(self, status: WorkerStatus) -> None:
         self._status = status

@@ -35,13 +35,13 @@ class Registration:
         self.detached = False
         self._baseline: int | None = None
         self._is_connected = False
-        self._failed = deque([0], maxlen=60)  # its count at each beat of the last minute
+        self._failed = deque([0], maxlen=60)  # its count at each heartbeat of the last minute
 
     def connect(self) -> None:
         """Note the stop counter and register, before the first message. Raises TransportUnavailable.
 
         A Redis that refuses to store the entry, because its memory is full, does not keep the worker from consuming:
-        that is what frees the memory. The beat tries again.
+        that is what frees the memory. The heartbeat tries again.
         """
         directives = self._directives()
         if self._baseline is None:
@@ -54,7 +54,7 @@ class Registration:
         self._is_connected = True
 
     def report(self) -> None:
-        """A beat's step. Raises TransportError."""
+        """A heartbeat's step. Raises TransportError."""
         if not self._is_connected:  # the connection is still the main thread's
             return
         recent = self._status.failed - self._failed[0]

@@ -57,7 +57,7 @@ class InFlightMessage:
 
 @dataclass(slots=True)
 class WorkerStatus:
-    """One worker's state. Each field is assigned whole, so the beat always sees a consistent value.
+    """One worker's state. Each field is assigned whole, so the heartbeat always sees a consistent value.
 
     Attributes:
         in_flight: Every message that was taken and not settled.

@@ -109,7 +109,7 @@ class Signals:
                 signal.signal(number, previous)
 
     def look(self) -> None:
-        """A beat's step: see whether they are still there."""
+        """A heartbeat's step: see whether they are still there."""
         self.are_lost = bool(self._lost())
 
     def take_back(self) -> None:

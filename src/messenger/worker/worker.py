@@ -8,8 +8,8 @@ from contextvars import copy_context
 
 from messenger.application import Application
 from messenger.errors import TransportError
-from messenger.events import EventDispatcher, WorkerBeat, WorkerRunning, WorkerStarted, WorkerStopped
-from messenger.worker.beat import Beat, Leases, Step
+from messenger.events import EventDispatcher, WorkerHeartbeat, WorkerRunning, WorkerStarted, WorkerStopped
+from messenger.worker.heartbeat import Heartbeat, Leases, Step
 from messenger.worker.loop import Loop
 from messenger.worker.options import WorkerOptions
 from messenger.worker.processing import MessageProcessor
@@ -54,10 +54,10 @@ class Worker:
         processor = MessageProcessor(application, self.status, self.events, self.stop, options.bus_name)
         self._loop = Loop(application, receivers, processor, self.status, self.stop, options)
         keepalive = options.keepalive if options.keepalive is not None else float("inf")
-        # It beats four times in the shortest lease, and every second for what else hangs on it.
+        # Four heartbeats per shortest lease, and at least one per second for the other tasks.
         interval = min([1.0, keepalive, *(receiver.transport.keepalive_interval for receiver in receivers)])
-        self.beat = Beat([Leases(self.status, keepalive).renew, self._report_in_flight], interval, self.stop)
-        self.beat.steps += options.limits.listen(self.events, self.status, self.stop)
+        self.heartbeat = Heartbeat([Leases(self.status, keepalive).renew, self._report_in_flight], interval, self.stop)
+        self.heartbeat.steps += options.limits.listen(self.events, self.status, self.stop)
         self._setups = [receiver.transport.setup for receiver in receivers]
 
     def _make_receiver(self, name: str) -> Receiver:
@@ -70,7 +70,7 @@ class Worker:
         return rate_limited_receiver(transport, weight, limiter, self.events)
 
     def _report_in_flight(self) -> None:
-        self.events.dispatch(WorkerBeat(tuple(message.envelope for message in self.status.in_flight)))
+        self.events.dispatch(WorkerHeartbeat(tuple(message.envelope for message in self.status.in_flight)))
 
     def run(self) -> int:
         """Work until a limit, a signal or stop-workers. Returns the exit code, 1 when a message was left behind.
@@ -78,22 +78,22 @@ class Worker:
         A message that was begun is finished and settled first.
         """
         with Signals(self.stop, self.application.config.stop_worker_on_signals) as signals:
-            self.beat.steps.append(signals.look)
-            self.beat.start()
+            self.heartbeat.steps.append(signals.look)
+            self.heartbeat.start()
             try:
                 self._connect(self.at_start)
                 self._connect(self._setups)
                 self._consume(signals)
                 return self._finish()
             finally:
-                self.beat.end()
+                self.heartbeat.end()
                 for step in self.at_end:
                     step()
                 self._release()
                 self.application.close()
 
     def _release(self) -> None:
-        """Free what was not begun, and what an exception has cut off. The beat has ended: its connections are free."""
+        """Release the messages that were not begun or were interrupted by an exception. The heartbeat has ended."""
         current = self.status.current
         cut_off = [current] if current is not None and current in self.status.in_flight else []
         release(self.status, (*self.status.fetched, *cut_off))

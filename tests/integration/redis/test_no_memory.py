@@ -56,7 +56,7 @@ def test_it_heeds_stop_and_pause_though_it_cannot_report(project: Project, full:
     worker = project.worker("async")
     project.wait_for_workers(1, "idle")
     fill(full)
-    worker.wait_for("beat_failed")
+    worker.wait_for("heartbeat_failed")
     with full.client() as client:
         client.config_set("maxmemory", "0")
         client.hincrby("test:stop", "all", 1)

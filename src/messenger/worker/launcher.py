@@ -1,7 +1,7 @@
-"""messenger consume --detach-log: the process that Supervisor knows, in front of the worker.
+"""Launcher of `messenger consume --detach-log`: the parent process of the worker, which Supervisor watches.
 
-It has no part in the work. It hands on signals to the worker and what the worker writes to Supervisor, and ends as the
-worker ends; or at once when the worker says that it finishes its message in the background (worker/detach.py).
+It forwards signals to the worker and the worker's output to Supervisor. It ends as the worker ends, or at once when the
+worker detaches to finish its message in the background (worker/detach.py).
 """
 
 from __future__ import annotations
@@ -17,24 +17,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
-from messenger.worker.detach import DETACH, Front, write_all
+from messenger.worker.detach import DETACH, Launcher, write_all
 from messenger.worker.stop import OPTIONAL, SIGNALS, Flag
 
 log = logging.getLogger("messenger.consume")
 _CHUNK_BYTES = 65_536
 
 
-def stand_in_front(detach_log: str | None) -> Front | None:
-    """Fork. Returns in the worker only; the other process ends with the exit code of the worker.
+def launch(detach_log: str | None) -> Launcher | None:
+    """Fork the worker. Return in the worker only; the launcher ends with the worker's exit code.
 
-    Called while there is nothing that a fork would spoil: no thread, no connection, no random state.
+    Call it before anything exists that does not survive a fork: threads, connections, random state.
 
-    detach_log: where a detached worker writes. None: no fork, and no front.
+    Args:
+        detach_log: Path of the file that a detached worker writes to. None: no fork.
+
+    Returns:
+        The worker's view of its launcher; None without a fork.
     """
     if detach_log is None:
         return None
-    front = os.getpid()
-    if front == 1:
+    launcher = os.getpid()
+    if launcher == 1:
         log.warning("--detach-log is left out: with the first process of a container all others end")
         return None
     pipes = {number: os.pipe() for number in ((1,) if os.path.sameopenfile(1, 2) else (1, 2))}
@@ -45,18 +49,24 @@ def stand_in_front(detach_log: str | None) -> Front | None:
     if worker:
         for writer in (leaving, *(writer for _, writer in pipes.values())):
             os.close(writer)
-        sys.exit(_Front(worker, left, {reader: number for number, (reader, _) in pipes.items()}).wait(mask))
+        sys.exit(_Launcher(worker, left, {reader: number for number, (reader, _) in pipes.items()}).wait(mask))
     for number in (1, 2):
         os.dup2(pipes.get(number, pipes[1])[1], number)
     for unused in (left, *(writer for _, writer in pipes.values())):
         os.close(unused)
-    signal.signal(DETACH, signal.SIG_IGN)  # until the worker is there; it has nothing in hand yet
+    signal.signal(DETACH, signal.SIG_IGN)  # until the worker has started; nothing is in flight yet
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    return Front(front, tuple(reader for reader, _ in pipes.values()), Path(detach_log).absolute(), leaving)
+    return Launcher(launcher, tuple(reader for reader, _ in pipes.values()), Path(detach_log).absolute(), leaving)
 
 
-class _Front:
-    """left: readable when the worker says that it is left behind. outputs: what the worker writes -> where it goes."""
+class _Launcher:
+    """The launcher's side.
+
+    Args:
+        worker: Pid of the worker.
+        left: Descriptor that becomes readable when the worker detaches.
+        outputs: Descriptors of the worker's output, each with the descriptor that receives it.
+    """
 
     def __init__(self, worker: int, left: int, outputs: Mapping[int, int]) -> None:
         self._worker = worker
@@ -67,7 +77,14 @@ class _Front:
         self._may_leave = False
 
     def wait(self, mask: set[int | signal.Signals]) -> int:
-        """Until the worker has ended or says that it is left behind; the exit code. mask: of signals, from now on."""
+        """Wait until the worker ends or detaches.
+
+        Args:
+            mask: Signals that are blocked from now on.
+
+        Returns:
+            The exit code of the launcher.
+        """
         ignored = [number for number in OPTIONAL if signal.getsignal(number) == signal.SIG_IGN]  # by nohup(1)
         forwarded = [number for number in SIGNALS if number not in ignored]
         for number in forwarded:
@@ -80,7 +97,7 @@ class _Front:
             self._pass_on(None)
         self._pass_on(0)
         for number in forwarded:
-            signal.signal(number, signal.SIG_IGN)  # there is nobody left to tell
+            signal.signal(number, signal.SIG_IGN)  # the worker has ended
         if self._may_leave:
             return 0
         return _end_like(os.waitstatus_to_exitcode(os.waitpid(self._worker, 0)[1]))
@@ -92,13 +109,13 @@ class _Front:
         self._woken.set()
 
     def _pass_on(self, milliseconds: int | None) -> None:
-        """What the worker has written, once there is something; or nothing when a signal comes. None: no limit."""
+        """Forward output of the worker until a signal comes or the time (None: no limit) is over."""
         poll = select.poll()
         for source in self._sources:
             poll.register(source, select.POLLIN)
         for source, _ in poll.poll(milliseconds):
             data = os.read(source, _CHUNK_BYTES)
-            if not data:  # nobody is left who writes
+            if not data:  # every writer has closed it
                 self._sources.discard(source)
             elif source in self._outputs:
                 write_all(self._outputs[source], data)
@@ -107,7 +124,7 @@ class _Front:
 
 
 def _end_like(code: int) -> int:
-    """code: of a process that has ended; negative, by which signal it died. Then this one dies by it as well."""
+    """Return the exit code; if the worker died of a signal (a negative code), die of the same signal."""
     if code >= 0:
         return code
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the core of the worker is the one of interest

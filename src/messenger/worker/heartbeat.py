@@ -1,4 +1,4 @@
-"""What goes on beside the handlers: a thread that takes the same steps again and again."""
+"""The heartbeat of a worker: a thread that runs periodic tasks beside the handlers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ log = logging.getLogger(__name__)
 Step = Callable[[], None]
 
 
-class Beat:
-    """A thread that lives as long as the worker, at its beginning and end in step with it.
+class Heartbeat:
+    """Background thread that runs periodic tasks for the lifetime of the worker.
 
-    steps: called at each beat, in order, from this thread; one that fails keeps none of the others from it.
-    interval: seconds between two beats; it also beats at once when a stop is requested.
-    deadline: monotonic seconds at which it beats in any case, asked for once a stop is requested.
+    Args:
+        steps: The tasks, called in order at each heartbeat. A task that fails does not prevent the others.
+        interval: Seconds between two heartbeats. A stop request causes one at once.
+        stop: The worker's stop request.
+
+    Attributes:
+        deadline: Returns the monotonic time in seconds of the last heartbeat before the stop deadline; called after a
+            stop request only.
     """
 
     def __init__(self, steps: Sequence[Step], interval: float, stop: StopRequest) -> None:
@@ -31,14 +36,14 @@ class Beat:
         self._stop = stop
         self._failing: set[Step] = set()
         self._ended = Flag()
-        self._thread = threading.Thread(target=self._run, name="messenger-beat", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="messenger-heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def end(self) -> None:
-        """End the thread: no step runs any more, so what they use may be used elsewhere."""
+        """End the thread. Afterwards no task runs, and another thread may use the connections of the tasks."""
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
@@ -49,7 +54,7 @@ class Beat:
                 self._take(step)
 
     def _has_ended_after(self, seconds: float) -> bool:
-        """Wait that long, or until a stop is requested or its deadline has come. Whether the worker has ended."""
+        """Wait for the interval, a stop request or its deadline. Return whether the worker has ended."""
         if not self._stop.is_requested():
             readable((self._ended.fd, self._stop.fd), seconds)
         else:
@@ -60,19 +65,21 @@ class Beat:
         try:
             step()
         except MessengerError as error:
-            if step not in self._failing:  # said once for as long as it lasts
-                log.warning("beat_failed: %s", error)
+            if step not in self._failing:  # logged once while the failure lasts
+                log.warning("heartbeat_failed: %s", error)
             self._failing.add(step)
         except Exception:
-            log.exception("beat_failed")
+            log.exception("heartbeat_failed")
         else:
             self._failing.discard(step)
 
 
 class Leases:
-    """Renews the lease of every message in flight, of those in a batch too.
+    """Renews the leases of the messages in flight, including those in a batch.
 
-    at_most: seconds between two renewals; a transport may ask for fewer.
+    Args:
+        status: The worker's state, which lists the messages in flight.
+        at_most: Most seconds between two renewals of one lease; a transport may ask for a shorter interval.
     """
 
     def __init__(self, status: WorkerStatus, at_most: float) -> None:
@@ -81,7 +88,11 @@ class Leases:
         self._renewed: dict[InFlightMessage, float] = {}
 
     def renew(self) -> None:
-        """Renew those it is time for. Raises TransportError."""
+        """Renew the leases that are due.
+
+        Raises:
+            TransportError: The transport could not renew a lease.
+        """
         in_flight = self._status.in_flight
         now = time.monotonic()
         self._renewed = {item: self._renewed.get(item, item.since) for item in in_flight}
