@@ -1,4 +1,4 @@
-"""How the role's modules reach supervisord: as supervisorctl does, which takes much longer to start."""
+"""Reach a running supervisord as supervisorctl does, which takes much longer to start."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import configparser
 import http.client
 import socket
 import xmlrpc.client
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 Process = dict[str, Any]
 
 
 class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a socket in the file system."""
+    """HTTP connection over a Unix socket."""
 
     def __init__(self, path: str) -> None:
         super().__init__("localhost")
@@ -26,7 +26,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class UnixTransport(xmlrpc.client.Transport):
-    """XML-RPC over a socket in the file system."""
+    """XML-RPC transport over a Unix socket."""
 
     def __init__(self, path: str, headers: Sequence[tuple[str, str]]) -> None:
         super().__init__(headers=headers)
@@ -39,7 +39,11 @@ class UnixTransport(xmlrpc.client.Transport):
 
 
 def connect(config: str) -> xmlrpc.client.ServerProxy:
-    """supervisord, reached as `supervisorctl` would."""
+    """Return the XML-RPC interface of supervisord.
+
+    Args:
+        config: Configuration that says how to reach it, as for supervisorctl.
+    """
     parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";", "#"))
     parser.read(config)
     url = parser.get("supervisorctl", "serverurl", fallback="unix:///var/run/supervisor.sock")
@@ -53,6 +57,24 @@ def connect(config: str) -> xmlrpc.client.ServerProxy:
 
 
 def processes_of(server: Any, groups: Iterable[str]) -> dict[str, Process]:
-    """What Supervisor knows of the processes of GROUPS, by `group:name`."""
+    """Return what supervisord reports of the processes of some groups, by `group:name`."""
     wanted = set(groups)
     return {f"{info['group']}:{info['name']}": info for info in server.getAllProcessInfo() if info["group"] in wanted}
+
+
+def unless(code: int, call: Callable[..., Any], *arguments: Any) -> bool:
+    """Make a call to supervisord.
+
+    Args:
+        code: The fault that says that nothing was left to do.
+
+    Returns:
+        Whether something was done.
+    """
+    try:
+        call(*arguments)
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode != code:
+            raise
+        return False
+    return True

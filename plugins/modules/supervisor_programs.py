@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Ansible module: has Supervisor run the programs of its configuration, and says what became of each process."""
+"""Ansible module: start and stop programs of Supervisor as its configuration says, and report each process."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ import re
 import signal
 import time
 import xmlrpc.client
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.messenger.kit.plugins.module_utils.supervisor import Process, connect, processes_of
+from ansible_collections.messenger.kit.plugins.module_utils.supervisor import Process, connect, processes_of, unless
 
 DOCUMENTATION = r"""
 module: supervisor_programs
-short_description: Has Supervisor run the programs of its configuration
+short_description: Start and stop programs of Supervisor as its configuration says
 description:
-  - Has Supervisor read its configuration. Programs of ours that changed or are not wanted any more are stopped, all at
-    once, each within its C(stopwaitsecs); those that changed or are new are put into force; what does not run is
-    started. Every other program is left alone, and so is each process of ours that was stopped by hand: where the
+  - Has Supervisor read its configuration. Programs of C(wanted) and C(owned) that changed or are not wanted any more
+    are stopped, all at once, each within its C(stopwaitsecs); those that changed or are new are added; what does not
+    run is started. Every other program is left alone, and so is each process that was stopped by hand - where the
     program changed it is stopped again, and a program of which every process was stopped is not touched.
-  - Needs nothing but Python on the host. C(supervisorctl update) stops one program after the other, and says nothing of
-    what it had to kill.
+  - C(supervisorctl update) stops one program after the other, and does not report what it had to kill.
 options:
   wanted:
     description: The programs (Supervisor's groups) that must be there. It fails when Supervisor does not find one.
@@ -32,14 +31,14 @@ options:
     elements: str
     required: true
   owned:
-    description: Programs that are ours too, and go when the configuration does not have them any more.
+    description: More programs of the application, which go when the configuration does not have them any more.
     type: list
     elements: str
     default: []
-  note:
+  record:
     description:
-      - A file in which it notes the programs it stops, so that after a run that was cut off they are not taken for
-        programs that were stopped by hand.
+      - File with the programs that it stops, so that after a run that was cut off they are not taken for programs that
+        were stopped by hand.
     type: path
     required: true
   detach:
@@ -49,10 +48,17 @@ options:
     type: bool
     default: false
   config:
-    description: Where it is said how to reach supervisord, as for C(supervisorctl).
+    description: Configuration that says how to reach supervisord.
     type: path
     default: /etc/supervisor/supervisord.conf
 author: messenger-kit
+"""
+
+EXAMPLES = r"""
+- name: Start the programs of the configuration
+  messenger.kit.supervisor_programs:
+    wanted: [messenger-consume]
+    record: /srv/sms/shared/config/.stopping
 """
 
 RETURN = r"""
@@ -83,11 +89,15 @@ CAUGHT = re.compile(r"^SigCgt:\s*([0-9a-f]+)$", re.MULTILINE)
 
 
 class Refused(Exception):
-    """What Supervisor cannot do, for people."""
+    """A request that Supervisor cannot carry out; the text is for the operator."""
 
 
 def read_configuration(server: Any, wanted: set[str], owned: set[str]) -> tuple[list[str], list[str], list[str]]:
-    """Have Supervisor read it; which of ours are new, changed, and gone."""
+    """Have Supervisor read its configuration; return which programs are new, changed and gone.
+
+    Raises:
+        Refused: It cannot be read, or a wanted program is not in it.
+    """
     try:
         announced = server.reloadConfig()[0]
     except xmlrpc.client.Fault as fault:
@@ -100,17 +110,11 @@ def read_configuration(server: Any, wanted: set[str], owned: set[str]) -> tuple[
     return added, changed, removed
 
 
-def unless(code: int, call: Callable[..., Any], *arguments: Any) -> None:
-    """Make a call; the fault CODE says that nothing was left to do."""
-    try:
-        call(*arguments)
-    except xmlrpc.client.Fault as fault:
-        if fault.faultCode != code:
-            raise
-
-
 def may_detach(pid: int, proc: Path = Path("/proc")) -> bool:
-    """Whether SIGUSR2 has process PID go on in the background; any other, and one that has just started, it kills."""
+    """Return whether SIGUSR2 has a process go on in the background.
+
+    Any other process, and a worker that has just started, is killed by it.
+    """
     try:
         words = (proc / str(pid) / "cmdline").read_bytes().split(b"\0")
         caught = CAUGHT.search((proc / str(pid) / "status").read_text())
@@ -120,9 +124,15 @@ def may_detach(pid: int, proc: Path = Path("/proc")) -> bool:
 
 
 def stop(server: Any, groups: Sequence[str], detach: bool = False) -> list[Process]:
-    """Stop all processes of GROUPS at once, and say how each ended. Supervisor kills them after their stopwaitsecs.
+    """Stop all processes of some groups at once; Supervisor kills them after their stopwaitsecs.
 
-    detach: those that can finish their message in the background.
+    Args:
+        server: The interface of supervisord.
+        groups: Names of the groups.
+        detach: Have those that can finish their message in the background do so.
+
+    Returns:
+        `process`, `pid`, `seconds` and `exit` code of each.
     """
     began = time.monotonic()
     waiting = {name: info for name, info in processes_of(server, groups).items() if info["state"] not in AT_REST}
@@ -146,20 +156,20 @@ def stop(server: Any, groups: Sequence[str], detach: bool = False) -> list[Proce
 
 
 def start(server: Any, groups: set[str], left: set[str]) -> None:
-    """Start what does not run, except LEFT. Supervisor starts by itself what it has just been given."""
+    """Start what does not run, except LEFT. Supervisor itself starts programs that were just added."""
     for name, info in processes_of(server, groups).items():
         if info["state"] in AT_REST and name not in left:
             unless(ALREADY_STARTED, server.startProcess, name, False)
 
 
-def stopped_by_hand(before: dict[str, Process], note: Path) -> set[str]:
-    """The processes that are stopped, and not because of a run that was cut off."""
-    ours = note.read_text().split() if note.exists() else []
+def stopped_by_hand(before: dict[str, Process], record: Path) -> set[str]:
+    """Return the processes that an operator has stopped, and not a run that was cut off."""
+    ours = record.read_text().split() if record.exists() else []
     return {name for name, info in before.items() if info["state"] == STOPPED and info["group"] not in ours}
 
 
 def stop_again(server: Any, groups: Sequence[str], left: set[str]) -> None:
-    """Stop those of LEFT in GROUPS, which Supervisor has just been given and starts by itself."""
+    """Stop those of LEFT that Supervisor starts by itself because their groups were just added."""
     deadline = time.monotonic() + AUTOSTART_SECONDS
     for name in sorted(left & processes_of(server, groups).keys()):
         while server.getProcessInfo(name)["state"] == STOPPED and time.monotonic() < deadline:
@@ -167,15 +177,15 @@ def stop_again(server: Any, groups: Sequence[str], left: set[str]) -> None:
         unless(NOT_RUNNING, server.stopProcess, name)
 
 
-def supervise(server: Any, wanted: set[str], owned: set[str], note: Path, detach: bool = False) -> dict[str, Any]:
-    """Bring what runs to what the configuration says."""
+def supervise(server: Any, wanted: set[str], owned: set[str], record: Path, detach: bool = False) -> dict[str, Any]:
+    """Start and stop processes until they are as the configuration says; return the module's answer."""
     before = processes_of(server, wanted | owned)
-    left = stopped_by_hand(before, note)
+    left = stopped_by_hand(before, record)
     at_work = {info["group"] for name, info in before.items() if name not in left}
     added, changed, removed = read_configuration(server, wanted, owned)
     changed = [group for group in changed if group in at_work]
     if changed:
-        note.write_text("\n".join(changed) + "\n")
+        record.write_text("\n".join(changed) + "\n")
     stopped = stop(server, [*removed, *changed], detach)
     for group in [*removed, *changed]:
         server.removeProcessGroup(group)
@@ -183,37 +193,37 @@ def supervise(server: Any, wanted: set[str], owned: set[str], note: Path, detach
         server.addProcessGroup(group)
     stop_again(server, changed, left)
     start(server, wanted, left)
-    note.unlink(missing_ok=True)
+    record.unlink(missing_ok=True)
     there = processes_of(server, wanted)
     after = {name: info for name, info in there.items() if name not in left}
     old = {info["pid"] for info in before.values() if info["pid"]}
-    told = [{"process": info["name"], "pid": info["pid"]} for _, info in sorted(after.items())]
-    started = [process for process in told if process["pid"] not in {0, *old}]
-    kept = [process for process in told if process["pid"] in old]
+    processes = [{"process": info["name"], "pid": info["pid"]} for _, info in sorted(after.items())]
+    started = [process for process in processes if process["pid"] not in {0, *old}]
+    kept = [process for process in processes if process["pid"] in old]
     changes = {"added": added, "updated": changed, "removed": removed, "stopped": stopped, "started": started}
     rest = {"kept": kept, "left": sorted(left & there.keys()), "processes": len(after)}
     return {"changed": any(changes.values()), **changes, **rest}
 
 
 def main() -> None:
-    """Do it, or say in one line why not."""
+    """Start and stop the programs, or fail with the reason in one line."""
     module = AnsibleModule(
         argument_spec={
             "wanted": {"type": "list", "elements": "str", "required": True},
             "owned": {"type": "list", "elements": "str", "default": []},
-            "note": {"type": "path", "required": True},
+            "record": {"type": "path", "required": True},
             "detach": {"type": "bool", "default": False},
             "config": {"type": "path", "default": "/etc/supervisor/supervisord.conf"},
         },
         supports_check_mode=True,
     )
-    given = module.params
+    params = module.params
     if module.check_mode:  # the configuration that would be read is not there
         module.exit_json(changed=False)
     try:
-        with connect(given["config"]) as supervisord:
-            wanted, owned = set(given["wanted"]), set(given["owned"])
-            result = supervise(supervisord.supervisor, wanted, owned, Path(given["note"]), given["detach"])
+        with connect(params["config"]) as supervisord:
+            wanted, owned = set(params["wanted"]), set(params["owned"])
+            result = supervise(supervisord.supervisor, wanted, owned, Path(params["record"]), params["detach"])
     except Refused as refused:
         module.fail_json(msg=str(refused))
     except xmlrpc.client.Fault as fault:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.messenger.kit.plugins.module_utils.supervisor import connect, processes_of
+from ansible_collections.messenger.kit.plugins.module_utils.supervisor import connect, processes_of, unless
 from ansible_collections.messenger.kit.plugins.module_utils.workers import programs_known, unsupervised
 
 DOCUMENTATION = r"""
@@ -169,17 +169,6 @@ def start(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             raise Refused(f"Supervisor cannot start {'; '.join(problems)}")
         file.unlink()
     return {"changed": bool(names), "supervised": started, "unsupervised": []}
-
-
-def unless(code: int, call: Any, *arguments: Any) -> bool:
-    """Make a call; return false for the fault CODE, which says that nothing was left to do."""
-    try:
-        call(*arguments)
-    except xmlrpc.client.Fault as fault:
-        if fault.faultCode != code:
-            raise
-        return False
-    return True
 
 
 def main() -> None:

@@ -13,9 +13,9 @@ module = load(MODULES / "supervisor_programs.py")
 
 def supervise(supervisord: Supervisord, wanted: set[str], owned: set[str], *, detach: bool = False) -> dict[str, Any]:
     with module.connect(str(supervisord.conf)) as proxy:
-        note = supervisord.directory / "stopping"
-        result: dict[str, Any] = module.supervise(proxy.supervisor, wanted, owned, note, detach)
-        assert not note.exists()
+        record = supervisord.directory / "stopping"
+        result: dict[str, Any] = module.supervise(proxy.supervisor, wanted, owned, record, detach)
+        assert not record.exists()
         return result
 
 
