@@ -25,6 +25,7 @@ from messenger.handling.batch import Batches
 from messenger.handling.call import HandlerCaller
 from messenger.handling.registry import Handler, HandlerOptions, HandlerRegistry
 from messenger.middleware import AddBusName, HandleMessage, Next, SendMessage
+from messenger.middleware.base import BuiltInMiddleware
 from messenger.stamps import BusNameStamp, HandledStamp, ReceivedStamp, SentStamp, TransportMessageIdStamp
 from messenger.transports.base import Sender
 from messenger.transports.memory import MemoryTransport
@@ -117,6 +118,38 @@ def test_a_bus_can_be_used_again_and_from_inside_a_handler() -> None:
     assert seen == ["outer", "inner", "end inner", "end outer"]
 
 
+class Marked(BuiltInMiddleware):
+    """A step for messages with a DelayStamp."""
+
+    only_with = frozenset({DelayStamp})
+
+    def __init__(self) -> None:
+        self.seen: list[AnyEnvelope] = []
+
+    def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
+        self.seen.append(envelope)
+        return following(envelope)
+
+
+def test_a_built_in_step_runs_only_for_messages_with_its_stamps() -> None:
+    step = Marked()
+    bus = MessageBus([step])
+    bus.dispatch(Note("without"))
+    bus.dispatch(Note("with"), [DelayStamp(1)])
+    assert [envelope.message for envelope in step.seen] == [Note("with")]
+
+
+def test_a_stamp_that_a_middleware_of_the_application_adds_counts_for_the_steps_behind_it() -> None:
+    class Delay:
+        def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
+            return following(envelope.with_stamps(DelayStamp(1)))
+
+    before, behind = Marked(), Marked()
+    MessageBus([before, Delay(), behind]).dispatch(Note())
+    assert not before.seen
+    assert len(behind.seen) == 1
+
+
 # --- bus name -----------------------------------------------------------------------------------------------------
 
 
@@ -124,6 +157,8 @@ def test_the_bus_name_is_added_once() -> None:
     bus = MessageBus([AddBusName("orders")])
     assert bus.dispatch(Note()).all(BusNameStamp) == [BusNameStamp("orders")]
     assert bus.dispatch(Note(), [BusNameStamp("other")]).all(BusNameStamp) == [BusNameStamp("other")]
+    twice = MessageBus([AddBusName("one"), AddBusName("two")])
+    assert twice.dispatch(Note()).all(BusNameStamp) == [BusNameStamp("one")]
 
 
 # --- handling -----------------------------------------------------------------------------------------------------

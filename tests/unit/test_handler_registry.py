@@ -115,8 +115,10 @@ def test_two_of_one_name_are_refused_unless_an_alias_tells_them_apart() -> None:
 def test_what_is_added_later_is_found() -> None:
     registry = HandlerRegistry([make_handler(on_sms)])
     assert len(registry.for_message(Sms())) == 1
+    assert len(registry.for_received(Sms(), "bus", "async")) == 1
     registry.add(make_handler(on_text))
     assert len(registry.for_message(Sms())) == 2
+    assert len(registry.for_received(Sms(), "bus", "async")) == 2
 
 
 def test_it_knows_its_types_and_handlers() -> None:
