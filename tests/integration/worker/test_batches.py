@@ -65,12 +65,18 @@ def test_messages_wait_no_longer_than_max_wait(project: Project) -> None:
     project.wait_until(lambda: project.left() == (0, 0, 0), "nothing is left")
 
 
+def is_blocked(project: Project) -> bool:
+    """Whether a worker waits for messages: it has given all that were handed out to their handlers."""
+    with project.server.client() as client:
+        return any("b" in each["flags"] for each in client.client_list())
+
+
 def test_a_stop_flushes_what_waits(project: Project) -> None:
     batched(project)
     worker = project.worker("async")
     project.send("a")
     project.send("b")
-    project.wait_until(lambda: project.left()[1] == 2, "both are in flight")
+    project.wait_until(lambda: project.left()[1] == 2 and is_blocked(project), "both wait for their batch")
     assert project.events() == []
     worker.signal(signal.SIGTERM)
     assert worker.code() == 0
