@@ -4,57 +4,34 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import copy_context
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from msgspec import UnsetType
-
-from messenger.bus import MessageBus
-from messenger.config.importing import import_name
 from messenger.config.loader import LoadedConfig, load_config
-from messenger.config.model import BusConfig, TransportConfig
+from messenger.config.model import TransportConfig
 from messenger.control.control import Control, hostname
-from messenger.deduplication.keeper import LockKeeper
-from messenger.deduplication.lock_store import LockStore
-from messenger.deduplication.message_locks import MessageLocks
 from messenger.envelope import AnyEnvelope, Envelope
-from messenger.errors import ConfigError, InfrastructureError, TransportUnavailable, as_failure
-from messenger.events import EventDispatcher
+from messenger.errors import as_failure
 from messenger.failure.handling import FailureHandling
-from messenger.failure.retry import RetryStrategy, make_retry_strategy
-from messenger.handling.arguments import HandlerArguments
 from messenger.handling.batch import Batches
-from messenger.handling.registry import HandlerRegistry
-from messenger.messages import MessageRegistry, message_options
-from messenger.middleware.send_message import refuse_outside
 from messenger.printable import SHORT, printable
-from messenger.routing import Router
 from messenger.stamps import BusNameStamp, Stamp
-from messenger.transports.base import Sender, Transport, TransportContext
-from messenger.transports.distinct import check_distinct
+from messenger.transports.base import Transport, TransportContext
 from messenger.transports.factory import create_transport
-from messenger.transports.transactions import SqlTransactions
-from messenger.wire.serializer import Serializer
-from messenger.wire.signing import Signing
-from messenger.wiring.buses import BusFactory
+from messenger.wiring.assemble import OpenLockStore, assemble
+from messenger.wiring.control import open_control
+from messenger.wiring.failures import make_failure_handling
 from messenger.wiring.locks import open_lock_store
-from messenger.wiring.modules import load_modules, run_setup
-from messenger.wiring.signing import make_signing
+from messenger.wiring.modules import run_setup
+from messenger.wiring.transports import CreateTransport
 
 if TYPE_CHECKING:
-    from messenger.outbox import Outboxes
     from messenger.rate_limit.factory import NamedRateLimiter
 
 log = logging.getLogger(__name__)
 M = TypeVar("M")
-CreateTransport = Callable[[str, TransportConfig, TransportContext], Transport]
-OpenLockStore = Callable[[str, Control | None], LockStore]
-DEFAULT_BUS = "messenger.bus.default"
-_EMBEDDED_FAILED = TransportConfig(dsn="doctrine://default?queue_name=failed")
 
 
 class Application:
@@ -66,10 +43,22 @@ class Application:
     Transports connect at first use. Any number of threads may dispatch: each has a connection for the time that it
     needs one. A process that was forked opens its own.
 
-    events: an application's own listeners for what workers tell (messenger.events); add them in `setup`.
-    notes: what was assumed because the file does not say it; a command shows them once.
-    locks: of the messages with a DeduplicateStamp.
-    create, open_locks: make the transports and the store of the locks, at first use; messenger.testing gives others.
+    Attributes:
+        loaded: The configuration, and where it came from.
+        config: What messenger.yaml says.
+        notes: What was assumed because the file does not say it; a command shows them once.
+        host: The name of this host in the registry of workers.
+        worker_id: Unique for each application in each process.
+        events: An application's own listeners for what workers report (messenger.events); add them in `setup`.
+        handlers: The registry of handlers.
+        messages: The registry of message classes.
+        router: The transports of a message.
+        serializer: Writes and reads messages as transports store them.
+        locks: Of the messages with a DeduplicateStamp.
+        buses: The buses by name.
+        bus: The default bus.
+        reset_hooks: What a worker calls after each message; add to them with `on_reset`.
+        failure_transports: The failure transport of each transport; None: failed messages are discarded.
     """
 
     def __init__(
@@ -78,48 +67,41 @@ class Application:
         create: CreateTransport = create_transport,
         open_locks: OpenLockStore = open_lock_store,
     ) -> None:
+        """Assemble an application, and run its `setup`.
+
+        Args:
+            loaded: The configuration.
+            create: Creates a transport, at its first use.
+            open_locks: Opens the store of the locks, at its first use.
+
+        Raises:
+            ConfigError: One line that says what to change; HandlerDefinitionError for a handler.
+        """
+        parts = assemble(loaded, create, open_locks, self.dispatch_received)
+        self._parts = parts
+        self.reset_hooks: list[Callable[[], object]] = []
         self.loaded = loaded
         self.config = loaded.messenger
-        self.notes: list[str] = list(loaded.notes)
+        self.notes = [*loaded.notes, *parts.configs.notes, *parts.modules.notes, *parts.rate_limiters.notes]
         self.host = hostname(loaded.environment)
-        self.worker_id = f"{self.host}-{os.getpid()}-{secrets.token_hex(3)}"
-        self.events = EventDispatcher()
-        self.locks = MessageLocks(lambda: open_locks(str(loaded.path), self.control()))
-        LockKeeper(self.locks).listen(self.events)
-        self.reset_hooks: list[Callable[[], object]] = []
-        self.handlers = HandlerRegistry()
-        self._arguments = HandlerArguments(self.handlers)
-        self.messages = MessageRegistry()
-        self._create = create
-        self._transports: dict[str, Transport] = {}
-        self._transport_configs = dict(self.config.transports)
-        self.failure_transports = self._resolve_failure_transports()
-        self._check_distinct()
-        self.notes += load_modules(loaded, self.handlers, self.messages)
-        self.router = Router(self.config.routing)
-        self._check_message_transports()
-        self._rate_limiters = self._make_rate_limiters()
-        self.serializer = Serializer(self.messages, self._make_signing())
-        self.default_bus_name = self.config.default_bus or next(iter(self.config.buses), DEFAULT_BUS)
-        self._outboxes = self._make_outboxes()
-        self._transactions = SqlTransactions()
-        self._bus_factory = BusFactory(
-            str(loaded.path),
-            self.handlers,
-            self._arguments,
-            self._senders,
-            self.transport_context(),
-            self.locks,
-            self.config.handler_timeout,
-        )
-        self.buses = {
-            name: self._bus_factory.make(name, bus)
-            for name, bus in (self.config.buses or {self.default_bus_name: BusConfig()}).items()
-        }
+        self.worker_id = parts.context.worker_id
+        self.events = parts.events
+        self.handlers = parts.modules.handlers
+        self.messages = parts.modules.messages
+        self.router = parts.router
+        self.serializer = parts.serializer
+        self.locks = parts.locks
+        self.buses = parts.buses
+        self.bus = parts.default_bus
+        self.failure_transports = parts.configs.failure
+        self._set_up()
+
+    def _set_up(self) -> None:
+        """Provide what handlers may ask for: the application, its bus, and what its own `setup` gives."""
         self.provide(self)
         self.provide(self.bus)
         if self.config.setup is not None:
-            run_setup(self.config.setup, f"{loaded.path}: setup", self, self._bus_factory.loops.complete)
+            run_setup(self.config.setup, f"{self.loaded.path}: setup", self, self._parts.bus_factory.loops.complete)
 
     @classmethod
     def load(cls, path: str | Path = "messenger.yaml", environ: Mapping[str, str] | None = None) -> Application:
@@ -130,13 +112,6 @@ class Application:
         Raises ConfigError (HandlerDefinitionError for a handler), one line that says what to mend.
         """
         return cls(load_config(Path(path), os.environ if environ is None else environ))
-
-    # --- use -------------------------------------------------------------------------------------------------------
-
-    @property
-    def bus(self) -> MessageBus:
-        """The default bus."""
-        return self.buses[self.default_bus_name]
 
     @overload
     def dispatch(self, message: Envelope[M], stamps: Iterable[Stamp] = ()) -> Envelope[M]: ...
@@ -157,19 +132,18 @@ class Application:
 
         bus_name: on this bus instead.
         """
-        own = self._outboxes.bus_for(envelope) if self._outboxes is not None else None
+        outboxes = self._parts.outboxes
+        own = outboxes.bus_for(envelope) if outboxes is not None else None
         if own is not None:
             return own.dispatch(envelope)
         if bus_name is not None:
             return self.buses[bus_name].dispatch(envelope)
         stamp = envelope.last(BusNameStamp)
-        bus = self.buses.get(stamp.bus_name) if stamp is not None else self.bus
+        if stamp is None:
+            return self.bus.dispatch(envelope)
+        bus = self.buses.get(stamp.bus_name)
         if bus is None:
-            log.warning(
-                "unknown_bus name=%s: using %s",
-                printable(stamp.bus_name if stamp else "", SHORT),
-                self.default_bus_name,
-            )
+            log.warning("unknown_bus name=%s: using %s", printable(stamp.bus_name, SHORT), self.bus.name)
             bus = self.bus
         return bus.dispatch(envelope)
 
@@ -181,7 +155,7 @@ class Application:
 
         Raises ConfigError when that class is provided already, or a message was handled before.
         """
-        self._arguments.provide(thing, annotation)
+        self._parts.arguments.provide(thing, annotation)
 
     def on_reset(self, hook: Callable[[], object]) -> None:
         """Call `hook` in a worker after each message: to drop what one message must not leave to the next, or to see
@@ -195,110 +169,71 @@ class Application:
         failed: Exception | None = None
         for hook in self.reset_hooks:
             try:
-                self._bus_factory.loops.complete(copy_context().run(hook))
+                self._parts.bus_factory.loops.complete(copy_context().run(hook))
             except BaseException as error:
                 failed = failed or as_failure(error, "a reset hook")
         return failed
 
     def finish_tasks(self) -> None:
         """Wait for the tasks that async handlers left, 5 seconds at most; the log names them."""
-        self._bus_factory.loops.finish_tasks()
+        self._parts.bus_factory.loops.finish_tasks()
 
     @property
     def batches(self) -> Batches:
         """The messages that wait for batch handlers."""
-        return self._bus_factory.batches
+        return self._parts.bus_factory.batches
 
     def check_handlers(self) -> None:
         """See that each handler can be given what it asks for; done before the first message is handled at the latest.
 
         Raises HandlerDefinitionError, naming file and line.
         """
-        self._arguments.check()
+        self._parts.arguments.check()
 
     def transport(self, name: str) -> Transport:
         """The transport of this name, created at first use. Raises ConfigError with the known names."""
-        found = self._transports.get(name)
-        if found is None:
-            config = self._transport_configs.get(name)
-            if config is None:
-                raise ConfigError(
-                    f"no transport is called {name!r}; known: {', '.join(self.transport_names) or 'none'}"
-                )
-            context = replace(self.transport_context(), max_deliveries=config.max_deliveries)
-            try:
-                found = self._transports.setdefault(name, self._create(name, config, context))
-            except ConfigError as error:
-                raise ConfigError(f"{self.loaded.path}: {error}") from None
-        return found
+        return self._parts.transports.get(name)
 
     @property
     def transport_names(self) -> tuple[str, ...]:
         """Every transport, the assumed failure transport included."""
-        return tuple(self._transport_configs)
+        return tuple(self._parts.configs.by_name)
 
     @property
     def failure_transport_names(self) -> tuple[str, ...]:
         """The transports that hold failed messages, each once."""
-        return tuple({name: None for name in self.failure_transports.values() if name is not None})
-
-    def retry_strategies(self) -> dict[str, RetryStrategy]:
-        """The retry strategy of each transport. Raises ConfigError for a `service` that is none."""
-        return {
-            name: make_retry_strategy(
-                transport.retry_strategy, f"{self.loaded.path}: transports.{name}.retry_strategy.service"
-            )
-            for name, transport in self._transport_configs.items()
-        }
-
-    def failure_handling(self) -> FailureHandling:
-        """What decides on failed messages. Raises ConfigError for a strategy or an error class that is none."""
-        return FailureHandling(
-            self.retry_strategies(), self.failure_transports, self.transport, self.infrastructure_errors()
-        )
-
-    def infrastructure_errors(self) -> tuple[type[Exception], ...]:
-        """The errors that say that something handlers need is away. Raises ConfigError for one that is none."""
-        found: list[type[Exception]] = [InfrastructureError, TransportUnavailable]
-        for name in self.config.infrastructure_errors:
-            where = f"{self.loaded.path}: infrastructure_errors"
-            cls = import_name(name, where)
-            if not (isinstance(cls, type) and issubclass(cls, Exception)):
-                raise ConfigError(f"{where}: {name!r} is no Exception class")
-            found.append(cls)
-        return tuple(found)
+        return self._parts.configs.failure_names
 
     def transport_config(self, name: str) -> TransportConfig:
         """What messenger.yaml says of a transport; also of the assumed failure transport."""
-        return self._transport_configs[name]
+        return self._parts.configs.by_name[name]
+
+    def transport_context(self) -> TransportContext:
+        """What transports are made with."""
+        return self._parts.context
 
     def max_deliveries(self, name: str) -> int:
         """How often a message of this transport may be handed out without ever being settled; 0: no limit."""
-        return self._transport_configs[name].max_deliveries
-
-    def rate_limiter(self, transport: str) -> NamedRateLimiter | None:
-        """What limits how often messages of this transport are handled; None: nothing does."""
-        name = self._transport_configs[transport].rate_limiter
-        return self._rate_limiters[name] if name is not None else None
+        return self._parts.configs.by_name[name].max_deliveries
 
     def weight(self, name: str) -> int:
         """The share of this transport among several that are served by weight."""
-        return self._transport_configs[name].weight
+        return self.transport_config(name).weight
+
+    def rate_limiter(self, transport: str) -> NamedRateLimiter | None:
+        """What limits how often messages of this transport are handled; None: nothing does."""
+        name = self.transport_config(transport).rate_limiter
+        return self._parts.rate_limiters.by_name[name] if name is not None else None
+
+    def failure_handling(self) -> FailureHandling:
+        """What decides on failed messages. Raises ConfigError for a strategy or an error class that is none."""
+        return make_failure_handling(
+            self.loaded.path, self._parts.configs, self.transport, self.config.infrastructure_errors
+        )
 
     def control(self) -> Control | None:
         """A new connection to the control plane, or None when the configuration names no Redis."""
-        from messenger.redis.dsn import SCHEMES, parse_redis_dsn
-
-        if self.config.control is not None:
-            try:
-                return Control(parse_redis_dsn("control", self.config.control), self.config.name)
-            except ConfigError as error:
-                reason = str(error).removeprefix("transports.").removeprefix("control.dsn: ").removeprefix("control: ")
-                raise ConfigError(f"{self.loaded.path}: control: {reason}") from None
-        for name, transport in self._transport_configs.items():
-            if transport.dsn.split(":", 1)[0] in SCHEMES:
-                return Control(parse_redis_dsn(name, transport.dsn, transport.options), self.config.name)
-        return None
+        return open_control(self.loaded, self._parts.configs.by_name)
 
     @property
     def release(self) -> str:
@@ -312,89 +247,5 @@ class Application:
             return "-"
 
     def close(self) -> None:
-        """Let go of connections and event loops."""
-        for transport in self._transports.values():
-            transport.close()
-        for limiter in self._rate_limiters.values():
-            limiter.close()
-        self.locks.close()
-        self._bus_factory.close()
-
-    # --- wiring ----------------------------------------------------------------------------------------------------
-
-    def transport_context(self) -> TransportContext:
-        """What transports are made with."""
-        return TransportContext(
-            serializer=self.serializer,
-            dispatch=self.dispatch_received,
-            state_dir=self.loaded.state_dir,
-            worker_id=self.worker_id,
-            connections=self.config.connections,
-            transactions=self._transactions,
-        )
-
-    def _senders(self, envelope: AnyEnvelope) -> list[tuple[str, Sender]]:
-        sender = self.transport if self._outboxes is None else self._outboxes.sender
-        found = [(name, sender(name)) for name in self.router.transport_names(envelope)]
-        refuse_outside(envelope, found)
-        return found
-
-    def _make_outboxes(self) -> Outboxes | None:
-        names = {name: config.outbox for name, config in self.config.transports.items() if config.outbox is not None}
-        if not names:
-            return None
-        from messenger.outbox import Outboxes, Relay
-
-        self.messages.add_own(Relay)
-        return Outboxes(names, self.failure_transports, self.transport, self.serializer)
-
-    def _resolve_failure_transports(self) -> dict[str, str | None]:
-        """Each transport's failure transport; None only where the file says `failure_transport: null`."""
-        default = self.config.failure_transport
-        if isinstance(default, UnsetType):
-            default = "failed"
-            if "failed" in self._transport_configs:
-                self.notes.append("no failure_transport is set: using the transport 'failed' for failed messages")
-            else:
-                self._transport_configs["failed"] = _EMBEDDED_FAILED
-                self.notes.append(
-                    f"no failure_transport is set: failed messages are kept in 'failed' ({_EMBEDDED_FAILED.dsn}); "
-                    "write 'failure_transport: null' to discard them"
-                )
-        return {
-            name: default if isinstance(config.failure_transport, UnsetType) else config.failure_transport
-            for name, config in self._transport_configs.items()
-        }
-
-    def _make_rate_limiters(self) -> dict[str, NamedRateLimiter]:
-        if not self.config.rate_limiters:
-            return {}
-        from messenger.rate_limit.factory import make_rate_limiters
-
-        control = self.control()
-        if control is None and any(limiter.service is None for limiter in self.config.rate_limiters.values()):
-            self.notes.append("no Redis is named ('control'): rate_limiters count in each worker process for itself")
-        return make_rate_limiters(str(self.loaded.path), self.config.rate_limiters, control)
-
-    def _make_signing(self) -> Signing:
-        try:
-            return make_signing(self.config.signing, self.handlers.handlers, self.messages.classes)
-        except ConfigError as error:
-            raise type(error)(f"{self.loaded.path}: {error}") from None
-
-    def _check_distinct(self) -> None:
-        try:
-            check_distinct(
-                self._transport_configs, self.config.connections, self.failure_transports, self.loaded.state_dir
-            )
-        except ConfigError as error:
-            raise ConfigError(f"{self.loaded.path}: {error}") from None
-
-    def _check_message_transports(self) -> None:
-        for cls in self.messages.classes:
-            for name in message_options(cls).transports:
-                if name not in self._transport_configs:
-                    raise ConfigError(
-                        f"@message on {cls.__module__}.{cls.__qualname__} names the transport {name!r}; "
-                        f"known: {', '.join(self.transport_names)}"
-                    )
+        """Close connections and event loops."""
+        self._parts.close()

@@ -21,6 +21,8 @@ from messenger.failure.retry import (
 )
 from messenger.stamps import RedeliveryStamp
 from messenger.testing import InMemoryApplication
+from messenger.wiring.failures import make_retry_strategies
+from messenger.wiring.transports import transport_configs
 from tests.unit.application_project import MODULE, Project
 
 
@@ -204,7 +206,9 @@ class Never:
     )
     project.load(module=module, transports=transports).close()
     in_memory = InMemoryApplication.load(project.directory / "messenger.yaml", {})
-    assert not in_memory.application.retry_strategies()["async"].is_retryable(tried(0), ERROR)
+    loaded = in_memory.application.loaded
+    strategies = make_retry_strategies(loaded.path, transport_configs(loaded))
+    assert not strategies["async"].is_retryable(tried(0), ERROR)
 
 
 @pytest.mark.parametrize("delay", ["soon", object(), float("nan")])

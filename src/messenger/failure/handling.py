@@ -52,7 +52,7 @@ class Outcome:
 class FailureHandling:
     """Decides and carries out; one object for a worker.
 
-    infrastructure_errors: see Application.infrastructure_errors.
+    infrastructure_errors: they say that something handlers need is away.
     strategies: by transport name. failure_transports: the name for each transport, None where the operator wrote
     `failure_transport: null`. transport: a transport by name.
     """

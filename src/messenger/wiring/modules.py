@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -15,11 +16,23 @@ from messenger.handling.registry import HandlerRegistry, collect_handlers
 from messenger.messages import MessageRegistry, is_message_class
 
 
-def load_modules(loaded: LoadedConfig, handlers: HandlerRegistry, messages: MessageRegistry) -> list[str]:
-    """Fill both registries from `handlers` and `routing` of a messenger.yaml. Returns notes for its author.
+@dataclass(frozen=True, slots=True)
+class Modules:
+    """What the modules of an application hold, and notes for the author of its messenger.yaml."""
 
-    Raises ConfigError, HandlerDefinitionError, naming the file and the key.
+    handlers: HandlerRegistry
+    messages: MessageRegistry
+    notes: Sequence[str]
+
+
+def load_modules(loaded: LoadedConfig) -> Modules:
+    """Import what `handlers` and `routing` of a messenger.yaml name.
+
+    Raises:
+        ConfigError: A module or class cannot be imported; the error names the file and the key.
+        HandlerDefinitionError: A handler is declared wrongly; the error names the file and the key.
     """
+    handlers, messages = HandlerRegistry(), MessageRegistry()
     for name in dict.fromkeys(loaded.messenger.handlers):
         module = _import(name, loaded.path, handlers)
         for value in vars(module).values():
@@ -28,7 +41,8 @@ def load_modules(loaded: LoadedConfig, handlers: HandlerRegistry, messages: Mess
     for cls in handlers.message_types:
         if is_message_class(cls):
             messages.add(cls)
-    return [note for key in loaded.messenger.routing for note in _load_routed_class(key, loaded.path, messages)]
+    notes = [note for key in loaded.messenger.routing for note in _load_routed_class(key, loaded.path, messages)]
+    return Modules(handlers, messages, notes)
 
 
 def _import(name: str, path: Path, handlers: HandlerRegistry) -> ModuleType:
