@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleError, AnsibleTemplateError, AnsibleTemplateSyntaxError, AnsibleUndefinedVariable
+from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
@@ -93,6 +93,16 @@ def unfit_variables(environment: Map) -> list[str]:
         elif re.search(r"[\r\0]", str(value)):
             found.append(f"{shown(name).strip(QUOTES)} has a carriage return or a NUL byte")
     return found
+
+
+def is_mistake(error: AnsibleError) -> bool:
+    """Return whether a variable's template is wrong by itself: a syntax error, or a name that is not defined."""
+    # Ansible has a class for syntax errors since 2.19; before, only their words tell.
+    return (
+        isinstance(error, AnsibleUndefinedVariable)
+        or type(error).__name__ == "AnsibleTemplateSyntaxError"
+        or str(error).startswith("template error while templating string")
+    )
 
 
 class Inputs:
@@ -216,12 +226,11 @@ class ActionModule(ActionBase):
                 continue
             try:
                 value = self._templar.template(given[name])
-            except (AnsibleUndefinedVariable, AnsibleTemplateSyntaxError) as error:
-                said = str(error.message).strip().splitlines()[0]
-                yield {"where": name, "found": f"cannot be evaluated: {said}", "change": "define it, or correct it"}
-                continue
-            except AnsibleTemplateError:  # a file that is only made later, such as a generated password
-                continue
+            except AnsibleError as error:
+                if is_mistake(error):
+                    said = str(error.message).strip().splitlines()[0]
+                    yield {"where": name, "found": f"cannot be evaluated: {said}", "change": "define it, or correct it"}
+                continue  # otherwise a file that is only made later, such as a generated password
             yield from inputs.value(name, name, "", value, option)
 
     def _unfit_file(self, kind: str, name: str) -> str:
