@@ -2,15 +2,15 @@
 #   PYTHON=python3.12        another interpreter for .venv
 #   ARGS='-e key=value -K'   more arguments for ansible-playbook (deploy, undeploy), pytest (unit, …) or audit
 #   SCENARIO=plain           one scenario only (molecule, test)
-#   JOBS=4                   pytest's processes (default: two for each core); ARGS='-n 0' is none beside its own
-#   AT_ONCE=3                stages of `make test` and scenarios at once (default: one more than cores)
+#   JOBS=4                   how much runs side by side: stages of `make test`, scenarios, processes of each pytest
+#                            (default: one more than cores, because much of it waits); ARGS='-n 0' is pytest alone
 #   SECONDS=600              how long, in all (fuzz)
 #   HOSTS="1 5"              fleets of so many hosts (bench-deploy)
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deploy undeploy sandbox sandbox-clean test quick lint types unit fuzz integration templates
-.PHONY: molecule molecule-all soak bench-deploy sbom audit clean
+.PHONY: help deploy undeploy sandbox sandbox-clean test quick lint types unit fuzz integration docs templates
+.PHONY: molecule molecule-all soak bench-deploy sbom dist audit clean
 
 PYTHON ?= python3
 export PYTHON
@@ -20,14 +20,12 @@ PLAYBOOK = ANSIBLE_CONFIG=ansible.cfg ansible-playbook
 SCENARIOS = default plain rollback intruder
 ALL_SCENARIOS = $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 SCENARIO ?= $(SCENARIOS)
-CORES := $(shell nproc)
-JOBS ?= $(shell expr 2 \* $(CORES))
-AT_ONCE ?= $(shell expr 1 + $(CORES))
+JOBS ?= $(shell expr 1 + $$(nproc))
 SECONDS ?= 600
 HOSTS ?= 1 5
 
 PYTEST = pytest -q -n $(JOBS) --dist worksteal
-SIDE_BY_SIDE = python scripts/side_by_side.py --logs .state/logs --at-once $(AT_ONCE)
+SIDE_BY_SIDE = python scripts/side_by_side.py --logs .state/logs --at-once $(JOBS)
 molecule-stages = $(foreach scenario,$(1),"molecule $(scenario)=molecule/shared/run.sh $(scenario)")
 
 help: ## list these commands
@@ -50,7 +48,8 @@ sandbox-clean: ## delete that container
 test: .dev .packages ## set up and run everything: the stages below side by side, with the time each took
 	@scripts/test-packages.sh shellcheck
 	@env -u MAKEFLAGS -u MAKELEVEL $(SIDE_BY_SIDE) \
-	  $(foreach stage,types unit lint integration templates,"$(stage)=make $(stage)") $(call molecule-stages,$(SCENARIO))
+	  $(foreach stage,types unit lint integration,"$(stage)=make $(stage)") \
+	  $(call molecule-stages,$(SCENARIO)) "templates=make templates"
 
 quick: .dev ## in under a minute: lint of what changed, types, unit tests
 	@scripts/test-packages.sh shellcheck
@@ -73,6 +72,9 @@ fuzz: .dev ## coverage-guided fuzzing for SECONDS=600 in all; what is found is k
 integration: .dev .packages ## tests against redis-server, supervisord, PostgreSQL and PHP that they start themselves; the docs' examples
 	@$(PYTEST) tests/integration tests/docs $(ARGS)
 
+docs: .dev .packages ## tests of the docs alone: their examples, links and generated pages
+	@$(PYTEST) tests/docs $(ARGS)
+
 templates: .dev .packages ## every template rendered, and loaded by Supervisor's own parser
 	@$(PYTEST) tests/templates $(ARGS)
 
@@ -91,6 +93,9 @@ bench-deploy: .dev ## measure deploys beside other ways of doing them, on fleets
 
 sbom: .dev ## list what messenger-kit is made of (CycloneDX) in messenger-kit.cdx.json
 	@scripts/sbom.py
+
+dist: .dev ## make the files of a release in dist/
+	@scripts/dist.sh
 
 audit: .dev ## compare the lock files with the package index: withdrawn releases, known vulnerabilities
 	@scripts/audit_locks.py $(ARGS)
