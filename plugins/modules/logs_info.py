@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Ansible module: the last lines of the workers' logs of a host."""
+"""Ansible module: read the last lines of the workers' logs of a host."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.messenger.kit.plugins.module_utils.user import Outsider
 
 DOCUMENTATION = r"""
 module: logs_info
-short_description: The last lines of the workers' logs of a host
+short_description: Read the last lines of the workers' logs of a host
 description:
   - Reads Supervisor's logs, and as the application's user those that workers write in the background, which lie where
     that user may write. Of each log at most the last 4 MB are read. Changes nothing.
@@ -29,6 +29,15 @@ options:
 author: messenger-kit
 """
 
+EXAMPLES = r"""
+- name: Check the end of the logs
+  messenger.kit.logs_info:
+    root: /srv/sms
+    user: sms
+    lines: 100
+  register: logs
+"""
+
 RETURN = r"""
 pools: {description: Pools that have logs., returned: always, type: list}
 logs: {description: "Processes whose logs were read.", returned: always, type: list}
@@ -39,7 +48,7 @@ SECONDS = 60
 
 
 def of_outsider(root: Path, user: str, python: str, count: int, pool: str) -> dict[str, Any]:
-    """The lines that the application's user gives, of which nothing is believed."""
+    """Return what the application's user reads from the logs in the background; its answer is checked in all parts."""
     outsider = Outsider.named(user, python)
     if outsider is None:
         return {}
@@ -50,12 +59,12 @@ def of_outsider(root: Path, user: str, python: str, count: int, pool: str) -> di
 
 
 def listed(value: object) -> list[Any]:
-    """VALUE if it is a list."""
+    """Return a value if it is a list, otherwise an empty list."""
     return value if isinstance(value, list) else []
 
 
 def is_line(value: object) -> bool:
-    """Whether VALUE is [seconds, process, text]."""
+    """Return whether a value is [seconds, process, text]."""
     return (
         isinstance(value, list)
         and [type(each) for each in value] in ([float, str, str], [int, str, str])
@@ -63,21 +72,21 @@ def is_line(value: object) -> bool:
     )
 
 
-def read(asked: dict[str, Any]) -> dict[str, Any]:
-    """What Supervisor's logs say, and as `more` those in the background."""
-    root, count, pool = Path(asked["root"]), asked["lines"], asked["pool"]
-    if asked["newest"]:
+def read(params: dict[str, Any]) -> dict[str, Any]:
+    """Return the pools, logs and lines of Supervisor's logs and of those in the background."""
+    root, count, pool = Path(params["root"]), params["lines"], params["pool"]
+    if params["newest"]:
         return log_lines.last_lines(str(root / "shared/log"), count, most_files=1)
     found = log_lines.last_lines(str(root / "shared/log"), count, pool)
     try:
-        more = of_outsider(root, asked["user"], asked["python"], count, pool)
+        more = of_outsider(root, params["user"], params["python"], count, pool)
     except Refused as refused:
         return {**found, "warning": f"logs of workers in the background are left out: {printable(refused)}"}
     return {key: [*found[key], *more.get(key, [])] for key in found}
 
 
 def main() -> None:
-    """Read."""
+    """Read the logs, or fail with the reason."""
     module = AnsibleModule(
         argument_spec={
             "root": {"type": "path", "required": True},
