@@ -38,9 +38,12 @@ def known(*advisories: dict[str, object]) -> dict[str, object]:
 
 
 WEAK: dict[str, object] = {
-    "id": "PYSEC-2026-1", "aliases": ["CVE-2026-1"], "summary": "reads \x1b[31mtoo\nmuch", "fixed_in": ["1.1"],
+    "id": "PYSEC-2026-1",
+    "aliases": ["CVE-2026-1"],
+    "summary": "reads \x1b[31mtoo\nmuch",
+    "fixed_in": ["1.1"],
     "withdrawn": None,
-}  # fmt: skip
+}
 ANSWERS: dict[str, dict[str, object]] = {
     "/simple/good/": page("good", HASH["good"]),
     "/simple/bad/": page("bad", HASH["bad"], yanked="loses data"),

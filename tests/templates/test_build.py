@@ -107,9 +107,7 @@ def test_what_a_release_needs_is_checked_once_for_those_that_need_the_same(
         return run(user, command, *other, **options)
 
     monkeypatch.setattr(module, "run_as", note)
-    for release, needs, checked in (
-        (FIRST, "dep==1.0", True), (SECOND, "dep==1.0", False), (THIRD, "dep>=1.0", True)
-    ):  # fmt: skip
+    for release, needs, checked in ((FIRST, "dep==1.0", True), (SECOND, "dep==1.0", False), (THIRD, "dep>=1.0", True)):
         ran.clear()
         host.build(release, "env1", needs=needs)
         assert (("shop", "check") in ran) is checked

@@ -29,8 +29,15 @@ def said(**registered: Any) -> str:
 
 def row(outcome: str, message: dict[str, Any] | None = None) -> dict[str, Any]:
     """One of `messenger stop-workers`."""
-    return {"id": "w", "process": "mail_00", "pid": 7, "release": "old", "outcome": outcome, "seconds": 2.1,
-            "message": message}  # fmt: skip
+    return {
+        "id": "w",
+        "process": "mail_00",
+        "pid": 7,
+        "release": "old",
+        "outcome": outcome,
+        "seconds": 2.1,
+        "message": message,
+    }
 
 
 def test_who_left_and_with_which_message() -> None:
@@ -42,8 +49,10 @@ def test_who_left_and_with_which_message() -> None:
 
 
 def test_who_was_killed_and_what_it_had_in_hand() -> None:
-    stopped = [{"process": "mail_00", "pid": 7, "seconds": 60.2, "exit": -1},
-               {"process": "mail_01", "pid": 8, "seconds": 55.0, "exit": 75}]  # fmt: skip
+    stopped = [
+        {"process": "mail_00", "pid": 7, "seconds": 60.2, "exit": -1},
+        {"process": "mail_01", "pid": 8, "seconds": 55.0, "exit": 75},
+    ]
     there = json.dumps({"workers": [{"pid": 9, "front": 7, "message": MESSAGE}]})
     text = said(__messenger_worker_supervised={"stopped": stopped}, __messenger_worker_registry={"stdout": there})
     assert "KILLED             mail_00, pid 7, after 60.2 s; handled again: App\\Message\\Mail 17-0" in text

@@ -20,9 +20,7 @@ from tests.templates.render import evaluate, render, trusted
 
 EXAMPLE = yaml.safe_load((ROOT / "inventory/example/group_vars/all/vault.example.yml").read_text())
 LOOK, RELEASES = (MODULES / f"{name}.py" for name in ("host_info", "releases"))
-QUESTION = {
-    "asked_at": 1, "root": "/", "user": "daemon", "builder": "bin", "package": "dpkg", "python": sys.executable
-}  # fmt: skip
+QUESTION = {"asked_at": 1, "root": "/", "user": "daemon", "builder": "bin", "package": "dpkg", "python": sys.executable}
 HOST: dict[str, Any] = {
     "asked_at": 1_795_500_000.0,
     "time": 1_795_500_000.5,

@@ -132,9 +132,17 @@ def test_instead_of_which_keys_there_are_others() -> None:
 @pytest.mark.parametrize("name", ["messenger_app_env", "POOL.environment"])
 @pytest.mark.parametrize(
     ("environment", "good"),
-    [({"FOO": None}, False), ({"FOO": []}, False), ({"FOO": {}}, False), ({"FÖÖ": "a"}, False), ({"A-B": "a"}, False),
-     ({1: "a"}, False), ({"FOO": "a\rb"}, False), ({"FOO": True, "BAR": 1.5, "_": "", "a1": "%{{ }}é"}, True)],
-)  # fmt: skip
+    [
+        ({"FOO": None}, False),
+        ({"FOO": []}, False),
+        ({"FOO": {}}, False),
+        ({"FÖÖ": "a"}, False),
+        ({"A-B": "a"}, False),
+        ({1: "a"}, False),
+        ({"FOO": "a\rb"}, False),
+        ({"FOO": True, "BAR": 1.5, "_": "", "a1": "%{{ }}é"}, True),
+    ],
+)
 def test_one_rule_for_the_environments(name: str, environment: dict[str, Any], good: bool) -> None:
     assert bool(found(name, environment)) is not good
 

@@ -94,11 +94,14 @@ def test_a_supervisor_that_would_not_do(seen: dict[str, Any], found: str, change
     assert change in finding["change"]
 
 
-@pytest.mark.parametrize(("service_mgr", "logfile", "refused"), [
-    ("systemd", "/dev/stdout", True),
-    ("systemd", "syslog", False),
-    ("sysvinit", "/dev/stdout", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("service_mgr", "logfile", "refused"),
+    [
+        ("systemd", "/dev/stdout", True),
+        ("systemd", "syslog", False),
+        ("sysvinit", "/dev/stdout", False),
+    ],
+)
 def test_a_log_to_the_standard_output_is_for_containers(service_mgr: str, logfile: str, refused: bool) -> None:
     pools = [{"name": "a", "transports": ["async"], "redirect_stderr": False, "stderr_logfile": logfile}]
     found = worker_findings(ansible_facts={"service_mgr": service_mgr}, messenger_worker_pools=pools)

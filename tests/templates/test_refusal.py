@@ -55,12 +55,14 @@ def test_readme_s_words_are_the_words_that_come() -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        ({"rc": 78, "stderr": "Warning: x\nmessenger: cannot import 'sms.handlers': no module (handlers.py:20)\n"},
-         "messenger: cannot import 'sms.handlers': no module (handlers.py:20)"),
+        (
+            {"rc": 78, "stderr": "Warning: x\nmessenger: cannot import 'sms.handlers': no module (handlers.py:20)\n"},
+            "messenger: cannot import 'sms.handlers': no module (handlers.py:20)",
+        ),
         ({"rc": 3, "stderr": "", "stdout": ""}, "no answer, exit code 3"),
         ({"msg": "there is no user sms"}, "there is no user sms"),
     ],
-)  # fmt: skip
+)
 def test_a_refusal_has_the_reason_itself(answer: dict[str, Any], reason: str) -> None:
     silent = evaluate(
         "{{ __messenger_worker_check_findings }}",

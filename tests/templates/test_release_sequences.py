@@ -165,8 +165,14 @@ class OneHost(RuleBasedStateMachine):
 
     # What operators do
 
-    @rule(content=st.sampled_from("abc"), lock=st.sampled_from("xy"), works=st.booleans(), leave=st.booleans(),
-          keep=st.integers(1, 3), cut=st.integers(1, 12))  # fmt: skip
+    @rule(
+        content=st.sampled_from("abc"),
+        lock=st.sampled_from("xy"),
+        works=st.booleans(),
+        leave=st.booleans(),
+        keep=st.integers(1, 3),
+        cut=st.integers(1, 12),
+    )
     def deploy(self, content: str, lock: str, works: bool, leave: bool, keep: int, cut: int) -> None:
         self.left_to_do = cut
         looked, before = self.found(), releases.live(self.root)

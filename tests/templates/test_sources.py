@@ -50,8 +50,11 @@ def test_the_application_is_called_what_its_source_is_called(source: str, name: 
 def test_a_directory_says_which_revision_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     application = make_application(tmp_path / "plain")
     assert fetch(tmp_path, application) == {
-        "path": str(application), "config_dir": str(application), "shown": str(application), "revision": ""
-    }  # fmt: skip
+        "path": str(application),
+        "config_dir": str(application),
+        "shown": str(application),
+        "revision": "",
+    }
     repository = make_repository(tmp_path / "shop")
     head = git(repository, "rev-parse", "--short=12", "HEAD")
     assert fetch(tmp_path, repository)["revision"] == head

@@ -33,14 +33,18 @@ def test_every_key_of_the_documented_file(app_root: Path) -> None:
         ({"stdout_logfile": "/dev/stdout"}, {"stdout_logfile": "/dev/stdout", "stdout_logfile_maxbytes": 0}),
         ({"stdout_logfile": "syslog"}, {"stdout_syslog": True, "stdout_logfile": None}),
         ({"stdout_logfile": "NONE"}, {"stdout_logfile": None}),
-        ({"stdout_logfile_maxbytes": "5MB", "stdout_logfile_backups": 2},
-         {"stdout_logfile_maxbytes": 5 * 2**20, "stdout_logfile_backups": 2, "redirect_stderr": True}),
+        (
+            {"stdout_logfile_maxbytes": "5MB", "stdout_logfile_backups": 2},
+            {"stdout_logfile_maxbytes": 5 * 2**20, "stdout_logfile_backups": 2, "redirect_stderr": True},
+        ),
         ({"stdout_logfile": "/var/log/%(program_name)s-%(process_num)02d.log"}, {"stdout_logfile_backups": 5}),
-        ({"redirect_stderr": False, "stderr_logfile_maxbytes": 0},
-         {"redirect_stderr": False, "stderr_logfile_maxbytes": 0, "stderr_logfile_backups": 5}),
+        (
+            {"redirect_stderr": False, "stderr_logfile_maxbytes": 0},
+            {"redirect_stderr": False, "stderr_logfile_maxbytes": 0, "stderr_logfile_backups": 5},
+        ),
         ({"redirect_stderr": False, "stderr_logfile": "/dev/stderr"}, {"stderr_logfile": "/dev/stderr"}),
     ],
-)  # fmt: skip
+)
 def test_settings_of_supervisor_s(app_root: Path, layout: str, pool: dict[str, Any], expected: dict[str, Any]) -> None:
     file = rendered(app_root, POOL | {"processes": 2} | pool, messenger_worker_layout=layout)
     assert check(file, *groups(POOL | {"processes": 2}, messenger_worker_layout=layout)).returncode == 0
@@ -95,13 +99,16 @@ def test_a_limit_of_0_is_none(app_root: Path, option: str, zero: Any) -> None:
         ({"stopasgroup": True, "killasgroup": False}, "stopasgroup without killasgroup", "killasgroup: true"),
         ({"stderr_logfile": "syslog"}, "its errors go where", "redirect_stderr: false"),
         ({"processes": 2, "stdout_logfile": "/var/log/a.log"}, "would write to one file", "%(process_num)02d"),
-        ({"redirect_stderr": False, "stdout_logfile": "/var/log/a.log", "stderr_logfile": "/var/log/a.log"},
-         "are one file", "redirect_stderr: true"),
+        (
+            {"redirect_stderr": False, "stdout_logfile": "/var/log/a.log", "stderr_logfile": "/var/log/a.log"},
+            "are one file",
+            "redirect_stderr: true",
+        ),
         ({"environment": {"A": 'a"b'}}, "cannot hold a value", "messenger_app_env"),
         ({"environment": {"A": "a\nb"}}, "cannot hold a value", "messenger_app_env"),
         ({"environment": {"A": "a ;b"}}, "cannot hold a value", "messenger_app_env"),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_belong_together(pool: dict[str, Any], found: str, change: str) -> None:
     (finding,) = findings(POOL | pool)
     assert finding["level"] == "fail"

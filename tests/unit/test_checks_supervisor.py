@@ -125,7 +125,7 @@ def test_the_deadline_of_a_stop(project: Project, deadline: str, found: str, cha
         ({"command": f"bash -lc 'messenger consume {UP}'"}, "fail", "the stop signal goes to a shell", EXEC),
         ({"command": f"/bin/bash -l -c 'messenger consume {UP}'"}, "fail", "the stop signal goes to a shell", EXEC),
     ],
-)  # fmt: skip
+)
 def test_a_setting(project: Project, settings: dict[str, str], level: str, found: str, change: str) -> None:
     said = one(project, **settings)
     assert (said[0], said[2]) == (level, change)

@@ -45,7 +45,8 @@ def compare(path: Path) -> dict[str, Program]:
 
 def test_what_it_includes(tmp_path: Path) -> None:
     files = {
-        "etc/supervisord.conf": "[supervisord]\n" + WORKER.format(name="own")
+        "etc/supervisord.conf": "[supervisord]\n"
+        + WORKER.format(name="own")
         + "[include]\nfiles = conf.d/*.conf more/last.ini\n\t../elsewhere/[ab].conf none/*.conf\n",
         "etc/conf.d/b.conf": WORKER.format(name="b") + "stopwaitsecs=20\n",
         "etc/conf.d/a.conf": WORKER.format(name="a") + "stopwaitsecs=30\nstopasgroup=true\n",
@@ -53,7 +54,7 @@ def test_what_it_includes(tmp_path: Path) -> None:
         "etc/more/last.ini": WORKER.format(name="last") + "startsecs=7\n",
         "elsewhere/a.conf": WORKER.format(name="else") + "[program:b]\nstopwaitsecs=50\n",
         "elsewhere/c.conf": WORKER.format(name="c"),
-    }  # fmt: skip
+    }
     programs = compare(write(tmp_path, files))
     assert sorted(programs) == ["a", "b", "else", "last", "own"]
     assert programs["b"].stopwaitsecs == 50  # what is read later wins
@@ -63,11 +64,13 @@ def test_what_it_includes(tmp_path: Path) -> None:
 def test_an_absolute_path_and_here(tmp_path: Path) -> None:
     command = "[program:{0}]\ncommand=/bin/echo messenger consume %(here)s/{0} %(program_name)s %%x\n"
     files = {
-        "etc/supervisord.conf": "[supervisord]\n" + command.format("own") + "[include]\nfiles = %(here)s/conf.d/*.conf "
+        "etc/supervisord.conf": "[supervisord]\n"
+        + command.format("own")
+        + "[include]\nfiles = %(here)s/conf.d/*.conf "
         + f"{tmp_path}/elsewhere/c.conf\n",
         "etc/conf.d/a.conf": command.format("a"),
         "elsewhere/c.conf": command.format("c"),
-    }  # fmt: skip
+    }
     programs = compare(write(tmp_path, files))
     assert {name: program.arguments[0] for name, program in programs.items()} == {
         "own": f"{tmp_path}/etc/own",

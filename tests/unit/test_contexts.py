@@ -131,8 +131,16 @@ def test_a_worker_keeps_listeners_hooks_and_batches_apart_as_well(project: Proje
     assert Worker(application, ["async"], options).run() == 0
     of_each = [("listener", "-"), ("middleware", "listener")]
     assert project.seen == [
-        *of_each, ("a", "a"), ("reset", "-"),
-        *of_each, ("b", "b"), ("reset", "-"),
-        *of_each, ("reset", "-"),
-        *of_each, (2, "-"), ("reset", "-"), ("reset", "-"),
-    ]  # fmt: skip
+        *of_each,
+        ("a", "a"),
+        ("reset", "-"),
+        *of_each,
+        ("b", "b"),
+        ("reset", "-"),
+        *of_each,
+        ("reset", "-"),
+        *of_each,
+        (2, "-"),
+        ("reset", "-"),
+        ("reset", "-"),
+    ]

@@ -8,19 +8,29 @@ from messenger.redis.link import RedisLink, RedisReplyError
 from messenger.redis.options import RedisOptions
 
 _ADVICE = (
-    (("password or user was refused", "wrongpass", "noauth"),
-     "correct user and password in the DSN, special characters percent-encoded; ACL LIST shows the server's users"),
+    (
+        ("password or user was refused", "wrongpass", "noauth"),
+        "correct user and password in the DSN, special characters percent-encoded; ACL LIST shows the server's users",
+    ),
     (("cluster|slots",), "ACL SETUSER {user} +cluster|slots +asking"),
     (("cluster support disabled",), "one server in the DSN, without redis_cluster; or the nodes of a cluster"),
     (("no permissions", "noperm"), "ACL SETUSER {user} +client|setname +select"),
-    (("db index is out of range", "invalid db index"),
-     "take a smaller dbindex in the DSN, or raise `databases` in redis.conf"),
-    (("certificate verify failed", "certificate_verify_failed"),
-     "name the authority of the server's certificate: ssl[cafile]=FILE; it must have the host of the DSN"),
-    (("wrong version number", "wrong_version_number", "record layer failure", "packet length too long"),
-     "this port speaks no TLS: write redis:// instead of rediss://, or its TLS port"),
-    (("connection closed by server", "connection reset"),
-     "if this port speaks TLS, write rediss:// instead of redis://; else look at the server's log"),
+    (
+        ("db index is out of range", "invalid db index"),
+        "take a smaller dbindex in the DSN, or raise `databases` in redis.conf",
+    ),
+    (
+        ("certificate verify failed", "certificate_verify_failed"),
+        "name the authority of the server's certificate: ssl[cafile]=FILE; it must have the host of the DSN",
+    ),
+    (
+        ("wrong version number", "wrong_version_number", "record layer failure", "packet length too long"),
+        "this port speaks no TLS: write redis:// instead of rediss://, or its TLS port",
+    ),
+    (
+        ("connection closed by server", "connection reset"),
+        "if this port speaks TLS, write rediss:// instead of redis://; else look at the server's log",
+    ),
     (("ssl[",), "put that file there, readable for the user of the workers, or correct its name in the DSN"),
     (("connection refused",), "start Redis there, or correct host and port in the DSN"),
     (("no such file",), "start Redis there, or correct the socket's path in the DSN"),
@@ -29,7 +39,7 @@ _ADVICE = (
     (("timeout", "timed out", "no route", "unreachable"), "correct host and port in the DSN, or open the firewall"),
     (("no sentinel that answers",), "correct sentinel_master and the sentinels in the DSN"),
     (("loading",), "wait until Redis has read its data"),
-)  # fmt: skip
+)
 
 
 def check_reach(link: RedisLink, options: RedisOptions) -> Finding:

@@ -62,7 +62,12 @@ def _with_values(args: Sequence[str]) -> list[str]:
 @click.option("-f", "--failure-limit", "failures", type=_COUNT, help="Stop after this many failed attempts.")
 @click.option("-m", "--memory-limit", "memory", type=SizeType(), help="Stop when more memory is resident, e.g. 128M.")
 @click.option("-t", "--time-limit", "seconds", type=_SECONDS, help="Stop after this many seconds.")
-@click.option("--stop-when-empty", is_flag=True, help="Stop when no message is ready. Delayed ones stay; a terminal sees a bar instead of the log, unless --verbose.")  # fmt: skip # noqa: E501
+@click.option(
+    "--stop-when-empty",
+    is_flag=True,
+    help="Stop when no message is ready. Delayed ones stay; a terminal sees a bar instead of the log, unless "
+    "--verbose.",
+)
 @click.option(
     "--sleep",
     type=click.FloatRange(min=0),

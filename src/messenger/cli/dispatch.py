@@ -33,7 +33,9 @@ from messenger.wire.reply import ReplyStamp
     shell_complete=complete.transports,
     help="Send it here instead of where the routing says.",
 )
-@click.option("--wait", type=click.FloatRange(min=0, min_open=True), help="Wait this many seconds for a worker to handle it.")  # fmt: skip # noqa: E501
+@click.option(
+    "--wait", type=click.FloatRange(min=0, min_open=True), help="Wait this many seconds for a worker to handle it."
+)
 @click.option("--count", type=click.IntRange(min=1), help="Send the message this many times.")
 @click.option(
     "--from",

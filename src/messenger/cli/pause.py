@@ -31,7 +31,9 @@ def scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @scope_options
 @click.option("--reason", default="", help="What `messenger workers` says of it.")
 @click.option("--by", help="Who pauses them, as user@host. Default: who called sudo, else this user, on this host.")
-@click.option("--wait", type=click.FloatRange(min=0), default=0.0, help="Wait up to this many seconds until none is at work.")  # fmt: skip # noqa: E501
+@click.option(
+    "--wait", type=click.FloatRange(min=0), default=0.0, help="Wait up to this many seconds until none is at work."
+)
 @format_option
 @click.pass_context
 def pause(

@@ -22,7 +22,9 @@ _POLL_SECONDS = 0.2
 @click.command("stop-workers", short_help="Workers finish their message and leave.")
 @click.option("--host", help="Only the workers of this host.")
 @click.option("--keep-release", metavar="ID", help="Spare the workers that run this release already.")
-@click.option("--wait", type=click.FloatRange(min=0), default=0.0, help="Wait up to this many seconds until they have left.")  # fmt: skip # noqa: E501
+@click.option(
+    "--wait", type=click.FloatRange(min=0), default=0.0, help="Wait up to this many seconds until they have left."
+)
 @pids_option
 @format_option
 @click.pass_context

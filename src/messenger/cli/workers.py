@@ -27,9 +27,19 @@ from messenger.control.gate import Gate
 @click.option("--host", help="Only the workers of this host.")
 @click.option("--until-release", metavar="ID", help="Wait until all of them run this release.")
 @click.option("--count", type=click.IntRange(min=0), help="… and there are this many.")
-@click.option("--timeout", type=click.FloatRange(min=0), default=60.0, show_default=True, help="… for at most this many seconds.")  # fmt: skip # noqa: E501
-@click.option("--stable", type=click.FloatRange(min=0), default=0.0, show_default=True, help="… and the same ones stay for this many seconds.")  # fmt: skip # noqa: E501
-@click.option("--max-failures", type=click.IntRange(min=0), help="… and no more attempts than this fail in a minute, all in all.")  # fmt: skip # noqa: E501
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), default=60.0, show_default=True, help="… for at most this many seconds."
+)
+@click.option(
+    "--stable",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="… and the same ones stay for this many seconds.",
+)
+@click.option(
+    "--max-failures", type=click.IntRange(min=0), help="… and no more attempts than this fail in a minute, all in all."
+)
 @pids_option
 @format_option
 @click.pass_context

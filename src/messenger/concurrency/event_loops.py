@@ -108,8 +108,11 @@ class EventLoops:
             while asyncio.all_tasks(loop) and (left := until - time.monotonic()) > 0:
                 _run_to_its_end(runner, _wait_for(asyncio.all_tasks(loop), left))
             if asyncio.all_tasks(loop):
-                log.warning("tasks_cancelled: async handlers left these, still pending after %g s: %s", _TASK_SECONDS,
-                            _names(loop))  # fmt: skip
+                log.warning(
+                    "tasks_cancelled: async handlers left these, still pending after %g s: %s",
+                    _TASK_SECONDS,
+                    _names(loop),
+                )
                 for task in asyncio.all_tasks(loop):
                     task.cancel()
                 _run_to_its_end(runner, _wait_for(asyncio.all_tasks(loop), 1.0))
@@ -158,8 +161,10 @@ class EventLoops:
         names = {getattr(task.get_coro(), "__qualname__", "?") for task in asyncio.all_tasks(loop)} - self._told
         if names:
             self._told |= names
-            log.info("tasks_left: not awaited by a handler, so they go on only while another async handler runs: %s",
-                     ", ".join(sorted(names)))  # fmt: skip
+            log.info(
+                "tasks_left: not awaited by a handler, so they go on only while another async handler runs: %s",
+                ", ".join(sorted(names)),
+            )
 
     def _forget_inherited(self) -> None:
         """A loop belongs to the process that made it: after a fork it would share its selector with the parent's."""

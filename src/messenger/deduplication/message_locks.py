@@ -107,8 +107,13 @@ class MessageLocks:
             self._ask(step)
         except MessengerError as error:
             if what == "released" or not self._has_warned:  # a renewal is tried again and again
-                log.warning("lock_not_%s key=%r message_id=%s: it expires by itself: %s", what, lock.key,
-                            printable(lock.owner), error)  # fmt: skip
+                log.warning(
+                    "lock_not_%s key=%r message_id=%s: it expires by itself: %s",
+                    what,
+                    lock.key,
+                    printable(lock.owner),
+                    error,
+                )
             self._has_warned = True
         else:
             self._has_warned = False

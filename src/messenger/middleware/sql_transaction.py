@@ -155,11 +155,17 @@ class HandlerTransaction:
     def _tell_what_is_open(self, connection: Connection) -> None:
         """What Symfony's `doctrine_open_transaction_logger` tells."""
         if connection.get_transaction() is not self._root:
-            log.warning("transaction_ended_by_handler type=%s: what it wrote before is not rolled back when a later "
-                        "handler fails; use connection.begin_nested() for a part", self._message)  # fmt: skip
+            log.warning(
+                "transaction_ended_by_handler type=%s: what it wrote before is not rolled back when a later "
+                "handler fails; use connection.begin_nested() for a part",
+                self._message,
+            )
         elif connection.in_nested_transaction():
-            log.warning("transaction_left_open type=%s: a handler began a savepoint and did not end it; it is kept "
-                        "with the rest", self._message)  # fmt: skip
+            log.warning(
+                "transaction_left_open type=%s: a handler began a savepoint and did not end it; it is kept "
+                "with the rest",
+                self._message,
+            )
 
 
 def _why_lost(connection: Connection) -> str | None:

@@ -122,8 +122,11 @@ class Signals:
             )
 
     def _lost(self) -> list[signal.Signals]:
-        return [number for number, (handler, _) in self._taken.items()
-                if number not in OPTIONAL and signal.getsignal(number) != handler]  # fmt: skip
+        return [
+            number
+            for number, (handler, _) in self._taken.items()
+            if number not in OPTIONAL and signal.getsignal(number) != handler
+        ]
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop.signals += 1

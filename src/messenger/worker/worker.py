@@ -100,8 +100,12 @@ class Worker:
 
     def _consume(self, signals: Signals) -> None:
         self.status.enter("idle")
-        log.info("worker_started id=%s release=%s transports=%s", self.status.worker_id, self.status.release,
-                 ",".join(self.status.transports))  # fmt: skip
+        log.info(
+            "worker_started id=%s release=%s transports=%s",
+            self.status.worker_id,
+            self.status.release,
+            ",".join(self.status.transports),
+        )
         self.events.dispatch(WorkerStarted(self.status.transports))
         while self.stop.reason is None:
             idle = not copy_context().run(self._loop.run_once)

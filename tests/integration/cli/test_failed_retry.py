@@ -189,8 +189,12 @@ def test_now_that_is_ended_in_the_middle_keeps_the_message(store: Project, numbe
 
 
 def test_now_says_when_a_handled_message_could_not_be_removed(project: Project) -> None:
-    edit(project, "messenger.yaml", "failed: 'doctrine://default?queue_name=failed'",
-         "failed: {dsn: '%env(MESSENGER_TRANSPORT_DSN)%', options: {stream: failed}}")  # fmt: skip
+    edit(
+        project,
+        "messenger.yaml",
+        "failed: 'doctrine://default?queue_name=failed'",
+        "failed: {dsn: '%env(MESSENGER_TRANSPORT_DSN)%', options: {stream: failed}}",
+    )
     fail(project, "a")
     (message_id,) = ids(project)
     mend(project, UNTIL_TOLD.strip())

@@ -99,10 +99,18 @@ def test_verbose_shows_everything_that_is_stored(store: Project) -> None:
 
 
 def test_the_trace_that_php_stored_is_shown(project: Project) -> None:
-    edit(project, "messenger.yaml", "failed: 'doctrine://default?queue_name=failed'",
-         "failed: {dsn: '%env(MESSENGER_TRANSPORT_DSN)%', options: {stream: failed}}")  # fmt: skip
-    flattened = {"trace_as_string": "#0 a.php(7)\n#1 b.php(8)", "file": "a.php", "line": 7,
-                 "previous": {"class": "PDOException", "message": "gone", "previous": None}}  # fmt: skip
+    edit(
+        project,
+        "messenger.yaml",
+        "failed: 'doctrine://default?queue_name=failed'",
+        "failed: {dsn: '%env(MESSENGER_TRANSPORT_DSN)%', options: {stream: failed}}",
+    )
+    flattened = {
+        "trace_as_string": "#0 a.php(7)\n#1 b.php(8)",
+        "file": "a.php",
+        "line": 7,
+        "previous": {"class": "PDOException", "message": "gone", "previous": None},
+    }
     error = [{"exceptionClass": "RuntimeException", "exceptionMessage": "no", "flattenException": flattened}]
     stamp = "X-Message-Stamp-Symfony\\Component\\Messenger\\Stamp\\ErrorDetailsStamp"
     value = {"body": "{}", "headers": {"type": TASK, stamp: json.dumps(error)}}
@@ -157,8 +165,12 @@ def test_of_several_failure_transports_the_global_one_is_used_and_the_others_are
 def test_without_a_global_one_it_must_be_named(project: Project) -> None:
     add_second_failure_transport(project)
     edit(project, "messenger.yaml", "  failure_transport: failed\n", "  failure_transport: ~\n")
-    edit(project, "messenger.yaml", "      options: {stream: async",
-         "      failure_transport: failed\n      options: {stream: async")  # fmt: skip
+    edit(
+        project,
+        "messenger.yaml",
+        "      options: {stream: async",
+        "      failure_transport: failed\n      options: {stream: async",
+    )
     done = project.run("failed", "show", code=64)
     assert "which failure transport? Allowed for --transport: failed, other" in done.stderr
 

@@ -9,9 +9,15 @@ import pytest
 from tests.integration.worker.project import Project
 
 EMPTY = {
-    "count": 0, "ready": 0, "in_flight": 0, "delayed": 0, "next_due_seconds": None, "oldest_seconds": None,
-    "max_age": None, "late": False,
-}  # fmt: skip
+    "count": 0,
+    "ready": 0,
+    "in_flight": 0,
+    "delayed": 0,
+    "next_due_seconds": None,
+    "oldest_seconds": None,
+    "max_age": None,
+    "late": False,
+}
 
 
 def set_max_age(project: Project, seconds: float, *, of: str = "async") -> None:

@@ -8,10 +8,26 @@ from typing import Any
 from tests.integration.worker.project import Project
 
 KEYS = {
-    "id", "host", "pid", "pool", "process", "release", "transports", "state", "waiting_for", "message", "handled",
-    "failed", "memory_bytes", "started_at", "uptime_seconds", "failed_last_minute",
-    "seen_seconds", "front", "start_ticks",
-}  # fmt: skip
+    "id",
+    "host",
+    "pid",
+    "pool",
+    "process",
+    "release",
+    "transports",
+    "state",
+    "waiting_for",
+    "message",
+    "handled",
+    "failed",
+    "memory_bytes",
+    "started_at",
+    "uptime_seconds",
+    "failed_last_minute",
+    "seen_seconds",
+    "front",
+    "start_ticks",
+}
 
 
 def gate(project: Project, *arguments: str, code: int = 0) -> Any:

@@ -9,8 +9,10 @@ from tests.integration.deduplication.sender import Condition, Sender, id_of, sen
 from tests.integration.worker.project import Project
 
 SHORT_LEASE = ("claim_interval: 200", "claim_interval: 200, redeliver_timeout: 1")
-SQL = ("dsn: '%env(MESSENGER_TRANSPORT_DSN)%'\n      options: {stream: async, claim_interval: 200}",
-       "dsn: 'doctrine://default?queue_name=async'")  # fmt: skip
+SQL = (
+    "dsn: '%env(MESSENGER_TRANSPORT_DSN)%'\n      options: {stream: async, claim_interval: 200}",
+    "dsn: 'doctrine://default?queue_name=async'",
+)
 BATCH = """
 from messenger import Acknowledger, Batch
 

@@ -62,8 +62,13 @@ class Chaos:
 
     def step(self) -> str:
         """Do something to them, and wait until work goes on. What it was."""
-        actions: list[Callable[[], None]] = [self.kill_worker, self.stop_worker, self.stop_workers, self.kill_sender,
-                                             self.retry_failed]  # fmt: skip
+        actions: list[Callable[[], None]] = [
+            self.kill_worker,
+            self.stop_worker,
+            self.stop_workers,
+            self.kill_sender,
+            self.retry_failed,
+        ]
         if self._store is not None:
             actions += [self.kill_store, self.freeze_store]
         if isinstance(self._store, RedisServer):
@@ -83,8 +88,10 @@ class Chaos:
     def stop_worker(self) -> None:
         """SIGTERM, once it listens to it."""
         run = self._chance.choice(self._workers)
-        self._project.wait_until(lambda: run.pid in {w.pid for w in self._project.registered()} or
-                                 run.process.poll() is not None, "a worker is registered")  # fmt: skip
+        self._project.wait_until(
+            lambda: run.pid in {w.pid for w in self._project.registered()} or run.process.poll() is not None,
+            "a worker is registered",
+        )
         if run.process.poll() is None:
             run.signal(signal.SIGTERM)
             run.code()

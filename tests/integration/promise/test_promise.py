@@ -70,8 +70,11 @@ def keep_the_promise(project: Project, store: RedisServer | PostgresServer | Non
     assert not lost, story
     assert len(sent) > STEPS, story
     print(f"{story}; sent {len(sent)}, done {len(done)}, failed {len(failed)}")
-    holders = {number: {int(line.split()[1]) for line in chaos.lines("started") if int(line.split()[0]) == number}
-               for number, times in done.items() if times > 1}  # fmt: skip
+    holders = {
+        number: {int(line.split()[1]) for line in chaos.lines("started") if int(line.split()[0]) == number}
+        for number, times in done.items()
+        if times > 1
+    }
     sent_again = set(chaos.numbers("sent_again"))
     unexplained = {n: pids for n, pids in holders.items() if not pids & chaos.killed and n not in sent_again}
     assert not unexplained, f"handled more than once, nobody was killed and it was sent once: {story}"

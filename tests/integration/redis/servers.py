@@ -52,8 +52,11 @@ class LockedRedis(RedisServer):
     def filled(self, text: str) -> str:
         """The text with TPORT, PORT, SOCKET and CA replaced by this server's."""
         for name, value in {
-            "TPORT": self.tls_port, "PORT": self.port, "SOCKET": self.socket, "CA": self.ca.file,
-        }.items():  # fmt: skip
+            "TPORT": self.tls_port,
+            "PORT": self.port,
+            "SOCKET": self.socket,
+            "CA": self.ca.file,
+        }.items():
             text = text.replace(name, str(value))
         return text
 

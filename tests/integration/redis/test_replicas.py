@@ -132,7 +132,9 @@ def test_who_may_not_wait_is_told(opened: Open, master: RedisServer) -> None:
         opened(dsn).send(order(1))
 
 
-@pytest.mark.parametrize("query", ["wait_replicas_timeout=0", "wait_replicas_timeout=10", "wait_replicas_timeout=5&read_timeout=5"])  # fmt: skip # noqa: E501
+@pytest.mark.parametrize(
+    "query", ["wait_replicas_timeout=0", "wait_replicas_timeout=10", "wait_replicas_timeout=5&read_timeout=5"]
+)
 def test_a_time_that_cannot_be_waited_is_refused(query: str) -> None:
     with pytest.raises(ConfigError, match=r"option wait_replicas_timeout: found .*; allowed: seconds, more than 0 and"):
         parse_redis_dsn("async", f"redis://h?wait_replicas=1&{query}")

@@ -175,9 +175,20 @@ def worker_info(worker_id: str, host: str, **values: Any) -> WorkerInfo:
     given: dict[str, Any] = {"pid": 2**22, "release": "old", "state": "busy", "failed_last_minute": 1000}
     given |= {"start_ticks": 1} | values
     return WorkerInfo(
-        id=worker_id, host=host, pool="", process="messenger-consume_09", transports=[], waiting_for=None,
-        message=None, handled=0, failed=0, memory_bytes=0, started_at="now", uptime_seconds=9.0, **given,
-    )  # fmt: skip
+        id=worker_id,
+        host=host,
+        pool="",
+        process="messenger-consume_09",
+        transports=[],
+        waiting_for=None,
+        message=None,
+        handled=0,
+        failed=0,
+        memory_bytes=0,
+        started_at="now",
+        uptime_seconds=9.0,
+        **given,
+    )
 
 
 def forge_all(project: Project) -> None:

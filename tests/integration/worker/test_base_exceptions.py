@@ -6,8 +6,13 @@ import pytest
 
 from tests.integration.worker.project import TASKS, Project
 
-RAISED = ["KeyboardInterrupt", "SystemExit('over')", "GeneratorExit", "OwnBase('mine')",
-          "BaseExceptionGroup('several', [KeyboardInterrupt()])"]  # fmt: skip
+RAISED = [
+    "KeyboardInterrupt",
+    "SystemExit('over')",
+    "GeneratorExit",
+    "OwnBase('mine')",
+    "BaseExceptionGroup('several', [KeyboardInterrupt()])",
+]
 OWN = "class OwnBase(BaseException):\n    pass\n"
 
 
@@ -94,8 +99,10 @@ def places(project: Project) -> Project:
     tasks = TASKS.replace("    act(task)\n", "    act(task)\n    if task.do == 'mute':\n        raise Speechless\n")
     project.write("tasks.py", tasks + PLACES)
     text = (project.directory / "messenger.yaml").read_text()
-    text = text.replace("  handlers: [tasks]", "  handlers: [tasks]\n  setup: tasks.setup\n"
-                        "  buses: {default: {middleware: [tasks.Middleware]}}")  # fmt: skip
+    text = text.replace(
+        "  handlers: [tasks]",
+        "  handlers: [tasks]\n  setup: tasks.setup\n  buses: {default: {middleware: [tasks.Middleware]}}",
+    )
     project.write("messenger.yaml", text)
     return project
 
@@ -123,8 +130,14 @@ def test_at_each_step_it_fails_the_message_and_the_worker_goes_on(places: Projec
     assert kept + delayed == (place != "hook"), "the message that met it is kept"
 
 
-LISTENED = ["WorkerStarted", "WorkerMessageReceived", "WorkerMessageHandled", "WorkerMessageFailed", "WorkerRunning",
-            "WorkerStopped"]  # fmt: skip
+LISTENED = [
+    "WorkerStarted",
+    "WorkerMessageReceived",
+    "WorkerMessageHandled",
+    "WorkerMessageFailed",
+    "WorkerRunning",
+    "WorkerStopped",
+]
 
 
 @pytest.mark.parametrize("raised", ["raise ValueError('broken')", EXIT])

@@ -17,7 +17,9 @@ def test_a_sleeping_handler_is_interrupted(project: Project) -> None:
 
 
 def test_one_that_catches_everything_is_interrupted_too(project: Project) -> None:
-    stubborn = TASKS.replace("    act(task)\n    event", "    try:\n        act(task)\n    except Exception:\n        pass\n    event")  # fmt: skip # noqa: E501
+    stubborn = TASKS.replace(
+        "    act(task)\n    event", "    try:\n        act(task)\n    except Exception:\n        pass\n    event"
+    )
     project.write("tasks.py", stubborn)
     project.write("messenger.yaml", YAML + "  handler_timeout: 0.3\n")
     project.send("slow", "sleep 600")

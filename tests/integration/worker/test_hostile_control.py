@@ -38,10 +38,22 @@ PLANTS: dict[str, list[Plant]] = {
     "a worker in ten minutes": [("ZADD", "test:workers", "LATER", "x"), ("SET", "test:worker:x", "VALID")],
 }
 VALID = {
-    "id": "x", "host": "here", "pid": 1, "pool": "", "process": "p", "release": "r", "transports": [], "state": "idle",
-    "waiting_for": None, "message": None, "handled": 0, "failed": 0, "memory_bytes": 0, "started_at": "now",
+    "id": "x",
+    "host": "here",
+    "pid": 1,
+    "pool": "",
+    "process": "p",
+    "release": "r",
+    "transports": [],
+    "state": "idle",
+    "waiting_for": None,
+    "message": None,
+    "handled": 0,
+    "failed": 0,
+    "memory_bytes": 0,
+    "started_at": "now",
     "uptime_seconds": 1.0,
-}  # fmt: skip
+}
 
 
 def plant(project: Project, name: str) -> None:

@@ -22,7 +22,11 @@ def signed(request: pytest.FixtureRequest, project: Project) -> Project:
     connections = ""
     yaml = YAML
     if request.param != "redis":
-        yaml = YAML.replace("      dsn: '%env(MESSENGER_TRANSPORT_DSN)%'\n      options: {stream: async, ", "      dsn: 'doctrine://main'\n      options: {", 1)  # fmt: skip # noqa: E501
+        yaml = YAML.replace(
+            "      dsn: '%env(MESSENGER_TRANSPORT_DSN)%'\n      options: {stream: async, ",
+            "      dsn: 'doctrine://main'\n      options: {",
+            1,
+        )
         yaml = yaml.replace("options: {claim_interval: 200}", "options: {}")
         url = "sqlite:///messages.db"
         if request.param == "postgresql":

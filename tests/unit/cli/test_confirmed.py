@@ -19,10 +19,23 @@ OWN = os.getpid()
 
 def worker(pid: int, started: int, host: str = "here", **more: Any) -> WorkerInfo:
     values: dict[str, Any] = {
-        "id": f"{host}-{pid}-{started}", "host": host, "pid": pid, "pool": "", "process": "", "release": "r",
-        "transports": [], "state": "idle", "waiting_for": None, "message": None, "handled": 0, "failed": 0,
-        "memory_bytes": 0, "started_at": "", "uptime_seconds": 0.0, "start_ticks": started,
-    }  # fmt: skip
+        "id": f"{host}-{pid}-{started}",
+        "host": host,
+        "pid": pid,
+        "pool": "",
+        "process": "",
+        "release": "r",
+        "transports": [],
+        "state": "idle",
+        "waiting_for": None,
+        "message": None,
+        "handled": 0,
+        "failed": 0,
+        "memory_bytes": 0,
+        "started_at": "",
+        "uptime_seconds": 0.0,
+        "start_ticks": started,
+    }
     return WorkerInfo(**(values | more))
 
 

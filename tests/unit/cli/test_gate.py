@@ -30,10 +30,22 @@ class Registry:
 
 def worker(name: str = "w", release: str = "r2", state: str = "idle", **more: Any) -> WorkerInfo:
     values: dict[str, Any] = {
-        "id": name, "host": "here", "pid": 1, "pool": "", "process": "", "release": release, "transports": [],
-        "state": state, "waiting_for": None, "message": None, "handled": 0, "failed": 0, "memory_bytes": 0,
-        "started_at": "", "uptime_seconds": 0.0,
-    }  # fmt: skip
+        "id": name,
+        "host": "here",
+        "pid": 1,
+        "pool": "",
+        "process": "",
+        "release": release,
+        "transports": [],
+        "state": state,
+        "waiting_for": None,
+        "message": None,
+        "handled": 0,
+        "failed": 0,
+        "memory_bytes": 0,
+        "started_at": "",
+        "uptime_seconds": 0.0,
+    }
     return WorkerInfo(**(values | more))
 
 

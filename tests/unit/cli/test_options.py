@@ -52,9 +52,19 @@ def test_no_text_is_more_than_a_bad_parameter(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "-"), (0.0, "0.0 s"), (0.44, "0.4 s"), (9.94, "9.9 s"), (12.3, "12 s"), (119, "119 s"), (180, "3 min"),
-     (7199, "120 min"), (7200, "2 h"), (10**6, "278 h")],
-)  # fmt: skip
+    [
+        (None, "-"),
+        (0.0, "0.0 s"),
+        (0.44, "0.4 s"),
+        (9.94, "9.9 s"),
+        (12.3, "12 s"),
+        (119, "119 s"),
+        (180, "3 min"),
+        (7199, "120 min"),
+        (7200, "2 h"),
+        (10**6, "278 h"),
+    ],
+)
 def test_a_duration_for_people(seconds: float | None, text: str) -> None:
     assert seconds_text(seconds) == text
 

@@ -15,8 +15,15 @@ __all__ = ["create"]
 def create(name: str, dsn: str, options: Mapping[str, Any], context: TransportContext) -> Transport:
     """A SQL transport for ``doctrine://<connection>[?option=value]``. Raises ConfigError; connects at first use."""
     parsed = parse_doctrine_dsn(name, dsn, options, context.connections, context.state_dir)
-    arguments = (name, parsed, Database(parsed.url), context.serializer, context.worker_id, context.transactions,
-                 context.max_deliveries)  # fmt: skip
+    arguments = (
+        name,
+        parsed,
+        Database(parsed.url),
+        context.serializer,
+        context.worker_id,
+        context.transactions,
+        context.max_deliveries,
+    )
     if parsed.notify:
         from messenger.transports.sql.notified import NotifiedSqlTransport
 

@@ -25,8 +25,13 @@ _LOG_PAGES = 100
 _LOG_BYTES = 1024**2
 RESERVE_BYTES = 1024**2
 # A connection stays as it is after these: opened for reading only, or to a file or log that is not there any more.
-_BROKEN = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN,
-           sqlite3.SQLITE_NOTADB)  # fmt: skip
+_BROKEN = (
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_NOTADB,
+)
 Identity = tuple[int, int]
 
 
