@@ -20,7 +20,7 @@ options:
   directory:
     description: The directory of its data.
     type: path
-    required: true
+    default: /var/lib/redis
   aside:
     description: The name of the directory in it for what it held.
     type: str
@@ -86,7 +86,7 @@ def main() -> None:
     """Change, or undo it."""
     module = AnsibleModule(
         argument_spec={
-            "directory": {"type": "path", "required": True},
+            "directory": {"type": "path", "default": "/var/lib/redis"},
             "aside": {"type": "str", "required": True},
             "dump": {"type": "str"},
             "back": {"type": "bool", "default": False},

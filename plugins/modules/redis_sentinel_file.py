@@ -6,7 +6,9 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -15,28 +17,65 @@ module: redis_sentinel_file
 short_description: Write a Sentinel's file and keep what Sentinel knows
 description:
   - Sentinel writes into its configuration file who is master, and which replicas and other Sentinels there are. That is
-    kept; the file counts as right when all of O(settings) are in it and nothing contradicts them.
+    kept; the file counts as right when all settings are in it and nothing contradicts them.
   - Sentinel must be stopped before the file is written, or it writes over it.
 options:
   path:
     description: Its file.
     type: path
-    required: true
-  settings:
-    description: Its settings, one directive a line, with passwords.
-    type: str
-    required: true
+    default: /etc/redis/sentinel.conf
   name:
     description: The name of the set it watches. It watches no other.
     type: str
     required: true
   master:
-    description: Address and port of the master, for a Sentinel that knows none.
+    description: The address of the master, for a Sentinel that knows none.
     type: str
+    required: true
+  master_port:
+    description: The port of every Redis of the set.
+    type: int
     required: true
   quorum:
     description: How many Sentinels must miss the master before it is replaced.
     type: int
+    required: true
+  down_after:
+    description: Seconds without an answer after which it misses a server. A failover may take twelve times as long.
+    type: int
+    required: true
+  address:
+    description: How others reach this Sentinel.
+    type: str
+    required: true
+  bind:
+    description: The addresses that it listens on.
+    type: list
+    elements: str
+    required: true
+  port:
+    description: Where it listens without TLS.
+    type: int
+    required: true
+  tls_port:
+    description: Where the Sentinels reach each other by TLS; V(0) without TLS.
+    type: int
+    default: 0
+  certificate:
+    description: The file with certificate and key.
+    type: path
+    required: true
+  trusted:
+    description: The file with the authorities that it trusts.
+    type: path
+    required: true
+  users:
+    description: The ACL file of its users.
+    type: path
+    required: true
+  password:
+    description: By which the servers of the set know each other.
+    type: str
     required: true
 author: messenger-kit
 """
@@ -49,6 +88,8 @@ differs:
 """
 
 Line = tuple[str, ...]
+# Times `down_after`: how long a failover may take.
+FAILOVER = 12
 # What Sentinel finds out by itself.
 KNOWN = ("myid", "current-epoch", "config-epoch", "leader-epoch", "known-replica", "known-sentinel", "monitor")
 # These depend on how the init system starts it.
@@ -99,28 +140,70 @@ def write(path: Path, text: str) -> None:
     scratch.replace(path)
 
 
+def settings(given: Mapping[str, Any]) -> str:
+    """Return the settings of a Sentinel as lines of its file, with the password.
+
+    Args:
+        given: The parameters of the module.
+    """
+    name, milliseconds, known = given["name"], given["down_after"] * 1000, given["password"]
+    tls = [
+        f"tls-port {given['tls_port']}",
+        "tls-replication yes",
+        "tls-auth-clients no",
+        f"tls-cert-file {given['certificate']}",
+        f"tls-key-file {given['certificate']}",
+        f"tls-ca-cert-file {given['trusted']}",
+    ]
+    lines = [
+        f"port {given['port']}",
+        f"bind {' '.join(given['bind'])}",
+        "protected-mode no",
+        "daemonize yes",
+        "pidfile /run/sentinel/redis-sentinel.pid",
+        "logfile /var/log/redis/redis-sentinel.log",
+        "dir /var/lib/redis",
+        f"aclfile {given['users']}",
+        *(tls if given["tls_port"] else []),
+        "sentinel resolve-hostnames yes",
+        "sentinel announce-hostnames yes",
+        f"sentinel announce-ip {given['address']}",
+        "sentinel sentinel-user sentinel",
+        f"sentinel sentinel-pass {known}",
+        f"sentinel down-after-milliseconds {name} {milliseconds}",
+        f"sentinel failover-timeout {name} {milliseconds * FAILOVER}",
+        f"sentinel auth-user {name} kit-sentinel",
+        f"sentinel auth-pass {name} {known}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Compare, and write in one step."""
-    text = {"type": "str", "required": True}
+    path, text = {"type": "path", "required": True}, {"type": "str", "required": True}
+    number = {"type": "int", "required": True}
     module = AnsibleModule(
         argument_spec={
-            "path": {"type": "path", "required": True},
-            "settings": {**text, "no_log": True},
-            "name": text,
-            "master": text,
-            "quorum": {"type": "int", "required": True},
+            "path": {"type": "path", "default": "/etc/redis/sentinel.conf"},
+            **dict.fromkeys(("name", "master", "address"), text),
+            **dict.fromkeys(("master_port", "quorum", "down_after", "port"), number),
+            **dict.fromkeys(("certificate", "trusted", "users"), path),
+            "bind": {"type": "list", "elements": "str", "required": True},
+            "tls_port": {"type": "int", "default": 0},
+            "password": {**text, "no_log": True},
         },
         supports_check_mode=True,
     )
-    asked, path = module.params, Path(module.params["path"])
+    given, file = module.params, Path(module.params["path"])
+    master = f"{given['master']} {given['master_port']}"
     os.umask(0o077)
     try:
-        there = path.read_text() if path.exists() else ""
-        new = wanted(there, asked["settings"], asked["name"], asked["master"], asked["quorum"])
+        there = file.read_text() if file.exists() else ""
+        new = wanted(there, settings(given), given["name"], master, given["quorum"])
         if new != there and not module.check_mode:
-            write(path, new)
+            write(file, new)
     except (OSError, ValueError, LookupError) as error:
-        module.fail_json(msg=f"cannot write {path}: {error}")
+        module.fail_json(msg=f"cannot write {file}: {error}")
     module.exit_json(changed=new != there, differs=new != there)
 
 

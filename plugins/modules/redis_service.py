@@ -39,9 +39,9 @@ options:
     type: str
     required: true
   config:
-    description: The server's configuration file, which names its port and its pid file.
+    description: >-
+      The server's configuration file, which names its port and its pid file. The default is that of Debian's package.
     type: path
-    required: true
   settings:
     description: The file of those settings that must be in force. Empty means that none is asked for.
     type: path
@@ -63,6 +63,8 @@ pid: {description: Of the server that runs; 0 when none does., returned: success
 reasons: {description: Why it was restarted, returned: success, type: list}
 """
 
+CONFIGS = {"redis-server": "/etc/redis/redis.conf", "redis-sentinel": "/etc/redis/sentinel.conf"}
+LOG_LINES = 10
 POLL_SECONDS = 0.1
 # A file that says nothing of these leaves them empty, or 0.
 EMPTY_BY_DEFAULT = (
@@ -107,6 +109,7 @@ class Service:
         self.name, self.config, self.seconds, self._proc = name, config, seconds, proc
         known = settings(config) if config.exists() else {}
         self.pid_file = Path(known.get("pidfile", ["/nonexistent"])[0])
+        self.log = Path(known.get("logfile", ["/nonexistent"])[0])
         ports = [known.get(each, ["0"])[0] for each in ("port", "tls-port")]
         self.ports = [int(port) for port in ports if port != "0"]
 
@@ -151,6 +154,14 @@ class Service:
                 f"{self.name} was stopped, but something still answers at port "
                 f"{', '.join(str(port) for port in self.ports if answers(port))}; `ss -ltnp` says what"
             )
+
+    def last_words(self) -> str:
+        """Return the end of its log, under its name; empty when it has none."""
+        try:
+            lines = self.log.read_text(errors="replace").splitlines()[-LOG_LINES:]
+        except OSError:
+            return ""
+        return "\n".join([f"Last lines of {self.log}:", *lines])
 
     def _service(self, action: str) -> str:
         path = f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin"  # that of `su` has no sbin
@@ -238,7 +249,7 @@ def main() -> None:
         argument_spec={
             "name": {"choices": ["redis-server", "redis-sentinel"], "required": True},
             "state": {"choices": ["started", "restarted", "stopped"], "required": True},
-            "config": {"type": "path", "required": True},
+            "config": {"type": "path"},
             "settings": {"type": "path", "default": ""},
             "newer": {"type": "list", "elements": "path", "default": []},
             "seconds": {"type": "int", "default": 120},
@@ -246,13 +257,13 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
-    service = Service(given["name"], Path(given["config"]), given["seconds"])
+    service = Service(given["name"], Path(given["config"] or CONFIGS[given["name"]]), given["seconds"])
     try:
         changed, reasons = bring(
             service, given["state"], given["settings"], given["newer"], change=not module.check_mode
         )
     except (Failed, OSError, ValueError) as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=f"{error}\n{service.last_words()}".strip())
     running = service.running()
     module.exit_json(changed=changed, reasons=reasons, pid=running.pid if running else 0)
 

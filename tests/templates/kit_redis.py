@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import redis
+import yaml
 
 from tests.integration.servers import RedisServer
 from tests.templates.modules import MODULES, ROLES, load
-from tests.templates.render import render
+from tests.templates.render import evaluate, render
 
 ADMINISTRATOR = "correct-horse-battery!"
-_TEMPLATES = {
-    "__redis_auth_file": "auth.conf",
-    "__redis_users_file": "users.acl",
-    "__redis_tls_file": "server.pem",
-    "__redis_tls_ca_file": "authority.pem",
-}
-_FILES = (
-    (("-auth.conf",), "auth.conf"),
-    (("-users.acl", "-application.acl"), "users.acl"),
-    ((".conf",), "kit.conf"),
-)
-_NEEDS = {"-application.acl": "redis_users"}  # tasks/users.yml
+
+
+def paths_in(directory: Path, text: str) -> str:
+    """The text of a file of the role with the files that it names in DIRECTORY, as auth.conf, users.acl, server.pem."""
+    return re.sub("/etc/redis/messenger-kit-(tls/)?", f"{directory}/", text)
+
+
+def content(task: str, **variables: Any) -> str:
+    """What a task of configure.yml writes."""
+    tasks = yaml.safe_load((ROLES / "redis/tasks/configure.yml").read_text())
+    (found,) = [each for block in tasks for each in [block, *block.get("block", [])] if each["name"] == task]
+    return str(evaluate(found["ansible.builtin.copy"]["content"], "redis", **variables))
 
 
 def role_module(name: str) -> ModuleType:
@@ -49,12 +51,13 @@ class KitRedis(RedisServer):
     def configure(self, **variables: Any) -> None:
         """Write the files again, with other variables besides those from before."""
         self.variables |= variables
-        paths = {name: str(self.directory / file) for name, file in _TEMPLATES.items()}
-        for templates, file in _FILES:
-            wanted = [each for each in templates if each not in _NEEDS or self.variables.get(_NEEDS[each])]
-            sources = [ROLES / f"redis/templates/messenger-kit{template}.j2" for template in wanted]
-            rendered = [render(source, "redis", **self.variables, **paths) for source in sources]
-            (self.directory / file).write_text("".join(rendered))
+        for template, file in (("messenger-kit-auth.conf.j2", "auth.conf"), ("messenger-kit.conf.j2", "kit.conf")):
+            text = render(ROLES / "redis/templates" / template, "redis", **self.variables)
+            (self.directory / file).write_text(paths_in(self.directory, text))
+        users = content("Create the administrator and the users of the kit", **self.variables)
+        if self.variables.get("redis_users"):
+            users += content("Create the users of the application", **self.variables)
+        (self.directory / "users.acl").write_text(users)
         with self.config.open("a") as config:
             config.write(f"\ndir {self.directory}\n")
 

@@ -48,7 +48,7 @@ def findings(host: dict[str, Any] | None = None, **overrides: Any) -> list[dict[
             "distribution_major_version": "12",
         },
         "groups": {"redis": ["host1"]},
-        "hostvars": {"host1": {"__redis_to_come": True}},
+        "hostvars": {"host1": {"redis_health": {"present": False}}},
         "__messenger_app_register_look": HOST | (host or {}),
         **trusted(judge["vars"]),
         "__messenger_app_now": HOST["time"] + 1,

@@ -62,4 +62,4 @@ def test_what_is_decided_by_is_converted(file: Path) -> None:
 
 @pytest.mark.parametrize(("port", "made"), [("0", False), ("6379", True), (0, False), (6379, True)])
 def test_a_port_may_be_text(port: Any, made: bool) -> None:
-    assert evaluate("{{ __redis_tls_made }}", "redis", redis_tls_port=port) is made
+    assert evaluate("{{ __redis_makes_certificate }}", "redis", redis_tls_port=port) is made

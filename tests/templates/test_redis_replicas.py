@@ -7,42 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.templates.kit_redis import KitRedis, role_module
-from tests.templates.modules import MODULES, ROLES, load
-from tests.templates.render import evaluate, trusted
+from tests.templates.modules import MODULES, load
 
 WELL = ["maxmemory_policy:noeviction", "aof_enabled:1", "aof_last_write_status:ok", "aof_last_bgrewrite_status:ok"]
 MASTER = [*WELL, "role:master", *(f"slave{n}:ip=r{n},port=6379,state=online,offset=9,lag={n}" for n in (0, 1))]
 REPLICA = [*WELL, "role:slave", "master_link_status:up", "master_last_io_seconds_ago:1"]
 GONE: list[str] = []
-QUORUM: dict[str, Any] = {"lines": ["OK 3 usable Sentinels."], "msg": ""}
-NO_QUORUM: dict[str, Any] = {"lines": [], "msg": "NOQUORUM 1 usable Sentinels."}
+redis_info = load(MODULES / "redis_info.py")
+QUORUM = redis_info.Reply(["OK 3 usable Sentinels."])
+NO_QUORUM = redis_info.Reply([], "NOQUORUM 1 usable Sentinels.")
 ROOM = {"free_megabytes": 9000, "free_inodes": 900_000}
 
 
 def findings(
-    info: list[str], master: str = "r0", quorum: dict[str, Any] = QUORUM, disk: dict[str, int] = ROOM
+    info: list[str], master: str = "r0", quorum: Any = QUORUM, disk: dict[str, int] = ROOM, present: bool = True
 ) -> list[dict[str, str]]:
-    tasks = yaml.safe_load((ROLES / "redis/tasks/doctor.yml").read_text())
-    (judge,) = [task for task in tasks if task["name"].startswith("Judge ")]
-    found: list[dict[str, str]] = evaluate(
-        judge["ansible.builtin.set_fact"]["__redis_findings"],
-        "redis",
-        inventory_hostname="r0",
-        groups={"redis": ["r0", "r1", "r2"]},
-        redis_address="r0",
-        redis_replica_of="r0",
-        redis_sentinel_name="main",
-        __redis_register_look={
-            "redis": {"lines": info, "msg": "" if info else "Connection refused"},
-            "quorum": quorum,
-            "master": master,
-            "disk": disk if info else {},
-        },
-        **trusted(judge["vars"]),
-    )
+    """What is found of r0, one of three servers."""
+    reply = redis_info.Reply(info, "" if info else "Connection refused")
+    seen = redis_info.Seen(present, reply, quorum, master, disk if info else {})
+    found: list[dict[str, str]] = redis_info.findings(seen, redis_info.Expected("r0", "main", replicas=2))
     return found
 
 
@@ -65,7 +50,7 @@ def test_a_server_that_is_gone_after_a_failover_does_not_hinder_a_deploy() -> No
         (MASTER, NO_QUORUM, "no other takes over: NOQUORUM"),
     ],
 )
-def test_what_is_to_be_looked_at(info: list[str], quorum: dict[str, Any], said: str) -> None:
+def test_what_is_to_be_looked_at(info: list[str], quorum: Any, said: str) -> None:
     (finding,) = findings(info, quorum=quorum)
     assert finding["level"] == "warn"
     assert said in finding["found"]
@@ -227,13 +212,70 @@ def test_a_server_that_holds_something_is_not_emptied(pair: tuple[KitRedis, KitR
 
 
 def test_what_a_running_redis_and_its_disk_say(pair: tuple[KitRedis, KitRedis]) -> None:
-    server, look = pair[0], role_module("redis_info").look
-    found = look(server.config, Path("/nowhere"), "main")
-    assert "role:master" in found["redis"]["lines"]
-    assert found["disk"]["free_megabytes"] > 0
-    assert found["master"] == ""
-    assert "cannot read /nowhere" in found["quorum"]["msg"]
+    server = pair[0]
+    found = redis_info.look(server.config, Path("/nowhere"), "main")
+    assert "role:master" in found.info.lines
+    assert found.disk["free_megabytes"] > 0
+    assert found.master == ""
+    assert "cannot read /nowhere" in found.quorum.error
     server.stop()
-    gone = look(server.config, Path("/nowhere"), "")
-    assert "Connection refused" in gone["redis"]["msg"]
-    assert (gone["redis"]["lines"], gone["disk"], gone["quorum"]["msg"]) == ([], {}, "")
+    gone = redis_info.look(server.config, Path("/nowhere"), "")
+    assert "Connection refused" in gone.info.error
+    assert (gone.info.lines, gone.disk, gone.quorum.error) == ([], {}, "")
+
+
+def test_a_redis_that_is_not_installed_yet_is_to_come(tmp_path: Path) -> None:
+    found = redis_info.look(tmp_path / "redis.conf", tmp_path / "sentinel.conf", "main")
+    assert not found.present
+    told = redis_info.findings(found, redis_info.Expected("r0", "main", replicas=2))
+    assert {(finding["level"], finding["change"]) for finding in told} == {("note", "site.yml installs it")}
+    assert [finding["where"] for finding in told] == ["Redis", "Sentinel"]
+
+
+def test_the_lag_of_a_replica_of_valkey() -> None:
+    replica = "slave0:ip=r1,port=6379,state=online,offset=9,lag=17,type=replica"
+    (finding, _) = findings([*WELL, "role:master", replica])
+    assert finding["found"].startswith("copies are 17 s late")
+
+
+@pytest.mark.parametrize(
+    ("text", "commands", "missing"),
+    [
+        ('rename-command CONFIG ""\nrename-command INFO INF\n', ["CONFIG", "INFO", "ACL"], ["CONFIG"]),
+        ("include /nowhere/*.conf\n", ["CONFIG"], []),
+        ("broken 'quote\n", ["CONFIG"], []),
+    ],
+)
+def test_which_commands_a_configuration_takes_away(
+    tmp_path: Path, text: str, commands: list[str], missing: list[str]
+) -> None:
+    config = tmp_path / "redis.conf"
+    config.write_text(text)
+    found = redis_info.configuration(config, tmp_path / "kit.conf", commands)
+    assert found == {"included": False, "missing_commands": missing}
+    config.write_text(f"{text}include {tmp_path}/kit.conf\n")
+    assert redis_info.configuration(config, tmp_path / "kit.conf", commands)["included"]
+
+
+SENTINEL = {
+    "name": "main",
+    "down_after": 5,
+    "address": "r1",
+    "bind": ["127.0.0.1", "10.0.0.1"],
+    "port": 26379,
+    "tls_port": 0,
+    "certificate": "/tls/server.pem",
+    "trusted": "/tls/trusted.pem",
+    "users": "/sentinel.acl",
+    "password": "by-which-they-know-each-other",
+}
+
+
+def test_the_settings_of_a_sentinel() -> None:
+    lines = load(MODULES / "redis_sentinel_file.py").settings(SENTINEL).splitlines()
+    assert lines[:2] == ["port 26379", "bind 127.0.0.1 10.0.0.1"]
+    assert "sentinel down-after-milliseconds main 5000" in lines
+    assert "sentinel failover-timeout main 60000" in lines
+    assert not [line for line in lines if line.startswith("tls-")]
+    secure = load(MODULES / "redis_sentinel_file.py").settings(SENTINEL | {"tls_port": 26380}).splitlines()
+    assert {"tls-port 26380", "tls-cert-file /tls/server.pem", "tls-ca-cert-file /tls/trusted.pem"} <= set(secure)

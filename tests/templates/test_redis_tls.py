@@ -60,13 +60,13 @@ def test_its_settings_are_asked_back_over_tls(server: Secure) -> None:
     users = [{"name": "sms", "rights": "application", "password": "correct-horse-of-sms"}]
     assert service.overridden(server.local(), server.config, server.config) == []
     server.stop()
+    (server.directory / "trusted.pem").write_text(server.authority.read_text())
     server.configure(
         redis_users=users,
         redis_maxmemory="2gb",
         redis_appendfsync="always",
         redis_replica_of="r1",
         redis_replication_password="correct-horse-battery",
-        __redis_tls_trusted_file=str(server.authority),
     )
     server.start()
     assert service.overridden(server.local(), server.config, server.config) == []

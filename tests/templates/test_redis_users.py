@@ -24,7 +24,10 @@ from tests.integration.cli.failing import REDIS, SQLITE, edit, fail, ids
 from tests.integration.worker.forker import Forker
 from tests.integration.worker.project import Project
 from tests.templates.kit_redis import ADMINISTRATOR, KitRedis, role_module
+from tests.templates.modules import PLUGINS, load
 from tests.templates.render import evaluate
+
+acl = load(PLUGINS / "filter/redis_acl.py")
 
 ODD = "p%20's \"w$rd# & 1/2 @:?"
 MONITORING = "only-counts-nothing-else"
@@ -159,19 +162,18 @@ def refused(server: KitRedis) -> set[str]:
 
 
 def test_the_application_may_run_what_the_package_sends_and_info() -> None:
-    """A command that the package begins or ceases to send must be changed in roles/redis/vars/main.yml, too."""
+    """A command that the package begins or ceases to send must be changed in plugins/filter/redis_acl.py, too."""
     needed = [
         *transport_commands(OPTIONS),
         *control_commands("test"),
         *limiter_commands("test", ["gateway"]),
         *deduplicate_commands("test"),
     ]
-    given = evaluate("{{ __redis_rights.application }}", "redis").split()
+    given = acl.RIGHTS["application"].split()
     told = {"+client|tracking", "+subscribe", "&__redis__:invalidate"}  # of delayed messages, while it waits
     assert set(given) - told - {"+info", "+xinfo|stream"} == {f"+{each.name}" for each in needed}
     assert len(given) == len(set(given))
-    suffixes = evaluate("{{ __redis_stream_keys }}", "redis"), evaluate("{{ __redis_application_keys }}", "redis")
-    patterns = [f"async{suffix}" for suffix in suffixes[0]] + [f"test{suffix}" for suffix in suffixes[1]]
+    patterns = [f"async{suffix}" for suffix in acl.STREAM_KEYS] + [f"test{suffix}" for suffix in acl.APPLICATION_KEYS]
     keys = {each.key for each in needed if each.key is not None}
     covered = {pattern: re.compile(pattern.replace("*", ".*")) for pattern in patterns}
     assert not [key for key in keys if not any(pattern.fullmatch(key) for pattern in covered.values())]
@@ -179,8 +181,7 @@ def test_the_application_may_run_what_the_package_sends_and_info() -> None:
 
 
 def test_no_kind_of_user_may_run_what_harms_others() -> None:
-    rights = evaluate("{{ __redis_rights }}", "redis")
-    for kind, rules in rights.items():
+    for kind, rules in acl.RIGHTS.items():
         assert all(re.fullmatch(r"\+[a-z|]+|&__redis__:invalidate", rule) for rule in rules.split()), (
             kind
         )  # no categories

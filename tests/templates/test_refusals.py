@@ -34,31 +34,31 @@ SLOW = {
 REDIS: dict[str, tuple[str, str, dict[str, Any], dict[str, Any] | None]] = {
     "well": ("", "", {}, None),
     "open-with-password": ("", "", {"redis_bind": ["0.0.0.0"], "redis_password": LONG}, None),
-    "ubuntu": ("Check the host", "works on Debian 12", {"facts": {"distribution": "Ubuntu"}}, None),
-    "old": ("Check the host", "works on Debian 12", {"facts": {"distribution_major_version": "11"}}, None),
-    "name": ("Check the name of the application", "redis_application is ../x", {"redis_application": "../x"}, None),
-    "nowhere": ("Check where Redis listens", "redis_bind is empty", {"redis_bind": []}, None),
-    "no-port": ("Check the ports", "two different ones", {"redis_port": 0, "redis_tls_port": 0}, None),
-    "half": ("Check the given certificate", "belong together", {"redis_tls_certificate": "-----BEGIN X"}, None),
+    "ubuntu": ("Check the distribution", "works on Debian 12", {"facts": {"distribution": "Ubuntu"}}, None),
+    "old": ("Check the distribution", "works on Debian 12", {"facts": {"distribution_major_version": "11"}}, None),
+    "name": ("Check the variables", "redis_application is ../x", {"redis_application": "../x"}, None),
+    "nowhere": ("Check the variables", "redis_bind is empty", {"redis_bind": []}, None),
+    "no-port": ("Check the variables", "two different ones", {"redis_port": 0, "redis_tls_port": 0}, None),
+    "half": ("Check the variables", "belong together", {"redis_tls_certificate": "-----BEGIN X"}, None),
     "open": (
-        "Check that Redis is not opened to everyone",
+        "Check the variables",
         "beyond loopback, with a password shorter than 16",
         {"redis_bind": ["127.0.0.1", "10.0.0.1"], "redis_password": "short"},
         None,
     ),
-    "quote": ("Check the password", "a quote", {"redis_password": 'a"b c'}, None),
-    "default": ("Check the users", "none is `default`", {"redis_users": [{"name": "default"}]}, None),
-    "twice": ("Check the users", "each is there once", {"redis_users": [{"name": "a"}, {"name": "a"}]}, None),
-    "key": ("Check the users", "names of streams", {"redis_users": [{"name": "a", "streams": ["*"]}]}, None),
-    "weak": ("Check the users' passwords", "shorter than 16", {"redis_users": [{"name": "a", "password": "x"}]}, None),
+    "quote": ("Check the variables", "a quote", {"redis_password": 'a"b c'}, None),
+    "default": ("Check the variables", "none is `default`", {"redis_users": [{"name": "default"}]}, None),
+    "twice": ("Check the variables", "each is there once", {"redis_users": [{"name": "a"}, {"name": "a"}]}, None),
+    "key": ("Check the variables", "names of streams", {"redis_users": [{"name": "a", "streams": ["*"]}]}, None),
+    "weak": ("Check the variables", "shorter than 16", {"redis_users": [{"name": "a", "password": "x"}]}, None),
     "taken": (
-        "Check that no other application has users of these names",
+        "Check the variables",
         "those of another application: shop (shop)",
         {"redis_users": [{"name": "shop", "password": LONG}], "redis_replace_settings": True},
         SHOP,
     ),
     "bind": (
-        "Check that other applications want the same settings",
+        "Check the variables",
         "redis_bind of shop is 127.0.0.1 -::1, this one has 127.0.0.1; redis_password of shop is another",
         {"redis_bind": ["127.0.0.1"], "redis_users": [{"name": "sms", "password": LONG}]},
         SHOP,
@@ -67,23 +67,63 @@ REDIS: dict[str, tuple[str, str, dict[str, Any], dict[str, Any] | None]] = {
     "same": ("", "", {"redis_password": LONG}, SHOP | {"settings": {"redis_bind": "127.0.0.1 -::1"}}),
     "itself": ("", "", {"redis_bind": ["127.0.0.1"]}, SHOP | {"application": "messenger"}),
     "example": (
-        "Check that no password is the example's",
+        "Check the variables",
         "from inventory/example",
         {"redis_password": "replace-this-example-password"},
         None,
     ),
-    "replica": ("Check the replicas", "must be a host of group redis", {"redis_replica_of": "elsewhere"}, None),
+    "replica": ("Check the variables", "must be a host of group redis", {"redis_replica_of": "elsewhere"}, None),
+    "taken-away": (
+        "Check that it takes the commands that the role needs",
+        "takes commands away that the kit needs: CONFIG (rename-command",
+        {"service_conf": 'rename-command CONFIG ""\nrename-command ACL ""\n'},
+        None,
+    ),
+    "taken-away-acl": (
+        "Check that it takes the commands that the role needs",
+        "takes commands away that the kit needs: ACL (rename-command",
+        {"service_conf": 'rename-command ACL ""\n', "redis_users": [{"name": "sms", "password": LONG}]},
+        None,
+    ),
+    "renamed": ("", "", {"service_conf": "rename-command CONFIG configure\n"}, None),
 }
 SUPERVISOR: dict[str, tuple[str, str, dict[str, Any], dict[str, Any] | None]] = {
     "well": ("", "", {}, None),
-    "ubuntu": ("Check the host", "works on Debian 12", {"facts": {"distribution": "Ubuntu"}}, None),
+    "ubuntu": ("Check the distribution", "works on Debian 12", {"facts": {"distribution": "Ubuntu"}}, None),
     "name": ("Check the name of the application", "is a name of", {"supervisor_application": "../x"}, None),
-    "log": ("Check that other applications want the same settings", "slow on log wants", {}, SLOW),
+    "log": (
+        "Check that other applications want the same settings",
+        "supervisor_log_maxbytes of slow is 1MB, this one has 50MB",
+        {},
+        SLOW,
+    ),
     "replaced": ("", "", {"supervisor_replace_settings": True}, SLOW),
+    "socket": (
+        "Check that the application may not use it",
+        "control socket on socket, and so run anything as root: chown=root:daemon, chmod=0770 in",
+        {
+            "supervisor_application_user": "daemon",
+            "service_conf": "[unix_http_server]\nchmod=0770\nchown=root:daemon\n",
+        },
+        None,
+    ),
+    "operators": (
+        "",
+        "",
+        {
+            "supervisor_application_user": "daemon",
+            "service_conf": "[unix_http_server]\nchmod=0770\nchown=root:adm\n",
+        },
+        None,
+    ),
 }
 PLAY = """
 - hosts: all
   gather_facts: false
+  module_defaults:
+    messenger.kit.host_record_info: {{directory: "{notes}/{{{{ inventory_hostname }}}}"}}
+    messenger.kit.redis_info: {{config: "{notes}/{{{{ inventory_hostname }}}}/service.conf"}}
+    messenger.kit.supervisor_socket_info: {{config: "{notes}/{{{{ inventory_hostname }}}}/service.conf"}}
   tasks:
     - ansible.builtin.set_fact:
         distribution: "{{{{ (facts | default({{}})).distribution | default('Debian') }}}}"
@@ -112,18 +152,18 @@ def refusals(directory: Path, role: str, cases: dict[str, Any]) -> dict[str, tup
     notes = directory / "notes"
     hosts: dict[str, Any] = {}
     for host, (_, _, variables, note) in cases.items():
-        (notes / host).mkdir(parents=True)
+        (notes / host / role).mkdir(parents=True)
         if note:
-            (notes / host / "other.json").write_text(json.dumps(note))
+            (notes / host / role / "other.json").write_text(json.dumps(note))
+        (notes / host / "service.conf").write_text(variables.get("service_conf", ""))
         hosts[host] = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **variables}
     (directory / "hosts.yml").write_text(yaml.safe_dump({"redis": {"hosts": hosts}}))
-    (directory / "play.yml").write_text(PLAY.format(role=role))
-    state = {f"__{role}_notes_dir": f"{notes}/{{{{ inventory_hostname }}}}"}
+    (directory / "play.yml").write_text(PLAY.format(role=role, notes=notes))
     more = {"redis_password_file": f"{directory}/password"}
-    _, said = playbook(directory / "play.yml", directory / "hosts.yml", "-e", json.dumps(state | more))
+    _, said = playbook(directory / "play.yml", directory / "hosts.yml", "-e", json.dumps(more))
     found, task = {}, ""
     for block in re.split(r"\n(?=TASK |fatal: |\[ERROR\])", said):
-        if match := re.match(r"TASK \[\w+ : (.*?)\] \*", block):
+        if match := re.match(r"TASK \[[\w.]+ : (.*?)\] \*", block):
             task = match[1]
         elif match := re.match(r"fatal: \[([\w-]+)\]: FAILED!", block):
             found[match[1]] = (task, " ".join(block.split()))

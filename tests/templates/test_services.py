@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pwd
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from supervisor.options import ServerOptions
 
+from tests.templates.kit_redis import paths_in
 from tests.templates.modules import MODULES, ROLES, answer_of
 from tests.templates.render import evaluate, render
 
@@ -19,9 +21,9 @@ PASSWORD = "correct-horse-battery!"
 
 def redis_settings(tmp_path: Path, *names: str, **variables: Any) -> list[str]:
     """What a real redis-server makes of the role's files. Loads them and ends at once, on a Unix socket only."""
-    variables |= {"__redis_auth_file": str(tmp_path / "auth.conf")}
     for template, file in (("messenger-kit-auth.conf.j2", "auth.conf"), ("messenger-kit.conf.j2", "kit.conf")):
-        (tmp_path / file).write_text(render(ROLES / "redis/templates" / template, "redis", **variables))
+        text = render(ROLES / "redis/templates" / template, "redis", **variables)
+        (tmp_path / file).write_text(paths_in(tmp_path, text))
     socket = tmp_path / "redis.sock"
     base = tmp_path / "redis.conf"
     base.write_text(f"include {tmp_path}/kit.conf\ndir {tmp_path}\nport 0\nunixsocket {socket}\nbind 127.0.0.1\n")
@@ -68,23 +70,6 @@ def test_the_password_is_in_one_file_only() -> None:
     assert PASSWORD not in text
 
 
-@pytest.mark.parametrize(
-    ("bind", "loopback"),
-    [
-        (["127.0.0.1", "-::1"], True),
-        (["127.0.0.2", "localhost"], True),
-        (["127.0.0.1", "10.0.0.1"], False),
-        (["-10.0.0.1"], False),
-        (["0.0.0.0"], False),
-        (["*"], False),
-        (["::"], False),
-        ([], False),
-    ],
-)
-def test_what_counts_as_loopback(bind: list[str], loopback: bool) -> None:
-    assert evaluate("{{ __redis_loopback | bool }}", "redis", redis_bind=bind) is loopback
-
-
 def test_a_password_is_made_once_when_one_is_needed(tmp_path: Path) -> None:
     variables = {"redis_bind": ["10.0.0.1"], "redis_password_file": str(tmp_path / "state/redis-password")}
     first = evaluate("{{ __redis_password }}", "redis", **variables)
@@ -110,8 +95,7 @@ def socket_options(tmp_path: Path, section: str, included: str = "") -> tuple[in
     )
     module = MODULES / "supervisor_socket_info.py"
     found = answer_of(module, {"config": str(main), "own": str(own)})
-    variables = {"__supervisor_register_socket": found}
-    own.write_text(render(ROLES / "supervisor/templates/supervisord.conf.j2", "supervisor", **variables))
+    own.write_text(render(ROLES / "supervisor/templates/supervisord.conf.j2", "supervisor", __supervisor_socket=found))
     options = ServerOptions()
     options.realize(args=["-c", str(main), "-n"])
     assert options.logfile_maxbytes == 50 * 2**20
@@ -136,6 +120,40 @@ def test_who_may_use_supervisord_s_socket_stays_unless_everybody_may(tmp_path: P
     found, server = socket_options(tmp_path, section)
     assert found == mode
     assert (server["chown"] != (-1, -1)) == ("chown" in section)
+
+
+@pytest.mark.parametrize(
+    ("section", "is_open"),
+    [
+        ("chmod=0770\nchown=root:daemon", True),
+        ("chmod=0770\nchown=root:{gid}", True),
+        ("chmod=0700\nchown=daemon:root", True),
+        ("chmod=0700\nchown=daemon", True),
+        ("chmod=0777\nchown=root:daemon", True),
+        ("chmod=0700\nchown=root:daemon", False),
+        ("chmod=0750\nchown=root:daemon", False),
+        ("chmod=0770\nchown=root:adm", False),
+        ("chmod=0770", False),
+        ("chmod=0770\nchown=root:daemon\nusername=operator\npassword=correct-horse", False),
+        ("", False),
+    ],
+)
+def test_the_application_s_user_may_not_write_to_the_socket(tmp_path: Path, section: str, is_open: bool) -> None:
+    config = tmp_path / "supervisord.conf"
+    config.write_text(f"[unix_http_server]\n{section.format(gid=pwd.getpwnam('daemon').pw_gid)}\n")
+    module = MODULES / "supervisor_socket_info.py"
+    found = answer_of(module, {"config": str(config), "own": "/nonexistent", "user": "daemon"})
+    assert bool(found["open_to_user"]) is is_open
+    assert not is_open or "chown=" in found["open_to_user"]
+
+
+def test_a_user_that_is_not_there_yet_will_be_in_the_group_of_its_name(tmp_path: Path) -> None:
+    config = tmp_path / "supervisord.conf"
+    config.write_text("[unix_http_server]\nchmod=0770\nchown=root:no-such-user\n")
+    question = {"config": str(config), "own": "/nonexistent", "user": "no-such-user"}
+    assert answer_of(MODULES / "supervisor_socket_info.py", question)["open_to_user"] == (
+        "chown=root:no-such-user, chmod=0770"
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,7 +184,7 @@ def test_systemd_waits_for_the_slowest_of_all_applications_on_the_host() -> None
         ROLES / "supervisor/templates/systemd.conf.j2",
         "supervisor",
         supervisor_stop_timeout=60,
-        __supervisor_others=others,
+        __supervisor_record={"others": others},
     )
     assert "TimeoutStopSec=330" in text.splitlines()
 
