@@ -30,7 +30,8 @@ import msgspec
 from messenger.control.reading import TTL_MS, ControlReader, control_script
 from messenger.control.repair import ControlRepair
 from messenger.control.values import CurrentMessage, Pause, Reply, WorkerInfo
-from messenger.redis.link import Argument, RedisLink
+from messenger.redis.driver import Argument
+from messenger.redis.link import RedisLink
 from messenger.redis.open import link_to
 from messenger.redis.options import RedisOptions
 

@@ -11,7 +11,8 @@ import redis
 from redis.crc import key_slot
 
 from messenger.errors import ConfigError
-from messenger.redis.link import Argument, RedisLink, RedisReplyError, open_connection
+from messenger.redis.driver import Argument, DriverConnection, open_connection
+from messenger.redis.link import RedisLink, RedisReplyError
 from messenger.redis.options import Place, RedisOptions
 
 _HASH_TAG = re.compile(r"[^{]*\{[^}]+\}")
@@ -101,7 +102,7 @@ class ClusterLink(RedisLink):
 
     # --- which node ------------------------------------------------------------------------------------------------
 
-    def _open(self) -> Any:
+    def _open(self) -> DriverConnection:
         """A connection to the node that a redirection named, or that a reachable node says holds the slot."""
         place, self._place = self._place, None
         if place is not None:
@@ -117,7 +118,7 @@ class ClusterLink(RedisLink):
                 raise refused
         raise redis.ConnectionError("; ".join(dict.fromkeys(str(each).strip().rstrip(".") for each in errors)))
 
-    def _open_at(self, place: Place) -> Any:
+    def _open_at(self, place: Place) -> DriverConnection:
         self._host = place[0]
         return open_connection(self._options, place)
 

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import redis
-import redis.backoff
-import redis.retry
-import redis.sentinel
 from redis.connection import DefaultParser
 
 from messenger.errors import TransportError, TransportUnavailable
+from messenger.redis.driver import Argument, DriverConnection, open_connection, unusable_file
 from messenger.redis.options import Place, RedisOptions
 
-Argument = str | bytes | int | float
 _UNBLOCK_SECONDS = 0.01
 GRACE_SECONDS = 5.0  # a server that was told to wait for a time answers by itself then
 _NOBODY = 0  # no client has this id
@@ -53,7 +50,7 @@ class RedisLink:
     def __init__(self, options: RedisOptions, place: Place | None = None) -> None:
         self._options = options
         self._place = place
-        self._connection: Any = None
+        self._connection: DriverConnection | None = None
         self._client_id: int | None = None
         self._blocked_until: float | None = None
         self._helper: RedisLink | None = None
@@ -113,7 +110,7 @@ class RedisLink:
                 self._client_id = _ask_client_id(connection)
             connection.send_command(*command)
             self._blocked_until = time.monotonic() + seconds
-            return int(connection._sock.fileno())
+            return connection._sock.fileno()
         except (redis.RedisError, OSError) as error:
             raise self._lost(error) from error
 
@@ -136,7 +133,7 @@ class RedisLink:
         self._blocked_until = None
         return reply
 
-    def _unblock(self, connection: Any, deadline: float) -> None:
+    def _unblock(self, connection: DriverConnection, deadline: float) -> None:
         """Return once the reply comes. CLIENT UNBLOCK is repeated, for it may arrive before the command it is to end.
 
         Where it is refused, the command ends by its own time.
@@ -158,7 +155,8 @@ class RedisLink:
     @property
     def place(self) -> Place | None:
         """Host and port of the server that this is connected to; None for a socket."""
-        return None if self._options.socket_path else (self._connection.host, self._connection.port)
+        connection = self._connection
+        return None if self._options.socket_path or connection is None else (connection.host, connection.port)
 
     @property
     def server(self) -> RedisOptions:
@@ -173,9 +171,10 @@ class RedisLink:
             self._connection.disconnect()
         if self._helper is not None:
             self._helper.close()
-        self._connection = self._client_id = self._helper = self._blocked_until = None
+        self._connection = None
+        self._client_id = self._helper = self._blocked_until = None
 
-    def _ready(self) -> Any:
+    def _ready(self) -> DriverConnection:
         """Return the connection; open another one when there is none that can be used. Raises TransportUnavailable."""
         connection = self._connection
         if connection is None or self._pid != os.getpid() or self._blocked_until is not None:
@@ -187,21 +186,21 @@ class RedisLink:
             is_stale = True
         return self._open_anew() if is_stale else connection
 
-    def _open_anew(self) -> Any:
+    def _open_anew(self) -> DriverConnection:
         try:
             if self._connection is not None:
                 self.close()
             pause = self._closed_at + self._options.retry_interval / 1000 - time.monotonic()
             if pause > 0:
                 time.sleep(pause)
-            self._connection = self._open()
+            self._connection = connection = self._open()
             self._pid = os.getpid()
             self.opened += 1
         except (redis.RedisError, OSError) as error:
             raise self._lost(error) from error
-        return self._connection
+        return connection
 
-    def _open(self) -> Any:
+    def _open(self) -> DriverConnection:
         return open_connection(self._options, self._place)
 
     def _lost(self, error: Exception) -> TransportUnavailable:
@@ -216,7 +215,7 @@ class RedisLink:
         return RedisReplyError(f"{self._options.address}: {error}", code)
 
 
-def _ask_client_id(connection: Any) -> int:
+def _ask_client_id(connection: DriverConnection) -> int:
     """Return the id that the server knows the connection by; _NOBODY where it refuses to tell."""
     connection.send_command("CLIENT", "ID")
     try:
@@ -231,64 +230,3 @@ def _plain(error: Exception) -> str:
     if isinstance(error, redis.AuthenticationError) or text.startswith(("NOAUTH", "WRONGPASS")):
         return f"the password or user was refused ({text})"
     return text or type(error).__name__
-
-
-def open_connection(options: RedisOptions, place: Place | None) -> Any:
-    """An open connection, authenticated and in the right database.
-
-    place: None for what the options say. Raises redis.RedisError, OSError.
-    """
-    arguments: dict[str, Any] = {
-        "db": options.dbindex,
-        "username": options.user,
-        "password": options.password,
-        "socket_connect_timeout": options.timeout or None,
-        "socket_timeout": options.read_timeout or None,
-        "protocol": 2,
-        "retry": _no_retry(),
-        "client_name": "messenger",
-    }
-    connection: Any
-    if options.socket_path:
-        connection = redis.UnixDomainSocketConnection(path=options.socket_path, **arguments)  # type: ignore
-    else:
-        host, port = place or _find(options)
-        kind = redis.SSLConnection if options.tls else redis.Connection
-        connection = kind(host=host, port=port, socket_keepalive=True, **options.ssl, **arguments)
-    connection.connect()
-    return connection
-
-
-def unusable_file(tls: Mapping[str, Any]) -> str:
-    """Which file of the DSN's TLS options cannot be read, and why; empty when all can.
-
-    redis-py says only "No such file or directory".
-    """
-    for option, name in (("cafile", "ssl_ca_certs"), ("local_cert", "ssl_certfile"), ("local_pk", "ssl_keyfile")):
-        if file := tls.get(name):
-            try:
-                open(file, "rb").close()
-            except OSError as error:
-                return f"ssl[{option}]={file}: {error.strerror}"
-    return ""
-
-
-def _find(options: RedisOptions) -> Place:
-    if not options.sentinel_master:
-        return options.host, options.port
-    # Without a retry of its own: one sentinel that is down must not hold up the question to the next.
-    timeout = options.timeout or None
-    arguments = {"socket_timeout": timeout, "socket_connect_timeout": timeout, "retry": _no_retry()}
-    manager = redis.sentinel.Sentinel(list(options.sentinels), sentinel_kwargs=arguments)  # type: ignore[no-untyped-call]
-    try:
-        host, port = manager.discover_master(options.sentinel_master)  # type: ignore[no-untyped-call]
-    except redis.sentinel.MasterNotFoundError as error:  # its text has Python objects in it
-        raise redis.ConnectionError(f"no sentinel that answers knows a master {options.sentinel_master!r}") from error
-    finally:
-        for sentinel in manager.sentinels:
-            sentinel.close()
-    return str(host), int(port)
-
-
-def _no_retry() -> redis.retry.Retry:
-    return redis.retry.Retry(redis.backoff.NoBackoff(), 0)

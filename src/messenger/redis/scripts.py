@@ -8,7 +8,8 @@ from importlib import resources
 from typing import Any
 
 from messenger.errors import TransportError
-from messenger.redis.link import Argument, RedisLink, RedisReplyError
+from messenger.redis.driver import Argument
+from messenger.redis.link import RedisLink, RedisReplyError
 
 _WITHOUT_MEMORY = "#!lua flags=allow-oom\n"
 

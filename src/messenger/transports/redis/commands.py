@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from messenger.redis.link import Argument
+from messenger.redis.driver import Argument
 from messenger.redis.options import RedisOptions
 
 _CONTAINERS = frozenset(("CLIENT", "CLUSTER", "XGROUP", "XINFO"))

@@ -13,7 +13,8 @@ from typing import Any
 import redis
 
 from messenger.errors import TransportError
-from messenger.redis.link import RedisLink, RedisReplyError, open_connection
+from messenger.redis.driver import DriverConnection, open_connection
+from messenger.redis.link import RedisLink, RedisReplyError
 from messenger.redis.options import RedisOptions
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ class DelayedWatch:
         """Create it; it connects with the first `begin`."""
         self._link = link
         self._options = options
-        self._connection: Any = None
+        self._connection: DriverConnection | None = None
         self._tracked = 0  # which connection of the link is tracked
         self._not_before = 0.0
         self._told_at = float("-inf")
@@ -51,9 +52,10 @@ class DelayedWatch:
                 if now - told_before < _QUIET_SECONDS:
                     self._not_before = now + _QUIET_SECONDS
                     return ()
-            if self._connection is None or self._tracked != self._link.opened:
-                self._track()
-            return (int(self._connection._sock.fileno()),)
+            connection = self._connection
+            if connection is None or self._tracked != self._link.opened:
+                connection = self._track()
+            return (connection._sock.fileno(),)
         except (redis.RedisError, OSError, TransportError) as error:
             log.debug("not_told_of_delayed_messages: %s", error)
             self.close()
@@ -75,21 +77,23 @@ class DelayedWatch:
             told = True
         return told
 
-    def _track(self) -> None:
+    def _track(self) -> DriverConnection:
         self.close()
         self._link.call("CLIENT", "ID")  # connects
-        self._connection = open_connection(self._options, self._link.place)
-        client_id = self._ask("CLIENT", "ID")
-        self._ask("SUBSCRIBE", _CHANNEL)
+        self._connection = connection = open_connection(self._options, self._link.place)
+        client_id = _ask(connection, "CLIENT", "ID")
+        _ask(connection, "SUBSCRIBE", _CHANNEL)
         self._link.call("CLIENT", "TRACKING", "ON", "REDIRECT", client_id, "NOLOOP")
         self._tracked = self._link.opened
-
-    def _ask(self, *command: str) -> Any:
-        self._connection.send_command(*command)
-        return self._connection.read_response()
+        return connection
 
     def close(self) -> None:
         """Drop the connection."""
         if self._connection is not None:
             self._connection.disconnect()
         self._connection = None
+
+
+def _ask(connection: DriverConnection, *command: str) -> Any:
+    connection.send_command(*command)
+    return connection.read_response()

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
 from messenger.polling import wait_readable
-from messenger.redis.link import GRACE_SECONDS, Argument, RedisLink, RedisReplyError
+from messenger.redis.driver import Argument
+from messenger.redis.link import GRACE_SECONDS, RedisLink, RedisReplyError
 from messenger.redis.open import link_to
 from messenger.redis.options import RedisOptions
 from messenger.redis.scripts import Script
