@@ -21,9 +21,8 @@ from messenger.stamps import BusNameStamp, Stamp
 from messenger.transports.base import Transport, TransportContext
 from messenger.transports.factory import create_transport
 from messenger.wiring.assemble import OpenLockStore, assemble
-from messenger.wiring.control import open_control
+from messenger.wiring.control import open_control, open_lock_store
 from messenger.wiring.failures import make_failure_handling
-from messenger.wiring.locks import open_lock_store
 from messenger.wiring.modules import run_setup
 from messenger.wiring.transports import CreateTransport
 

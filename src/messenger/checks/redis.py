@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from messenger.checks.clock import check_clock
-from messenger.checks.control_values import check_control_values
-from messenger.checks.finding import Finding
+from messenger.checks.finding import Finding, Place
 from messenger.checks.redis_groups import check_groups
 from messenger.checks.redis_persistence import check_persistence
 from messenger.checks.redis_reach import check_reach
 from messenger.checks.redis_rights import check_rights
-from messenger.checks.redis_server import check_server, server_facts
+from messenger.checks.redis_server import check_holder, check_nodes, check_server, server_facts
 from messenger.checks.redis_stream import check_stream
+from messenger.control.repair import ControlRepair
 from messenger.redis.link import RedisLink, RedisReplyError
 from messenger.redis.open import link_to
 from messenger.redis.options import RedisOptions
@@ -44,7 +44,7 @@ def check_control(name: str, options: RedisOptions, limiters: Iterable[str] = ()
     """The same for the control plane. name: what its keys begin with. limiters: the rate limiters that count there."""
     needed = [*cluster_commands(options), *control_commands(name), *limiter_commands(name, limiters)]
     features = {"DeduplicateStamp": deduplicate_commands(name)}
-    yield from _check("control plane", options, needed, [lambda link: check_control_values(link, name)], features)
+    yield from _check("control plane", options, needed, [lambda link: _check_control_values(link, name)], features)
 
 
 def _check(
@@ -63,8 +63,6 @@ def _check(
         server = link.server
         steps: list[Step] = [_check_server(server), *more]
         if options.nodes:
-            from messenger.checks.redis_cluster import check_holder, check_nodes
-
             steps = [
                 lambda link: check_holder(link, where, options, server),
                 *steps,
@@ -107,3 +105,19 @@ def _impatient(options: RedisOptions) -> RedisOptions:
         read_timeout=min(options.read_timeout or seconds, seconds),
         retry_interval=0,
     )
+
+
+def _check_control_values(link: RedisLink, prefix: str) -> Iterator[Finding]:
+    """Read the registry, the stop counters and the pauses. prefix: what the keys begin with.
+
+    It never fails: workers and commands pass over what is unreadable, and a deploy is not to be stopped by it.
+    """
+    place = Place("control-values", "control plane")
+    problems = ControlRepair(link, prefix).look()
+    for problem in problems:
+        yield place.warn(
+            f"{problem}: somebody else has written it; workers and commands pass over it",
+            "messenger repair, which removes it; and a Redis user of its own for each program (redis_users)",
+        )
+    if not problems:
+        yield place.ok("the registry, the stop counters and the pauses can be read")

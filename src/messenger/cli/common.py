@@ -1,4 +1,4 @@
-"""What the commands share: loading the application, options, durations, plain tables."""
+"""What the commands share: loading the application, options and their types, plain tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from messenger.printable import SHORT, printable
 
 _PLACES = (Path("messenger.yaml"), Path("config/packages/messenger.yaml"))
 _SIZE = re.compile(r"(0x[0-9a-f]+|\d+(?:\.\d+)?)\s*([kmgt]?)b?", re.IGNORECASE)
+_AGES = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 format_option = click.option(
@@ -130,3 +132,31 @@ class SizeType(click.ParamType[int]):
         if size < 1:
             self.fail("a memory limit is at least 1 byte", param, ctx)
         return size
+
+
+_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
+
+
+class MomentType(click.ParamType[datetime]):
+    """How long ago (90s, 15m, 2h, 7d), or a date or time of ISO 8601; without an offset in this machine's zone."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """A moment with its zone."""
+        if isinstance(value, datetime):
+            return value
+        text = str(value).strip()
+        ago = _AGO.fullmatch(text)
+        try:
+            if ago is not None:
+                return datetime.now().astimezone() - timedelta(**{_AGES[ago[2]]: float(ago[1])})
+            moment = datetime.fromisoformat(text)
+            return moment if moment.tzinfo is not None else moment.astimezone()
+        except (ValueError, OverflowError, OSError):
+            self.fail(
+                f"{value!r} is no moment; allowed: how long ago (90s, 15m, 2h, 7d), or a date or time such as "
+                "2026-11-24T08:00",
+                param,
+                ctx,
+            )

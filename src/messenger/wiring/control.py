@@ -1,4 +1,4 @@
-"""The control plane that messenger.yaml means."""
+"""The control plane that messenger.yaml means, and the store of locks in it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from messenger.config.loader import LoadedConfig
 from messenger.config.model import TransportConfig
 from messenger.control.control import Control
+from messenger.deduplication.lock_store import LockStore
 from messenger.errors import ConfigError
 
 
@@ -31,3 +32,18 @@ def open_control(loaded: LoadedConfig, transports: Mapping[str, TransportConfig]
         if transport.dsn.split(":", 1)[0] in SCHEMES:
             return Control(parse_redis_dsn(name, transport.dsn, transport.options), config.name)
     return None
+
+
+def open_lock_store(where: str, control: Control | None) -> LockStore:
+    """The store in the Redis of the control plane. It connects at first use.
+
+    where: the configuration file, for errors. Raises ConfigError when there is no control plane.
+    """
+    if control is None:
+        raise ConfigError(
+            f"{where}: a message has a DeduplicateStamp, and there is no Redis for its lock; set "
+            "'control: redis://HOST' beside 'transports'"
+        )
+    from messenger.deduplication.in_redis import RedisLockStore
+
+    return RedisLockStore(control.options, f"{control.prefix}:deduplicate")

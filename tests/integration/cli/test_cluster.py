@@ -14,7 +14,7 @@ import pytest
 from messenger.control.control import Control, Reply
 from messenger.redis.dsn import parse_redis_dsn
 from messenger.transports.redis.commands import cluster_commands, control_commands, transport_commands
-from messenger.wiring.locks import open_lock_store
+from messenger.wiring.control import open_lock_store
 from tests.integration.cluster import WITH_REPLICA, Cluster
 from tests.integration.servers import RedisServer, free_port, wait_until
 from tests.integration.worker.forker import Forker

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messenger.cli.moment import MomentType
+from messenger.cli.common import MomentType
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from msgspec import UnsetType
 
 from messenger.application import Application
 from messenger.cli import complete
+from messenger.cli.common import MomentType
 from messenger.cli.failed.describe import summary
-from messenger.cli.moment import MomentType
 from messenger.cli.terminal import choose, is_asked, say
 from messenger.errors import ConfigError
 from messenger.failure.store import FailedMessages, Selection
