@@ -22,8 +22,8 @@ description:
 author: messenger-kit
 """
 
-BATCHES = "Make the release live, batch by batch"
-END = "Say how it ended"
+PHASE = "messenger_deploy_phase"  # the variable of a play that says which part of a run it is
+BATCHES, FINISH = "batches", "finish"
 SAID = """
 The run ended in the middle: {lost} could not be reached any more, and no other host of its batch was left.
 What runs there is not known; when it is back, `status.yml` shows it. Hosts of later batches were not touched.
@@ -54,7 +54,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Whether the batches go on."""
-        self._within = play.get_name() == BATCHES or (self._within and play.get_name() != END)
+        phase = play.get_vars().get(PHASE)
+        self._within = phase == BATCHES or (self._within and phase != FINISH)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """The run is over."""

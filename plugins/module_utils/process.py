@@ -1,4 +1,8 @@
-"""Commands that a module runs as another user than root: without a terminal and privileges, and bounded."""
+"""Commands that a module runs as another user than root: without a terminal and privileges, and bounded.
+
+The program bin/as-user is for operators and Supervisor: it stands alone on the host, hands on signals and a terminal,
+and bounds nothing that it was not told to. A module must bound time and output and needs the answer: it uses this.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ansible_collections.messenger.kit.plugins.module_utils.text import printable
 
@@ -88,17 +92,7 @@ def run_as(
     with tempfile.TemporaryFile() as given:
         given.write(stdin)
         given.seek(0)
-        process = subprocess.Popen(
-            [*_privileges(), *command],
-            cwd=directory,
-            env=ENVIRONMENT | (environment or {}),
-            stdin=given,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            umask=0o027,
-            **_identity(user),
-        )
+        process = _start(user, command, directory, environment, stdin=given, stderr=subprocess.PIPE)
     try:
         output, stopped = _read(process, time.monotonic() + seconds, seconds, most)
     finally:
@@ -121,17 +115,7 @@ def stream_as(
         OverflowError: it wrote more.
     """
     until = time.monotonic() + seconds
-    process = subprocess.Popen(
-        [*_privileges(), *command],
-        cwd="/",
-        env=ENVIRONMENT,
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        umask=0o027,
-        **_identity(user),
-    )
+    process = _start(user, command, stdin=stdin, stderr=subprocess.DEVNULL)
     try:
         assert process.stdout is not None
         while select.select([process.stdout], [], [], max(0, until - time.monotonic()))[0]:
@@ -147,12 +131,32 @@ def stream_as(
         _kill_group(process)
 
 
+def _start(
+    user: User,
+    command: Sequence[str | Path],
+    directory: str | Path = "/",
+    environment: dict[str, str] | None = None,
+    **streams: Any,
+) -> subprocess.Popen[bytes]:
+    """Start `command` in a session of its own, with a minimal environment and no way to gain privileges."""
+    return subprocess.Popen(
+        [*_privileges(), *command],
+        cwd=directory,
+        env=ENVIRONMENT | (environment or {}),
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        umask=0o027,
+        **streams,
+        **_identity(user),
+    )
+
+
 def _privileges() -> list[str]:
     """The words before a command that keep it from gaining privileges."""
     return [setpriv, "--no-new-privs", "--"] if (setpriv := shutil.which("setpriv")) else []
 
 
-def _identity(user: User) -> dict[str, object]:
+def _identity(user: User) -> dict[str, Any]:
     """Whom Popen is to make of the process; nothing where it is that user already."""
     if os.geteuid() == user.uid:
         return {}

@@ -20,7 +20,10 @@ options:
   user: {description: The user., type: str, required: true}
   command: {description: The command and its arguments., type: list, elements: str, required: true}
   chdir: {description: Where it runs; a directory that only root may change., type: path, default: /}
-  stdin: {description: What it reads., type: str, default: ""}
+  environment_file:
+    description: An env file whose variables it gets, too, as python-dotenv of C(python) reads them.
+    type: path
+  python: {description: The Python that reads C(environment_file)., type: path}
   environment: {description: Added to PATH and LANG., type: dict, default: {}}
   seconds: {description: After that it is killed., type: float, default: 60}
 author: messenger-kit
@@ -32,6 +35,16 @@ stdout: {description: What it wrote. Control characters are escaped unless it is
 stderr: {description: "The same; and why it was killed.", returned: success, type: str}
 """
 
+# Run by the release's own Python, so that a new environment can be tried before it is in force.
+WITH_FILE = """
+import os, sys
+from dotenv import dotenv_values
+file, *command = sys.argv[1:]
+values = dotenv_values(file, interpolate=False)
+os.environ.update({name: value for name, value in values.items() if value is not None})
+os.execv(command[0], command)
+"""
+
 
 def shown(text: str) -> str:
     """TEXT with control characters as escapes, line by line. In JSON they are escaped already."""
@@ -41,6 +54,11 @@ def shown(text: str) -> str:
         return printable_block(text.rstrip("\n"))
 
 
+def with_file(command: list[str], file: str | None, python: str) -> list[str]:
+    """Return `command`, run with the variables of an env file if there is one."""
+    return [python, "-I", "-c", WITH_FILE, file, *command] if file else command
+
+
 def main() -> None:
     """Run it, and report."""
     module = AnsibleModule(
@@ -48,19 +66,20 @@ def main() -> None:
             "user": {"type": "str", "required": True},
             "command": {"type": "list", "elements": "str", "required": True},
             "chdir": {"type": "path", "default": "/"},
-            "stdin": {"type": "str", "default": ""},
+            "environment_file": {"type": "path"},
+            "python": {"type": "path"},
             "environment": {"type": "dict", "default": {}},
             "seconds": {"type": "float", "default": 60},
         },
+        required_by={"environment_file": "python"},
         supports_check_mode=True,
     )
     asked = module.params
     try:
         ran = run_as(
             User.named(asked["user"]),
-            asked["command"],
+            with_file(asked["command"], asked["environment_file"], asked["python"]),
             asked["chdir"],
-            stdin=asked["stdin"].encode(),
             environment={name: str(value) for name, value in asked["environment"].items()},
             seconds=asked["seconds"],
         )

@@ -29,6 +29,12 @@ def options(role: str) -> dict[str, dict[str, Any]]:
     return found
 
 
+def entry_points(role: str) -> dict[str, dict[str, dict[str, Any]]]:
+    """The options of each entry point of the role."""
+    specs = yaml.safe_load((ROLES / role / "meta/argument_specs.yml").read_text())["argument_specs"]
+    return {name: spec.get("options", {}) for name, spec in specs.items()}
+
+
 def _default(option: dict[str, Any]) -> str:
     if option.get("required"):
         return "required"

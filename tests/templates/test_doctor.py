@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.templates.modules import MODULES, ROLES, ROOT, answer_of
-from tests.templates.render import evaluate, render, trusted
+from tests.templates.modules import MODULES, ROOT, answer_of, load
+from tests.templates.render import evaluate, render
 
+findings_filter, application = (load(ROOT / f"plugins/filter/{name}.py") for name in ("findings", "application"))
 EXAMPLE = yaml.safe_load((ROOT / "inventory/example/group_vars/all/vault.example.yml").read_text())
 LOOK, RELEASES = (MODULES / f"{name}.py" for name in ("host_info", "releases"))
 QUESTION = {"asked_at": 1, "root": "/", "user": "daemon", "builder": "bin", "package": "dpkg", "python": sys.executable}
@@ -35,28 +36,22 @@ HOST: dict[str, Any] = {
 }
 
 
-def findings(host: dict[str, Any] | None = None, **overrides: Any) -> list[dict[str, str]]:
-    """What preflight_host.yml finds on a host that answers so."""
-    tasks = yaml.safe_load((ROLES / "messenger_app/tasks/preflight_host.yml").read_text())
-    (judge,) = [task for task in tasks if task["name"].startswith("Judge ")]
-    given: dict[str, Any] = {
-        "messenger_app_name": "sms",
-        "ansible_check_mode": False,
-        "ansible_facts": {
-            "distribution": "Debian",
-            "distribution_version": "12.9",
-            "distribution_major_version": "12",
-        },
-        "groups": {"redis": ["host1"]},
-        "hostvars": {"host1": {"redis_health": {"present": False}}},
-        "__messenger_app_register_look": HOST | (host or {}),
-        **trusted(judge["vars"]),
-        "__messenger_app_now": HOST["time"] + 1,
-        **overrides,
+def findings(host: dict[str, Any] | None = None, replace: bool = False, **options: Any) -> list[dict[str, str]]:
+    """What is found on a host that answers so. options: as of the filter, or of the role's settings."""
+    settings: dict[str, Any] = {
+        "root": "/srv/sms",
+        "user": "sms",
+        "build_user": "sms-build",
+        "python": "/usr/bin/python3",
+        "env": {},
+        "writable_paths": [],
+        "pool_users": [""],
     }
-    found: list[dict[str, str]] = evaluate(
-        judge["ansible.builtin.set_fact"]["__messenger_app_findings"], "messenger_app", **given
-    )
+    facts = {"distribution": "Debian", "distribution_version": "12.9", "distribution_major_version": "12"}
+    settings |= {name: options.pop(name) for name in list(options) if name in settings}
+    facts |= options.pop("facts", {})
+    answer = (host or {}) if replace else HOST | (host or {})
+    found: list[dict[str, str]] = findings_filter.host_findings(answer, settings, facts, HOST["time"] + 1, **options)
     return found
 
 
@@ -88,30 +83,52 @@ def test_what_is_wrong_is_named(host: dict[str, Any], where: str, found: str) ->
     assert finding["change"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "where"),
+    [
+        ({"build_user": "root"}, "messenger_app_build_user"),
+        ({"build_user": "sms"}, "messenger_app_build_user"),
+        ({"pool_users": ["", "sms-build"]}, "messenger_app_build_user"),
+        ({"writable_paths": ["/srv/sms/shared/var/x"]}, "messenger_app_writable_paths"),
+        ({"writable_paths": ["/srv/sms"]}, "messenger_app_writable_paths"),
+        ({"writable_paths": ["/data", "/data/x"]}, "messenger_app_writable_paths"),
+        ({"facts": {"distribution": "Ubuntu"}}, "operating system"),
+        ({"facts": {"distribution_major_version": "11"}}, "operating system"),
+    ],
+)
+def test_settings_that_do_not_go_together(settings: dict[str, Any], where: str) -> None:
+    (finding,) = findings(**settings)
+    assert (finding["level"], finding["where"]) == ("fail", where)
+
+
+def test_paths_side_by_side_are_fine() -> None:
+    assert findings(writable_paths=["/srv/sms2", "/data", "/data2"]) == []
+
+
 def test_all_of_it_is_found_at_once() -> None:
     assert len(findings({"python": "3.9", "free_megabytes": 1, "free_inodes": 1})) == 3
 
 
 def test_a_python_that_is_not_there() -> None:
     there = {name: value for name, value in HOST.items() if name != "python"}
-    (finding,) = findings(__messenger_app_register_look=there | {"python_said": "No such file or directory"})
+    (finding,) = findings(there | {"python_said": "No such file or directory"}, replace=True)
     assert finding["found"] == "No such file or directory"
 
 
 def test_a_host_that_cannot_be_asked() -> None:
-    (finding,) = findings(__messenger_app_register_look={"failed": True, "msg": "MODULE FAILURE"})
+    (finding,) = findings({"failed": True, "msg": "MODULE FAILURE"}, replace=True)
     assert finding["found"] == "MODULE FAILURE"
 
 
 def test_secrets_of_the_example_are_refused() -> None:
     for secret in EXAMPLE.values():
-        (finding,) = findings(messenger_app_env={"DSN": f"redis://:{secret}@redis1/messages"})
+        (finding,) = findings(env={"DSN": f"redis://:{secret}@redis1/messages"})
         assert "vault.yml" in finding["change"]
         assert secret not in str(finding)
 
 
 def test_a_redis_that_the_kit_will_install_is_not_wrong_before() -> None:
-    (finding,) = findings({"refused": {"r:6379": "refused"}}, __messenger_app_doctor=True)
+    (finding,) = findings({"refused": {"r:6379": "refused"}}, redis_to_come=True)
     assert (finding["level"], finding["change"]) == ("note", "site.yml installs it")
 
 
@@ -128,8 +145,7 @@ def test_a_redis_that_the_kit_will_install_is_not_wrong_before() -> None:
     ],
 )
 def test_where_dsns_lead(dsn: Any, addresses: list[str]) -> None:
-    env = {"DSN": dsn}
-    assert evaluate("{{ __messenger_app_redis_addresses }}", "messenger_app", messenger_app_env=env) == addresses
+    assert application.redis_addresses({"DSN": dsn}) == addresses
 
 
 SENTINEL = "rediss://u:p@any/messages?host[s1:26379]&host[s2:26379]&sentinel_master=main&ssl[cafile]=/ca.pem"
@@ -137,14 +153,13 @@ SENTINEL = "rediss://u:p@any/messages?host[s1:26379]&host[s2:26379]&sentinel_mas
 
 def test_of_a_sentinel_dsn_the_sentinels_are_asked() -> None:
     env = {"DSN": SENTINEL}
-    assert evaluate("{{ __messenger_app_redis_addresses }}", "messenger_app", messenger_app_env=env) == []
-    found = evaluate("{{ __messenger_app_sentinel_addresses }}", "messenger_app", messenger_app_env=env)
-    assert found == ["s1:26379", "s2:26379"]
+    assert application.redis_addresses(env) == []
+    assert application.sentinel_addresses(env) == ["s1:26379", "s2:26379"]
 
 
 @pytest.mark.parametrize(("refused", "level"), [(["s1:26379"], "warn"), (["s1:26379", "s2:26379"], "fail")])
 def test_one_sentinel_is_enough(refused: list[str], level: str) -> None:
-    (finding,) = findings({"refused": dict.fromkeys(refused, "refused")}, messenger_app_env={"DSN": SENTINEL})
+    (finding,) = findings({"refused": dict.fromkeys(refused, "refused")}, sentinels=["s1:26379", "s2:26379"])
     assert finding["level"] == level
 
 

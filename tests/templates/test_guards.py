@@ -18,6 +18,16 @@ from tests.templates.modules import ROLES, ROOT
 from tests.templates.render import evaluate, trusted
 from tests.templates.test_refusal import tasks
 
+FACTS = ("messenger_app_releases",)  # what tasks read of other hosts, too
+CHOSEN = {
+    "messenger_app_release_new": False,
+    "messenger_app_going_back": True,
+    "messenger_app_rollback_to": "20260101T000000Z-a",
+    "messenger_app_releases": {
+        "current": "20260101T000000Z-a",
+        "releases": [{"id": "20260101T000000Z-a", "state": "good", "fits": True}],
+    },
+}
 OLD, NEW = "old-secret-5f1c", "new-secret-9a3d"
 # As root, Ansible may give files to root; elsewhere in a namespace of one's own.
 AS_ROOT = [] if os.geteuid() == 0 else ["unshare", "--map-root-user"]
@@ -46,10 +56,13 @@ def run(root: Path, *task_files: str, **variables: Any) -> tuple[int, str]:
         "messenger_app_back_to": "20260101T000000Z-a",
         "messenger_app_user": "root",
         "ansible_python_interpreter": sys.executable,
-        "__messenger_app_group": "0",
+        "messenger_app_group": "0",
+        "messenger_app_releases": {"current": "20260101T000000Z-a"},
+        "messenger_app_why": "it did not come up",
         **variables,
     }
-    steps = [{"ansible.builtin.include_role": {"name": "messenger_app", "tasks_from": file}} for file in task_files]
+    steps: list[Any] = [{"ansible.builtin.set_fact": {name: given.pop(name)}} for name in list(given) if name in FACTS]
+    steps += [{"ansible.builtin.include_role": {"name": "messenger_app", "tasks_from": file}} for file in task_files]
     play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": given, "tasks": steps}
     file = root.parent / "play.yml"
     file.write_text(yaml.safe_dump([play]))
@@ -66,16 +79,16 @@ def run(root: Path, *task_files: str, **variables: Any) -> tuple[int, str]:
 
 def test_an_environment_is_never_shown_and_only_its_group_reads_it(root: Path) -> None:
     config = root / "shared/config"
-    code, said = run(root, "environment.yml")
+    code, said = run(root, "choose.yml", **CHOSEN)
     assert code == 0, said
     assert NEW in (config / "messenger.env.next").read_text()
     assert (config / "messenger.env.next").stat().st_mode & 0o777 == 0o640
-    more_code, more = run(root, "switch_environment.yml")
+    more_code, more = run(root, "activate.yml")
     assert more_code == 0, more
     assert NEW in (config / "messenger.env").read_text()
     assert (config / "messenger.env").stat().st_mode & 0o777 == 0o640
     assert not (config / "messenger.env.next").exists()
-    back_code, back = run(root, "back.yml")
+    back_code, back = run(root, "revert.yml")
     assert back_code == 0, back
     assert OLD in (config / "messenger.env").read_text()
     assert (config / "messenger.env").stat().st_mode & 0o777 == 0o640
@@ -84,37 +97,29 @@ def test_an_environment_is_never_shown_and_only_its_group_reads_it(root: Path) -
         assert NEW not in text
 
 
-def test_no_secret_of_a_messenger_yaml_is_shown(root: Path) -> None:
-    """Also when it cannot be read, or has a password with a slash, which looks like the name of a stream."""
-    source = make_application(root.parent / "shop")
-    yaml_file = source / "messenger.yaml"
-    for text in (f"messenger:\n  a: 'redis://:{OLD}@h/s'\n", f"messenger: [redis://:{OLD}@h\n"):
-        yaml_file.write_text(text)
-        env = {"DSN": f"redis://:x/{NEW}@h"}
-        _, said = run(root, "key_names.yml", messenger_app_source=str(source), messenger_app_env=env)
-        assert "Read messenger.yaml" in said
-        assert OLD not in said
-        assert NEW not in said
-
-
 def test_no_login_of_a_source_or_an_index_is_shown(root: Path) -> None:
     code, said = run(root, "source.yml", messenger_app_source=f"git+https://me:{OLD}@127.0.0.1:1/shop.git@v1")
     assert code == 2
-    assert "Check that it is complete" in said
+    assert "cannot be fetched" in said or "Check the source of the application" in said
     assert OLD not in said
     source = make_application(root.parent / "shop")
     (source / "requirements.lock").write_text("nothing==1.0 --hash=sha256:" + "0" * 64 + "\n")
     host = {"python": "3.11", "soabi": "cpython-311-x86_64-linux-gnu", "libc": "glibc 2.36", "markers": {}}
+    shipped = {"config_dir": str(source), "fingerprint": "f" * 64, "archive": ""}
     code, said = run(
         root,
         "source.yml",
-        "dependencies.yml",
+        "build.yml",
         messenger_app_source=str(source),
+        messenger_app_ship_dependencies=True,
+        messenger_app_release_new=True,
+        messenger_app_releases={"current": "", "environments": []},
+        __messenger_app_wheels=shipped,
         messenger_app_index_url=f"https://me:{OLD}@127.0.0.1:1/simple",
-        __messenger_app_register_look=host,
+        __messenger_app_host=host,
     )
     assert code == 2
-    assert "Have a wheel of everything" in said
+    assert "Ensure a wheel of everything" in said
     assert OLD not in said
 
 
@@ -124,16 +129,16 @@ def test_no_task_shows_a_difference_of_an_environment() -> None:
     for file in (ROLES / "messenger_app/tasks").glob("*.yml"):
         for task in tasks(yaml.safe_load(file.read_text())):
             for module in ("ansible.builtin.copy", "ansible.builtin.template"):
-                if "_env_file" in str(task.get(module, "")):
+                if "/messenger.env" in str(task.get(module, "")):
                     found.append((file.name, task.get("diff")))
-    assert sorted(found) == [("back.yml", False), ("environment.yml", False), ("switch_environment.yml", False)]
+    assert sorted(found) == [("activate.yml", False), ("choose.yml", False), ("revert.yml", False)]
 
 
 HOST = {"inventory_hostname": "host1", "ansible_play_hosts": ["host1"], "ansible_play_batch": ["host1"]}
 RELEASES = {"current": "20260102-b", "releases": [{"id": "20260102-b", "state": "good"}]}
 FAIL = [{"level": "fail", "where": "w", "found": "f", "change": "c"}]
 WARN = [FAIL[0] | {"level": "warn"}]
-LOCK = "__messenger_app_register_lock"
+LOCK = "__messenger_app_lock"
 DEPTHS = {"a": {"ready": 0, "in_flight": 0, "delayed": 0}}
 
 
@@ -163,72 +168,53 @@ FAILED = {
 }
 # Of each refusal: what passes, and what must not.
 REFUSALS: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
-    "messenger_app/application: Check the name of the application": (
-        {"messenger_app_name": "shop-2"},
-        [{"messenger_app_name": name} for name in ("Shop", "2shop", "shop/x", "x" * 32, "")],
+    "messenger_app/choose: Check that there is a release to go back to": (
+        {"messenger_app_release": "20260101-a"},
+        [{"messenger_app_release": ""}],
     ),
     "messenger_app/choose: Check that it is newer than the live one": (
-        {"messenger_app_release": "20260103-c", "__messenger_app_register_releases": RELEASES},
+        {"messenger_app_release": "20260103-c", "messenger_app_releases": RELEASES},
         [{"messenger_app_release": "20260101-a"}],
-    ),
-    "messenger_app/dependencies: Check that there is one": (
-        {"__messenger_app_register_dependencies": {"rc": 0}},
-        [{"__messenger_app_register_dependencies": {"rc": 1}}],
     ),
     "messenger_app/inputs: Check that tags leave nothing out": (
         {"ansible_run_tags": ["all"], "ansible_skip_tags": []},
         [{"ansible_run_tags": ["x"]}, {"ansible_skip_tags": ["messenger_app_build"]}],
     ),
-    "messenger_app/inputs: Check that they can be worked with": (
-        {"__messenger_app_input_findings": []},
-        [{"__messenger_app_input_findings": FAIL}],
+    "messenger_app/inputs: Check that the variables can be worked with": (
+        {"messenger_app_input_findings": []},
+        [{"messenger_app_input_findings": FAIL}],
     ),
     "messenger_app/inputs: Check that it is root": (
-        {"__messenger_app_register_root": {"stdout": "0"}},
-        [{"__messenger_app_register_root": {"stdout": "1000"}}, {"__messenger_app_register_root": {"msg": "no"}}],
+        {"__messenger_app_root_user": {"stdout": "0"}},
+        [{"__messenger_app_root_user": {"stdout": "1000"}}, {"__messenger_app_root_user": {"msg": "no"}}],
     ),
-    "messenger_app/lock: Check that it is ours": (
+    "messenger_app/lock: Check that this run has it": (
         {"hostvars": {"host1": {LOCK: {"token": "t"}}}},
         [{"hostvars": {"host1": {LOCK: {"msg": "held"}}}}],
     ),
-    "messenger_app/preflight_host: Check that nothing stands in the way": (
-        {"__messenger_app_findings": WARN},
-        [{"__messenger_app_findings": WARN + FAIL}],
+    "messenger_app/preflight: Check that the host can take a release": (
+        {"messenger_app_findings": WARN},
+        [{"messenger_app_findings": WARN + FAIL}],
     ),
-    "messenger_app/preflight_source: Check that the authority of Redis's certificate is there": (
-        {"messenger_app_redis_ca_file": __file__},
-        [{"messenger_app_redis_ca_file": "/nowhere"}],
-    ),
-    "messenger_app/prune_now: Check how many are to stay": (
+    "messenger_app/prune: Check how many releases are to stay": (
         {"messenger_app_keep_releases": "1"},
         [{"messenger_app_keep_releases": "0"}],
     ),
-    "messenger_app/rollback: Check that there is one": (
-        {"__messenger_app_run_id": "20260101-a"},
-        [{"__messenger_app_run_id": ""}],
-    ),
-    "messenger_app/show: Check that all hosts run the same release": (
-        {"hostvars": {"host1": {"__messenger_app_register_releases": RELEASES}}},
+    "messenger_app/report: Check that all hosts run the same release": (
+        {"hostvars": {"host1": {"messenger_app_releases": RELEASES}}},
         [
             {
                 "ansible_play_hosts": ["host1", "host2"],
                 "hostvars": {
-                    "host1": {"__messenger_app_register_releases": RELEASES},
-                    "host2": {"__messenger_app_register_releases": {"current": ""}},
+                    "host1": {"messenger_app_releases": RELEASES},
+                    "host2": {"messenger_app_releases": {"current": ""}},
                 },
             }
         ],
     ),
-    "messenger_app/source: Check that it is complete": (
-        {"__messenger_app_register_source": {"stdout": '{"path": "/x"}'}},
-        [{"__messenger_app_register_source": {"stdout": '{"problem": "x"}'}}, {"__messenger_app_register_source": {}}],
-    ),
-    "messenger_app/wheels: Check that they were built": (
-        {
-            "__messenger_app_register_source": {"stdout": '{"path": "/x"}'},
-            "__messenger_app_register_wheels": {"stdout": '{"fingerprint": "f"}'},
-        },
-        [{"__messenger_app_register_wheels": {"stdout": "", "stderr": "x"}}, {"__messenger_app_register_wheels": {}}],
+    "messenger_app/source: Check that the authority of Redis's certificate is there": (
+        {"messenger_app_redis_ca_file": __file__},
+        [{"messenger_app_redis_ca_file": "/nowhere"}],
     ),
     "messenger_worker/check_messages: Check that no message would be lost": (
         stats(),

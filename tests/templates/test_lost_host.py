@@ -11,22 +11,27 @@ import pytest
 import yaml
 
 from tests.integration.servers import free_port
-from tests.templates.modules import ROOT
+from tests.templates.modules import ROOT, load
 
 PLUGINS = ROOT / "playbooks/callback_plugins"
 PLAYBOOK = """
-- name: Make the release live, batch by batch
+- name: Change batches
   hosts: workers
   gather_facts: false
   serial: 1
-  vars: {{ansible_connection: "{connection}", ansible_port: {port}, ansible_host: 127.0.0.1}}
+  vars:
+    messenger_deploy_phase: batches
+    ansible_connection: "{connection}"
+    ansible_port: {port}
+    ansible_host: 127.0.0.1
   tasks:
     - name: Begin
       ansible.builtin.ping:
 
-- name: Say how it ended
+- name: Finish
   hosts: workers
   gather_facts: false
+  vars: {{messenger_deploy_phase: finish}}
   tasks:
     - name: Say it
       ansible.builtin.debug: {{msg: ended}}
@@ -65,7 +70,7 @@ def test_other_runs_say_nothing(tmp_path: Path, connection: str, words: tuple[st
     assert "could not be reached any more" not in said
 
 
-def test_the_plays_are_those_of_the_playbook() -> None:
-    names = [play["name"] for play in yaml.safe_load((ROOT / "playbooks/batches.yml").read_text())]
-    text = (PLUGINS / "lost_host.py").read_text()
-    assert [name for name in names if f'"{name}"' in text] == names
+def test_the_phases_are_those_of_the_playbooks() -> None:
+    plays = [yaml.safe_load((ROOT / f"playbooks/_{name}.yml").read_text())[0] for name in ("batches", "finish")]
+    callback = load(ROOT / "plugins/callback/lost_host.py")
+    assert [play["vars"][callback.PHASE] for play in plays] == [callback.BATCHES, callback.FINISH]

@@ -14,7 +14,7 @@ from tests.templates.render import evaluate, trusted
 ENDS = {
     "messenger_worker/tasks/check.yml": "Fail with the reasons",
     "messenger_worker/tasks/rollback.yml": "Fail with what happened and what to do",
-    "messenger_app/tasks/build.yml": "Say that nothing happened",
+    "messenger_app/tasks/build.yml": "Fail, and say that nothing was switched",
 }
 
 

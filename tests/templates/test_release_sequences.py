@@ -1,6 +1,6 @@
 """Random sequences of deploys, failed deploys, rollbacks, prunes and cut-offs on a real file tree with real processes.
 
-What the roles decide is taken from their own task files, and what they remove is removed by their own module.
+What the roles decide is taken from their own filters, and what they remove is removed by their own module.
 """
 
 from __future__ import annotations
@@ -9,45 +9,23 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.templates.modules import ROLES
+from tests.templates.modules import ROOT, load
 from tests.templates.render import evaluate
 from tests.templates.test_releases import releases
 
+choice = load(ROOT / "plugins/filter/release_choice.py")
 STEPS_OF_A_DEPLOY = 6
 
 
 class CutOff(Exception):
     """The run ends here, whatever is left undone."""
-
-
-@cache
-def fact(role: str, file: str, name: str) -> tuple[str, dict[str, Any]]:
-    """The expression that a task of the role sets the fact NAME to, and the task's variables."""
-
-    def tasks(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [each for task in found for each in [task, *tasks(task.get("block", []))]]
-
-    for task in tasks(yaml.safe_load((ROLES / role / "tasks" / file).read_text())):
-        facts = task.get("ansible.builtin.set_fact", {})
-        if name in facts:
-            return facts[name], task.get("vars", {})
-    raise AssertionError(f"{file} does not set {name}")
-
-
-def decide(role: str, file: str, name: str, **known: Any) -> Any:
-    """What the role's task would set the fact NAME to."""
-    expression, variables = fact(role, file, name)
-    rendered = {key: evaluate(value, role, **known) for key, value in variables.items()}
-    return evaluate(expression, role, **known, **rendered)
 
 
 class OneHost(RuleBasedStateMachine):
@@ -87,22 +65,11 @@ class OneHost(RuleBasedStateMachine):
             file.unlink(missing_ok=True)
 
     def choose(self, content: str) -> tuple[str, bool]:
-        """The release that a deploy of CONTENT is about, and whether it must be built: tasks/choose.yml."""
+        """The release that a deploy of CONTENT is about, and whether it must be built."""
         looked = {"releases": self.found(), "current": releases.live(self.root)}
-        known: dict[str, Any] = {
-            "__messenger_app_register_releases": looked,
-            "__messenger_app_origin": {"fingerprint": content},
-            "ansible_play_hosts": ["host1"],
-        }
-        for name in ("__messenger_app_same", "__messenger_app_bad"):
-            known[name] = decide("messenger_app", "choose.yml", name, **known)
-        known["hostvars"] = {"host1": dict(known)}
-        known["__messenger_app_run_id"] = decide("messenger_app", "choose.yml", "__messenger_app_run_id", **known)
-        chosen = decide("messenger_app", "choose.yml", "messenger_app_release", **known)
-        if chosen in known["__messenger_app_same"]:
-            return chosen, False
         self.number += 1  # as the clock of the controller
-        return f"20260101T{self.number:06}Z-{content}", True
+        chosen = choice.deploy_choice({"host1": looked}, content, f"20260101T{self.number:06}Z-{content}")["host1"]
+        return chosen["release"], chosen["built"]
 
     def build(self, release: str, environment: str) -> None:
         """What the module messenger.kit.build_release leaves, without running pip."""
@@ -141,7 +108,7 @@ class OneHost(RuleBasedStateMachine):
         self.step()
 
     def go_back(self, release: str, before: str, looked: list[dict[str, Any]]) -> None:
-        """After RELEASE did not come up: rollback.yml of messenger_worker and back.yml of messenger_app."""
+        """After RELEASE did not come up: rollback.yml of messenger_worker and revert.yml of messenger_app."""
         back_to = evaluate(
             "{{ __messenger_worker_back_to }}",
             "messenger_worker",
@@ -196,16 +163,8 @@ class OneHost(RuleBasedStateMachine):
     def roll_back(self, leave: bool, cut: int) -> None:
         self.left_to_do = cut
         looked, before = self.found(), releases.live(self.root)
-        known: dict[str, Any] = {
-            "__messenger_app_register_releases": {"releases": looked, "current": before},
-            "ansible_play_hosts": ["host1"],
-            "messenger_app_rollback_to": "",
-            "__messenger_app_live": before,
-        }
-        name = "__messenger_app_possible"
-        known[name] = decide("messenger_app", "rollback.yml", name, **known)
-        known["hostvars"] = {"host1": dict(known)}
-        chosen = decide("messenger_app", "rollback.yml", "__messenger_app_run_id", **known)
+        found = {"host1": {"releases": looked, "current": before}}
+        chosen = choice.rollback_choice(found)["host1"]["release"]
         if not chosen:
             return
         state = next(each for each in looked if each["id"] == chosen)

@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from tests.templates.modules import ROLES
-from tests.templates.role_tables import options, role_names, updated
+from tests.templates.role_tables import entry_points, options, role_names, updated
+
+MADE_FOR_OTHERS = ("messenger_worker_programs", "messenger_app_kit_env")  # for templates
 
 
 def defaults(role: str) -> dict[str, Any]:
@@ -23,7 +25,7 @@ def test_the_roles_are_the_four_of_the_design() -> None:
 
 @pytest.mark.parametrize("role", role_names())
 def test_specs_have_the_defaults(role: str) -> None:
-    specs = options(role)
+    specs = {name: option for entry in entry_points(role).values() for name, option in entry.items()}
     assert {name: option["default"] for name, option in specs.items() if "default" in option} == defaults(role)
     assert not [name for name, option in specs.items() if option.get("required") and name in defaults(role)]
 
@@ -32,8 +34,7 @@ def test_specs_have_the_defaults(role: str) -> None:
 def test_public_names_begin_with_the_role_s(role: str) -> None:
     assert not [name for name in options(role) if not name.startswith(f"{role}_")]
     private = yaml.safe_load((ROLES / role / "vars/main.yml").read_text())
-    # The one value that is made for templates of others.
-    assert not [name for name in private if not name.startswith(f"__{role}_") and name != "messenger_worker_programs"]
+    assert not [name for name in private if not name.startswith(f"__{role}_") and name not in MADE_FOR_OTHERS]
 
 
 @pytest.mark.parametrize("role", role_names())

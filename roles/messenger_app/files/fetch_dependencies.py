@@ -1,8 +1,9 @@
 """Fetch a wheel of everything in a lock file, for the Python and platform of a host. Reads one JSON document.
 
 in: lock, archive, index_url, host (what module messenger.kit.host_info says), source_distributions, build_lock, cache
-Writes ARCHIVE, a tar file of wheels, unless it is there. Hashes are compared with the lock file here. A package
-without a wheel is built here from its source distribution if its name is in source_distributions, and else refused.
+Writes ARCHIVE, a tar file of wheels, unless it is there, and prints a JSON document with its path. Hashes are compared
+with the lock file here. A package without a wheel is built here from its source distribution if its name is in
+source_distributions, and else refused.
 """
 
 from __future__ import annotations
@@ -122,6 +123,7 @@ def main() -> None:
                 pack(archive, {file.name: file for file in Path(directory).glob("*.whl")})
     except (Problem, OSError) as problem:
         sys.exit(scrub(" ".join(f"requirements.lock cannot be shipped: {problem}".split())))
+    print(json.dumps({"archive": str(archive)}))
 
 
 if __name__ == "__main__":
