@@ -341,11 +341,11 @@ WORDS = [
 
 @pytest.mark.parametrize("file", sorted((ROOT / "playbooks").glob("*.yml")), ids=lambda file: file.stem)
 def test_every_word_of_a_command_line_is_named(file: Path) -> None:
-    """The names without a role's prefix that a playbook takes are in its messenger_words."""
+    """The names without a role's prefix that a playbook takes are in its messenger_app_words."""
     head, *plays = yaml.safe_load(file.read_text())
     text = yaml.safe_dump(plays, width=10**6)
     used = {word for word in WORDS if re.search(rf"(?<![\w.'-]){word} \| default[(]", text)}
-    assert used <= set(head.get("vars", {}).get("messenger_words", []))
+    assert used <= set(head.get("vars", {}).get("messenger_app_words", []))
 
 
 def test_no_name_that_the_kit_itself_sets_is_taken_for_a_misspelt_one() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.templates.modules import ROLES
+from tests.templates.modules import ROLES, ROOT
 from tests.templates.role_tables import entry_points, options, role_names, updated
 
 MADE_FOR_OTHERS = ("messenger_worker_programs", "messenger_app_kit_env")  # for templates
@@ -60,3 +61,20 @@ def test_a_pool_s_keys_are_those_that_get_a_default() -> None:
     for name, key in keys.items():
         if "default" in key:
             assert filled["__messenger_worker_pool_defaults"][name] == key["default"]
+
+
+def roles_called() -> Iterator[tuple[str, str]]:
+    """Role and entry point of each import and include of a role, in playbooks and in other roles."""
+    for file in [*(ROOT / "playbooks").glob("*.yml"), *ROLES.glob("*/tasks/*.yml")]:
+        text = file.read_text()
+        for call in re.findall(r"_role:.*\n(?:\s+(?:name|tasks_from): .*\n)+", text):
+            (role,) = re.findall(r"name: messenger\.kit\.(\w+)", call)
+            yield role, *(re.findall(r"tasks_from: (\w+)", call) or ["main"])
+
+
+def test_every_entry_point_has_a_spec() -> None:
+    called = {each for each in roles_called() if each[0].startswith("messenger_")}
+    assert len(called) > 30
+    assert {each for each in called if each[1] not in entry_points(each[0])} == set()
+    known = {(role, entry) for role in ("messenger_app", "messenger_worker") for entry in entry_points(role)}
+    assert known - called == set()

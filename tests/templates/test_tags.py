@@ -35,7 +35,7 @@ def refused(playbook: str, run: str = "all", skip: str = "", playbook_dir: str =
         "ansible_run_tags": run.split(),
         "ansible_skip_tags": skip.split(),
         "playbook_dir": playbook_dir or str(ROOT / "playbooks"),
-        **{name: value for name, value in first.get("vars", {}).items() if name == "messenger_tags"},
+        **{name: value for name, value in first.get("vars", {}).items() if name == "messenger_app_tags"},
         **trusted(task["vars"]),
     }
     return not all(
@@ -73,7 +73,7 @@ def test_what_tags_are_for(playbook: str, tag: str, taken: bool) -> None:
 def test_a_deploy_within_site_yml_takes_its_tags() -> None:
     first, *_, last = imports("site")
     assert last["ansible.builtin.import_playbook"] == "deploy.yml"
-    assert last["vars"]["messenger_tags"] == first["vars"]["messenger_tags"]
+    assert last["vars"]["messenger_app_tags"] == first["vars"]["messenger_app_tags"]
 
 
 def test_a_playbook_of_one_s_own_that_imports_it_may_have_tags() -> None:
