@@ -285,7 +285,7 @@ def test_doctor_finds_it_and_looks_no_further(inventory: Any) -> None:
     assert code == 2
     assert "this: 2 to repair, not looked at: its variables come first" in said
     assert "messenger_worker_pools: it is text" in said
-    assert last_play(said).startswith("Say what was found]")
+    assert last_play(said).startswith("Report what was found]")
 
 
 def test_files_that_are_needed_later_are_read_first(inventory: Any, tmp_path: Path) -> None:
