@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.templates.modules import load
-from tests.templates.render import ROOT, evaluate
+from tests.templates.modules import ROOT, load
+from tests.templates.render import evaluate
 
 action = load(ROOT / "plugins/action/controller_program.py")
 

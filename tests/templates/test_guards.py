@@ -336,7 +336,11 @@ def test_failed_messages_are_removed_only_when_that_was_confirmed() -> None:
 
 def modes() -> Iterator[tuple[str, str]]:
     """Where the kit's tasks write, and with which mode."""
-    files = [*ROLES.glob("*/tasks/*.yml"), *(ROOT / "playbooks").rglob("*.yml")]
+    files = [
+        *ROLES.glob("*/tasks/*.yml"),
+        *(ROOT / "playbooks").glob("*.yml"),
+        *(ROOT / "playbooks/tasks").glob("*.yml"),
+    ]
     for file in files:
         for task in tasks(yaml.safe_load(file.read_text())):
             for module, arguments in task.items():
