@@ -72,7 +72,8 @@ fuzz: .dev ## coverage-guided fuzzing for SECONDS=600 in all; what is found is k
 integration: .dev .packages ## tests against redis-server, supervisord, PostgreSQL and PHP that they start themselves; the docs' examples
 	@$(PYTEST) tests/integration tests/docs $(ARGS)
 
-docs: .dev .packages ## tests of the docs alone: their examples, links and generated pages
+docs: .dev .packages ## the docs as a site, with the API reference, in site/; tests of their examples, links and generated pages
+	@mkdocs build --strict --quiet
 	@$(PYTEST) tests/docs $(ARGS)
 
 templates: .dev .packages ## every template rendered, and loaded by Supervisor's own parser

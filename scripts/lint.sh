@@ -27,6 +27,7 @@ check "playbook syntax" env ANSIBLE_CONFIG=ansible.cfg ansible-playbook --syntax
 check ruff ruff check "${ruff_paths[@]}"
 check "ruff format" ruff format --check "${ruff_paths[@]}"
 check imports lint-imports --no-logo
+check "docs site" mkdocs build --strict --quiet --site-dir .state/site
 check yamllint yamllint --strict .
 if ((${#shell[@]})); then check shellcheck shellcheck "${shell[@]}"; fi
 
