@@ -18,7 +18,7 @@ from messenger.errors import ConfigError, HandlerFailed
 from messenger.messages import MessageRegistry, dotted_name, wire_name
 from messenger.stamps import DelayStamp, SentStamp, Stamp, TransportNamesStamp
 from messenger.wire.body import decode_body
-from messenger.wire.reply import ReplyStamp
+from messenger.wire.extension_headers import ReplyStamp
 
 
 @click.command(short_help="Send a message by hand, or many.")

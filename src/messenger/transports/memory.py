@@ -24,7 +24,7 @@ from messenger.stamps import (
 )
 from messenger.transports.base import Depth, Transport, TransportContext
 from messenger.wire.encoded import Encoded
-from messenger.wire.reply import ReplyStamp
+from messenger.wire.extension_headers import ReplyStamp
 from messenger.wire.serializer import Serializer
 
 log = logging.getLogger("messenger.transports.memory")

@@ -16,7 +16,7 @@ import msgspec
 from messenger import stamps
 from messenger.deduplication.stamps import DeduplicateStamp
 from messenger.stamps import MESSAGE_ID, MessageIdsStamp, Stamp
-from messenger.wire import deduplicate, reply, turn
+from messenger.wire import extension_headers as extension
 
 MESSAGE_ID_HEADER = "X-Messenger-Message-Id"
 CORRELATION_ID_HEADER = "X-Messenger-Correlation-Id"
@@ -189,14 +189,14 @@ def _take_ids(headers: dict[str, str]) -> tuple[MessageIdsStamp | None, str]:
 
 
 _ENCODE: Mapping[type[Stamp], Callable[[Any], dict[str, str]]] = {
-    reply.ReplyStamp: reply.encode,
+    extension.ReplyStamp: extension.encode_reply,
     MessageIdsStamp: _encode_ids,
-    DeduplicateStamp: deduplicate.encode,
-    turn.TurnStamp: turn.encode,
+    DeduplicateStamp: extension.encode_deduplicate,
+    extension.TurnStamp: extension.encode_turn,
 }
 _TAKE: Mapping[str, Callable[[dict[str, str]], tuple[Stamp | None, str]]] = {
-    reply.HEADER: reply.take,
+    extension.REPLY_HEADER: extension.take_reply,
     MESSAGE_ID_HEADER: _take_ids,
-    deduplicate.HEADER: deduplicate.take,
-    turn.HEADER: turn.take,
+    extension.DEDUPLICATE_HEADER: extension.take_deduplicate,
+    extension.TURN_HEADER: extension.take_turn,
 }

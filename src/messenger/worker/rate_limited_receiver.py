@@ -15,7 +15,7 @@ from messenger.rate_limit.limiter import TurnLimiter
 from messenger.stamps import DelayStamp, DeliveryStamp
 from messenger.transports.base import Transport
 from messenger.wire.encoded import UndecodableMessage
-from messenger.wire.turn import TurnStamp
+from messenger.wire.extension_headers import TurnStamp
 from messenger.worker.receiver import Receiver
 
 log = logging.getLogger(__name__)

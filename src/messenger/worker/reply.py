@@ -9,7 +9,7 @@ from messenger.envelope import AnyEnvelope
 from messenger.errors import MessengerError
 from messenger.events import EventDispatcher, WorkerMessageFailed, WorkerMessageHandled
 from messenger.printable import text_of
-from messenger.wire.reply import ReplyStamp
+from messenger.wire.extension_headers import ReplyStamp
 
 log = logging.getLogger(__name__)
 _LONGEST_ERROR = 2_000  # characters

@@ -14,7 +14,7 @@ from messenger.envelope import AnyEnvelope
 from messenger.errors import MessageTooLarge
 from messenger.stamps import BusNameStamp, ForeignHeadersStamp
 from messenger.transports.base import Depth
-from messenger.wire.reply import ReplyStamp
+from messenger.wire.extension_headers import ReplyStamp
 from messenger.wire.serializer import encode_value
 from tests.integration.sql.outboxed import YAML, Outboxed
 from tests.integration.worker.project import LONG, Run

@@ -13,7 +13,7 @@ from messenger.messages import MessageRegistry
 from messenger.stamps import DelayStamp, DeliveryStamp, ReceivedStamp, RedeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, ListableTransport, Transport, TransportContext
 from messenger.transports.memory import MemoryTransport, create
-from messenger.wire.reply import ReplyStamp
+from messenger.wire.extension_headers import ReplyStamp
 from messenger.wire.serializer import Serializer
 
 

@@ -27,7 +27,7 @@ from messenger.stamps import (
     TransportNamesStamp,
 )
 from messenger.wire.encoded import Encoded
-from messenger.wire.reply import ReplyStamp
+from messenger.wire.extension_headers import ReplyStamp
 from messenger.wire.stamps import PREFIX, decode_stamps, encode_stamps
 from tests.unit.wire.recorded import TYPE, SmsNotification, serializer
 
