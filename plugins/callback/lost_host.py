@@ -19,7 +19,7 @@ type: aggregate
 short_description: How to go on when a run of the kit ended because a host was lost
 description:
   - Lies beside the playbooks, so Ansible loads it by itself. Prints nothing after any other run.
-author: messenger-kit
+author: The messenger-kit authors (!UNKNOWN)
 """
 
 PHASE = "messenger_deploy_phase"  # the variable of a play that says which part of a run it is

@@ -28,7 +28,22 @@ options:
   outcome: {description: How it ended., type: str, default: ok}
   reason: {description: "Why, or why it failed.", type: str, default: ""}
   last: {description: How many of the last events to return., type: int, default: 0}
-author: messenger-kit
+author: The messenger-kit authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Record a deploy
+  messenger.kit.audit_trail:
+    path: /srv/sms/shared/log/audit.log
+    what: deploy
+    who: anna@controller
+    release: 20260101T120000Z-0a1b2c3d
+
+- name: Read the last ten events
+  messenger.kit.audit_trail:
+    path: /srv/sms/shared/log/audit.log
+    last: 10
+  register: trail
 """
 
 RETURN = r"""

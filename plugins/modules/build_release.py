@@ -37,7 +37,6 @@ description:
   - C(.manifest) says what each file is (M(messenger.kit.verify_info)). C(.ready) is written last, in the environment
     and in the release. What lacks it is half built and is built anew.
 options:
-  root: {description: The application's directory., type: path, required: true}
   release: {description: Id of the release., type: str, required: true}
   environment: {description: Name of its environment., type: str, required: true}
   archive:
@@ -55,7 +54,20 @@ options:
   user: {description: "The application's user, whose group may read it.", type: str, required: true}
   builder: {description: The user that pip runs as; all its processes are killed., type: str, required: true}
   built: {description: What release.json says; C(fingerprint) also goes into C(.ready)., type: dict, required: true}
-author: messenger-kit
+extends_documentation_fragment: [messenger.kit.application]
+author: The messenger-kit authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Build the release
+  messenger.kit.build_release:
+    root: /srv/sms
+    release: 20260101T120000Z-0a1b2c3d
+    environment: 5e6f7a8b
+    archive: /tmp/release.tar # on the controller
+    user: sms
+    builder: sms-build
+    built: {fingerprint: 0a1b2c3d, revision: v1.2}
 """
 
 RETURN = r"""

@@ -24,9 +24,17 @@ description:
     to another application.
 options:
   directories: {description: The directories., type: list, elements: path, required: true}
-  user: {description: "The application's user.", type: str, required: true}
   end_processes: {description: Whether to end the processes of the user., type: bool, default: false}
-author: messenger-kit
+extends_documentation_fragment: [messenger.kit.application.user]
+author: The messenger-kit authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Delete what the application wrote
+  messenger.kit.empty_directories:
+    directories: [/srv/sms/shared/var]
+    user: sms
+    end_processes: true
 """
 
 RETURN = r"""

@@ -43,11 +43,8 @@ options:
     default: -1
   failures_allowed: {description: How many more there may be in a minute., type: int, default: 0}
   log_dir: {description: Directory of the workers' logs., type: path, default: /nonexistent}
-  config:
-    description: Configuration that says how to reach supervisord.
-    type: path
-    default: /etc/supervisor/supervisord.conf
-author: messenger-kit
+extends_documentation_fragment: [messenger.kit.supervisor]
+author: The messenger-kit authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -26,15 +26,27 @@ description:
   - One look instead of a task for each question. Changes nothing, and fails at nothing that is missing.
 options:
   asked_at: {description: Seconds since 1970 on the controller; it comes back as given., type: float, required: true}
-  root: {description: The application's directory., type: path, required: true}
-  user: {description: The application's user., type: str, required: true}
   builder: {description: The user that unpacks packages., type: str, required: true}
   package: {description: A Debian package., type: str, required: true}
   python: {description: The Python that releases are made with., type: path, required: true}
   addresses: {description: "What must be reachable, as HOST[:PORT].", type: list, elements: str, default: []}
   paths: {description: What to look at., type: list, elements: path, default: []}
   writable: {description: Directories that the application may write to., type: list, elements: path, default: []}
-author: messenger-kit
+extends_documentation_fragment: [messenger.kit.application, messenger.kit.application.user]
+author: The messenger-kit authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Read what a deploy needs to know of the host
+  messenger.kit.host_info:
+    asked_at: "{{ now(utc=true).timestamp() }}"
+    root: /srv/sms
+    user: sms
+    builder: sms-build
+    package: python3-venv
+    python: /usr/bin/python3
+    addresses: ["127.0.0.1:6379"]
+  register: host
 """
 
 RETURN = r"""

@@ -47,7 +47,7 @@ options:
     description: Where the records are.
     type: path
     default: /var/lib/messenger-kit
-author: messenger-kit
+author: The messenger-kit authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -58,7 +58,9 @@ EXAMPLES = r"""
     needs: {application: shop, users: [shop], settings: {redis_port: 6379}}
 """
 
-RETURN = r"""{}"""
+RETURN = r"""
+# Nothing beside what every module returns.
+"""
 
 
 def changes(given: dict[str, Any]) -> list[tuple[Path, str, int]]:

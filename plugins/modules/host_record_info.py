@@ -33,7 +33,7 @@ options:
     description: Where the records are.
     type: path
     default: /var/lib/messenger-kit
-author: messenger-kit
+author: The messenger-kit authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -38,7 +38,23 @@ options:
   reason: {description: The operator's words., type: str, default: ""}
   ttl: {description: Seconds until it ends by itself., type: int, default: 3600}
   token: {description: What an earlier C(taken) answered., type: str, default: ""}
-author: messenger-kit
+author: The messenger-kit authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Take the lock of the fleet
+  messenger.kit.lock:
+    path: /var/lib/messenger-kit/sms.lock
+    state: taken
+    owner: anna@controller
+    what: deploy
+  register: lock
+
+- name: Release it
+  messenger.kit.lock:
+    path: /var/lib/messenger-kit/sms.lock
+    state: given_back
+    token: "{{ lock.token }}"
 """
 
 RETURN = r"""

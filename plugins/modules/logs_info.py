@@ -20,13 +20,12 @@ description:
   - Reads Supervisor's logs, and as the application's user those that workers write in the background, which lie where
     that user may write. Of each log at most the last 4 MB are read. Changes nothing.
 options:
-  root: {description: The application's directory., type: path, required: true}
-  user: {description: "The application's user.", type: str, required: true}
   python: {description: The Python that reads as this user., type: path, default: /usr/bin/python3}
   lines: {description: How many lines., type: int, required: true}
   pool: {description: "The pool whose logs are meant; empty is every pool.", type: str, default: ""}
   newest: {description: "Only Supervisor's log that was written to last.", type: bool, default: false}
-author: messenger-kit
+extends_documentation_fragment: [messenger.kit.application, messenger.kit.application.user]
+author: The messenger-kit authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -25,7 +25,16 @@ options:
           required: true}
   restart_note: {description: Its presence says that workers must restart., type: path, required: true}
   audit: {description: "An event for the audit trail, and the C(path) of that; or none.", type: dict, default: {}}
-author: messenger-kit
+author: The messenger-kit authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Record the release that passed the gate
+  messenger.kit.record_release:
+    release: /srv/sms/releases/20260101T120000Z-0a1b2c3d
+    files:
+      - {path: /srv/sms/shared/config/messenger.env, mode: "0640", group: sms}
+    restart_note: /srv/sms/shared/config/.restart
 """
 
 RETURN = r"""

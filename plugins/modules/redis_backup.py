@@ -33,11 +33,15 @@ options:
     description: How long Redis may take.
     type: int
     default: 3600
-  config:
-    description: The server's configuration file.
-    type: path
-    default: /etc/redis/redis.conf
-author: messenger-kit
+extends_documentation_fragment: [messenger.kit.redis]
+author: The messenger-kit authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Copy the data of Redis
+  messenger.kit.redis_backup:
+    copy: /root/backup/redis.rdb
+    owner: root
 """
 
 RETURN = r"""

@@ -43,7 +43,18 @@ options:
     description: A certificate that is good for fewer days is renewed.
     type: int
     required: true
-author: messenger-kit
+author: The messenger-kit authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Create the certificate, or renew it
+  messenger.kit.redis_certificate:
+    directory: /etc/redis/tls
+    names: [redis1.example.org, localhost, 127.0.0.1]
+    group: redis
+    days: 365
+    renew_days: 30
+  register: certificate
 """
 
 RETURN = r"""

@@ -21,11 +21,16 @@ options:
     type: list
     elements: str
     required: true
-  config:
-    description: The server's configuration file.
-    type: path
-    default: /etc/redis/redis.conf
-author: messenger-kit
+extends_documentation_fragment: [messenger.kit.redis]
+author: The messenger-kit authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Check that the append-only file is on
+  messenger.kit.redis_command:
+    argv: [CONFIG, GET, appendonly]
+  register: appendonly
+  failed_when: "'yes' not in appendonly.lines"
 """
 
 RETURN = r"""

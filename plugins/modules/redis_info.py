@@ -50,7 +50,7 @@ options:
     description: How many replicas a master must have.
     type: int
     default: 0
-author: messenger-kit
+author: The messenger-kit authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

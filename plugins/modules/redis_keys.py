@@ -35,11 +35,8 @@ options:
     description: Whether they are deleted; V(false) only counts.
     type: bool
     default: true
-  config:
-    description: The server's configuration file.
-    type: path
-    default: /etc/redis/redis.conf
-author: messenger-kit
+extends_documentation_fragment: [messenger.kit.redis]
+author: The messenger-kit authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

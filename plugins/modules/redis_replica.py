@@ -39,11 +39,18 @@ options:
     type: list
     elements: str
     default: []
-  config:
-    description: The server's configuration file.
-    type: path
-    default: /etc/redis/redis.conf
-author: messenger-kit
+extends_documentation_fragment: [messenger.kit.redis]
+author: The messenger-kit authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Follow the master
+  messenger.kit.redis_replica:
+    address: 10.0.0.2
+    first: 10.0.0.1
+    port: 6379
+    name: messenger
+    sentinels: ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
 """
 
 RETURN = r"""

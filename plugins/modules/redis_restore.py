@@ -32,10 +32,26 @@ options:
     description: Undo it.
     type: bool
     default: false
-author: messenger-kit
+author: The messenger-kit authors (!UNKNOWN)
 """
 
-RETURN = r"""{}"""
+EXAMPLES = r"""
+- name: Put a dump in place of the data
+  messenger.kit.redis_restore:
+    directory: /var/lib/redis
+    dump: restore-20260101.rdb
+    aside: before-20260101
+
+- name: Go back to the data from before
+  messenger.kit.redis_restore:
+    directory: /var/lib/redis
+    aside: before-20260101
+    back: true
+"""
+
+RETURN = r"""
+# Nothing beside what every module returns.
+"""
 
 AOF, DUMP = "appendonlydir", "dump.rdb"
 BASE = "appendonly.aof.1.base.rdb"

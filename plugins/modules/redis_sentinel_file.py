@@ -77,7 +77,24 @@ options:
     description: By which the servers of the set know each other.
     type: str
     required: true
-author: messenger-kit
+author: The messenger-kit authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Write the configuration of Sentinel
+  messenger.kit.redis_sentinel_file:
+    name: messenger
+    master: 10.0.0.1
+    master_port: 6379
+    quorum: 2
+    down_after: 5
+    address: 10.0.0.1
+    bind: [10.0.0.1]
+    port: 26379
+    certificate: /etc/redis/tls/server.pem
+    trusted: /etc/redis/tls/ca.pem
+    users: /etc/redis/messenger-kit-sentinel.acl
+    password: "{{ vault_replication_password }}"
 """
 
 RETURN = r"""

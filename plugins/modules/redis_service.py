@@ -55,7 +55,15 @@ options:
     description: How long a server may take to end; and how long to answer after its start.
     type: int
     default: 120
-author: messenger-kit
+author: The messenger-kit authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Start Redis, or restart it with other settings
+  messenger.kit.redis_service:
+    name: redis-server
+    state: started
+    config: /etc/redis/redis.conf
 """
 
 RETURN = r"""

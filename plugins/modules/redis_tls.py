@@ -16,15 +16,18 @@ short_description: Have the running Redis take a renewed certificate
 description:
   - Compares the certificate that Redis serves with the one in its file, and has Redis read the file again where they
     differ. That takes no restart, and connections stay.
-options:
-  config:
-    description: The server's configuration file.
-    type: path
-    default: /etc/redis/redis.conf
-author: messenger-kit
+extends_documentation_fragment: [messenger.kit.redis]
+author: The messenger-kit authors (!UNKNOWN)
 """
 
-RETURN = r"""{}"""
+EXAMPLES = r"""
+- name: Have Redis read a renewed certificate
+  messenger.kit.redis_tls:
+"""
+
+RETURN = r"""
+# Nothing beside what every module returns.
+"""
 
 BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 

@@ -20,11 +20,14 @@ options:
     description: The ACL file, one user a line.
     type: path
     required: true
-  config:
-    description: The server's configuration file.
-    type: path
-    default: /etc/redis/redis.conf
-author: messenger-kit
+extends_documentation_fragment: [messenger.kit.redis]
+author: The messenger-kit authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Bring the users in line with their file
+  messenger.kit.redis_users:
+    file: /etc/redis/messenger-kit-users.acl
 """
 
 RETURN = r"""

@@ -38,7 +38,19 @@ options:
       - The live release, newer ones, and any in which a process still runs are never removed.
       - Environments that no release uses go too.
     type: int
-author: messenger-kit
+author: The messenger-kit authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Read which releases there are
+  messenger.kit.releases:
+    root: /srv/sms
+  register: found
+
+- name: Remove all but five
+  messenger.kit.releases:
+    root: /srv/sms
+    keep: 5
 """
 
 RETURN = r"""

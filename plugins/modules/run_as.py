@@ -26,7 +26,16 @@ options:
   python: {description: The Python that reads C(environment_file)., type: path}
   environment: {description: Added to PATH and LANG., type: dict, default: {}}
   seconds: {description: After that it is killed., type: float, default: 60}
-author: messenger-kit
+author: The messenger-kit authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: List the failed messages
+  messenger.kit.run_as:
+    user: sms
+    command: [/srv/sms/bin/messenger, failed, --format, json]
+    seconds: 60
+  register: failed
 """
 
 RETURN = r"""

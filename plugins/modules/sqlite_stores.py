@@ -26,8 +26,6 @@ description:
   - The stores lie in C(shared/var), where the application's user may write. So a process of that user reads and writes
     them there, without links or special files and within ten minutes in all; root takes what it prints.
 options:
-  root: {description: The application's directory., type: path, required: true}
-  user: {description: "The application's user.", type: str, required: true}
   python: {description: The Python that works as this user., type: path, default: /usr/bin/python3}
   copies:
     description: A directory for copies; every store is copied to C(NAME) in it.
@@ -37,7 +35,17 @@ options:
   replace: {description: Names of stores to put into place., type: list, elements: str, default: []}
   source: {description: The directory with the files of these names., type: path}
   aside: {description: A directory in C(shared/var) for the stores that were there., type: str, default: before}
-author: messenger-kit
+extends_documentation_fragment: [messenger.kit.application, messenger.kit.application.user]
+author: The messenger-kit authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Copy the stores
+  messenger.kit.sqlite_stores:
+    root: /srv/sms
+    user: sms
+    copies: /root/backup
+    megabytes: 1000
 """
 
 RETURN = r"""

@@ -23,16 +23,12 @@ description:
   - Compares the live release, the processes of Supervisor, the process table, and the answers of C(messenger workers)
     and C(messenger stats). Changes nothing, and fails at nothing that is missing; that is among the C(problems).
 options:
-  root: {description: The application's directory., type: path, required: true}
   conf: {description: The Supervisor configuration of the workers., type: path, required: true}
   host: {description: The host's name in the registry., type: str, required: true}
   expected: {description: Whether workers should run here., type: bool, default: true}
   seconds: {description: Time that a C(messenger) command may take., type: int, default: 600}
-  config:
-    description: Configuration that says how to reach supervisord.
-    type: path
-    default: /etc/supervisor/supervisord.conf
-author: messenger-kit
+extends_documentation_fragment: [messenger.kit.application, messenger.kit.supervisor]
+author: The messenger-kit authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -33,11 +33,8 @@ options:
     type: bool
     default: false
   timeout: {description: Seconds until the workers must have left., type: float, default: 60}
-  config:
-    description: Configuration that says how to reach supervisord.
-    type: path
-    default: /etc/supervisor/supervisord.conf
-author: messenger-kit
+extends_documentation_fragment: [messenger.kit.supervisor]
+author: The messenger-kit authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

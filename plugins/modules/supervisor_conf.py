@@ -47,7 +47,7 @@ options:
     description: The main configuration of supervisord.
     type: path
     default: /etc/supervisor/supervisord.conf
-author: messenger-kit
+author: The messenger-kit authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

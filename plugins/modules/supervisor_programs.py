@@ -47,11 +47,8 @@ options:
         for. Only processes that were started with C(--detach-log) can.
     type: bool
     default: false
-  config:
-    description: Configuration that says how to reach supervisord.
-    type: path
-    default: /etc/supervisor/supervisord.conf
-author: messenger-kit
+extends_documentation_fragment: [messenger.kit.supervisor]
+author: The messenger-kit authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

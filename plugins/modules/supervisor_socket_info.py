@@ -32,7 +32,7 @@ options:
     description: The application's user, who must not write to the socket. Need not exist yet.
     type: str
     default: ""
-author: messenger-kit
+author: The messenger-kit authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

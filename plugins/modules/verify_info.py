@@ -17,9 +17,20 @@ description:
   - Compares every file of those that are completely built with C(.manifest), which root wrote when they were built;
     content, mode, and owner. Changes nothing.
 options:
-  root: {description: The application's directory., type: path, required: true}
   most: {description: How many differences of each to return., type: int, default: 5}
-author: messenger-kit
+extends_documentation_fragment: [messenger.kit.application]
+author: The messenger-kit authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Compare the releases with what was built
+  messenger.kit.verify_info:
+    root: /srv/sms
+  register: verified
+
+- name: Fail if a file was changed
+  ansible.builtin.assert:
+    that: verified.different | length == 0
 """
 
 RETURN = r"""

@@ -31,7 +31,6 @@ options:
     choices: [started, stopped]
     required: true
   host: {description: The host's name., type: str, required: true}
-  root: {description: The application's directory., type: path, required: true}
   conf: {description: The Supervisor configuration of the workers., type: path, required: true}
   record: {description: File with the processes that were stopped., type: path, required: true}
   supervised:
@@ -46,11 +45,8 @@ options:
     description: Seconds until workers that no supervisord has must have left.
     type: float
     default: 60
-  config:
-    description: Configuration that says how to reach supervisord.
-    type: path
-    default: /etc/supervisor/supervisord.conf
-author: messenger-kit
+extends_documentation_fragment: [messenger.kit.application, messenger.kit.supervisor]
+author: The messenger-kit authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

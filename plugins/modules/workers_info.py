@@ -28,7 +28,6 @@ description:
   - One module instead of a task for each question. Changes nothing, and fails at nothing that is missing.
 options:
   host: {description: The host's name for errors., type: str, required: true}
-  root: {description: The application's directory., type: path, required: true}
   link: {description: Where Supervisor includes the configuration of the workers., type: path, required: true}
   conf:
     description: The configuration of the workers; C(CONF.good) is the one that passed the gate last.
@@ -36,11 +35,8 @@ options:
     required: true
   unit: {description: The drop-in of Supervisor's systemd unit., type: path, required: true}
   require_release: {description: Fail when no release is live., type: bool, default: false}
-  config:
-    description: Configuration that says how to reach supervisord.
-    type: path
-    default: /etc/supervisor/supervisord.conf
-author: messenger-kit
+extends_documentation_fragment: [messenger.kit.application, messenger.kit.supervisor]
+author: The messenger-kit authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
