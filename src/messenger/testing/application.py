@@ -123,4 +123,4 @@ def _without_server(transport: TransportConfig) -> TransportConfig:
 def _create(clock: Clock, name: str, config: TransportConfig, context: TransportContext) -> Transport:
     if config.dsn.startswith(_SYNC):
         return create_transport(name, config, context)
-    return RecordingTransport(name, context.serializer, clock=clock)
+    return RecordingTransport(name, context.serializer, clock)

@@ -10,6 +10,7 @@ from messenger.envelope import AnyEnvelope, Envelope
 from messenger.testing.describe import field_names, listing, wanted
 from messenger.testing.processing import Failure, Processing
 from messenger.transports.memory import MemoryTransport
+from messenger.wire.serializer import Serializer
 
 M = TypeVar("M")
 
@@ -17,8 +18,9 @@ M = TypeVar("M")
 class RecordingTransport(MemoryTransport):
     """Also remembers what was sent by `send`: a retry is not sent again."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, name: str, serializer: Serializer, clock: Callable[[], float]) -> None:
+        """Create it; see MemoryTransport."""
+        super().__init__(name, serializer, clock=clock)
         self.dispatched: list[AnyEnvelope] = []
 
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from messenger.transports.base import Transport, TransportContext
-from messenger.transports.sql.connection import Database
 from messenger.transports.sql.options import parse_doctrine_dsn
 
 __all__ = ["create"]
@@ -15,19 +14,10 @@ __all__ = ["create"]
 def create(name: str, dsn: str, options: Mapping[str, Any], context: TransportContext) -> Transport:
     """A SQL transport for ``doctrine://<connection>[?option=value]``. Raises ConfigError; connects at first use."""
     parsed = parse_doctrine_dsn(name, dsn, options, context.connections, context.state_dir)
-    arguments = (
-        name,
-        parsed,
-        Database(parsed.url),
-        context.serializer,
-        context.worker_id,
-        context.transactions,
-        context.max_deliveries,
-    )
     if parsed.notify:
         from messenger.transports.sql.notified import NotifiedSqlTransport
 
-        return NotifiedSqlTransport(*arguments)
+        return NotifiedSqlTransport(name, parsed, context)
     from messenger.transports.sql.transport import SqlTransport
 
-    return SqlTransport(*arguments)
+    return SqlTransport(name, parsed, context)

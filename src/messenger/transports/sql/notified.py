@@ -16,8 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from messenger.envelope import AnyEnvelope
 from messenger.polling import wait_readable
-from messenger.transports.base import Waiting
+from messenger.transports.base import TransportContext, Waiting
 from messenger.transports.sql.connection import Database
+from messenger.transports.sql.options import SqlOptions
 from messenger.transports.sql.table import create_or_complete
 from messenger.transports.sql.transport import POLL_SECONDS, SqlTransport
 
@@ -29,8 +30,9 @@ _LOCKED_SECONDS = 0.02
 class NotifiedSqlTransport(SqlTransport):
     """Waits by LISTEN, on a connection of its own, instead of looking again and again. See WakingTransport."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, name: str, options: SqlOptions, context: TransportContext) -> None:
+        """Create it; see SqlTransport."""
+        super().__init__(name, options, context)
         self._notifications = Notifications(self._database, self._table.name)
         self._is_told = False
 

@@ -15,15 +15,14 @@ from sqlalchemy import Connection, Row
 from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
 from messenger.stamps import DelayStamp, DeliveryStamp, LocalStamp, TransportMessageIdStamp
-from messenger.transports.base import Depth, InFlight
+from messenger.transports.base import Depth, InFlight, TransportContext
 from messenger.transports.size_limit import check_size
 from messenger.transports.sql.connection import Database, SchemaMissing
 from messenger.transports.sql.joined import JoinedInsert
 from messenger.transports.sql.options import SqlOptions
 from messenger.transports.sql.row import read_row, write_row
 from messenger.transports.sql.table import Statements, create_or_complete, messages_table
-from messenger.transports.transactions import SqlConnectionStamp, SqlTransactions, StoredInTransactionStamp
-from messenger.wire.serializer import Serializer
+from messenger.transports.transactions import SqlConnectionStamp, StoredInTransactionStamp
 
 T = TypeVar("T")
 log = logging.getLogger("messenger.transports.sql")
@@ -49,25 +48,23 @@ class SqlTransport:
 
     joins_transaction = True
 
-    def __init__(
-        self,
-        name: str,
-        options: SqlOptions,
-        database: Database,
-        serializer: Serializer,
-        worker_id: str,
-        transactions: SqlTransactions,
-        max_deliveries: int = 0,
-    ) -> None:
+    def __init__(self, name: str, options: SqlOptions, context: TransportContext) -> None:
+        """Create it; it connects at first use.
+
+        Args:
+            name: The transport's.
+            options: Its options.
+            context: What it gets from the application.
+        """
         self.name = name
         self.options = options
-        self._database = database
-        self._serializer = serializer
-        self._worker_id = worker_id
-        self._transactions = transactions
-        self._max_deliveries = max_deliveries
+        self._database = Database(options.url)
+        self._serializer = context.serializer
+        self._worker_id = context.worker_id
+        self._transactions = context.transactions
+        self._max_deliveries = context.max_deliveries
         self._table = messages_table(options.table_name)
-        self._joined = JoinedInsert(name, database, self._table, self.setup if options.auto_setup else None)
+        self._joined = JoinedInsert(name, self._database, self._table, self.setup if options.auto_setup else None)
         self._queues: tuple[str, ...] = ()
         self._clock_at = float("-inf")
         self._sql = Statements(self._table, options.queue_name, options.redeliver_timeout)
