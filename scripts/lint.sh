@@ -29,6 +29,7 @@ check "ruff format" ruff format --check "${ruff_paths[@]}"
 check imports lint-imports --no-logo
 check "docs site" mkdocs build --strict --quiet --site-dir .state/site
 check yamllint yamllint --strict .
+check "ansible-test sanity" scripts/sanity.sh
 if ((${#shell[@]})); then check shellcheck shellcheck "${shell[@]}"; fi
 
 exec python scripts/side_by_side.py --logs .state/logs/lint --tail 1000 "${checks[@]}"

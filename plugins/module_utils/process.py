@@ -117,7 +117,8 @@ def stream_as(
     until = time.monotonic() + seconds
     process = _start(user, command, stdin=stdin, stderr=subprocess.DEVNULL)
     try:
-        assert process.stdout is not None
+        if process.stdout is None:
+            raise AssertionError("started without a pipe")
         while select.select([process.stdout], [], [], max(0, until - time.monotonic()))[0]:
             data = os.read(process.stdout.fileno(), 1 << 16)
             if not data:
@@ -165,8 +166,8 @@ def _identity(user: User) -> dict[str, Any]:
 
 def _read(process: subprocess.Popen[bytes], until: float, seconds: float, most: int) -> tuple[list[bytes], str]:
     """What PROCESS writes to its two outputs until it has ended, and why that was not awaited."""
-    assert process.stdout is not None
-    assert process.stderr is not None
+    if process.stdout is None or process.stderr is None:
+        raise AssertionError("started without pipes")
     output = {process.stdout: b"", process.stderr: b""}
     with selectors.DefaultSelector() as selector:
         for pipe in output:

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: adds one line to the audit trail of a host, or reads the last ones."""
 
 from __future__ import annotations

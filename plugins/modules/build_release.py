@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: puts a release together at its final place."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: empties the directory that the application's user may write to, whatever is in it."""
 
 from __future__ import annotations

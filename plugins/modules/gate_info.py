@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: wait until every worker of a host runs a release, stays up, and fails no more often than before."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: what a deploy needs to know of a host, in one look."""
 
 from __future__ import annotations

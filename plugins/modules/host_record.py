@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: record on a host what an application needs of a service, or which packages the kit installed."""
 
 from __future__ import annotations

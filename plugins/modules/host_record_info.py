@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: what other applications need of a service of this host, and which packages are missing."""
 
 from __future__ import annotations

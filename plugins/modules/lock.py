@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: a lock with an owner, a reason and an end, for one run at a time over a whole fleet."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: read the last lines of the workers' logs of a host."""
 
 from __future__ import annotations

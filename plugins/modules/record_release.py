@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: notes that a release came up and stayed up, and keeps what it runs with, to go back to."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: a copy of all that the Redis of this host holds, as it was at one moment."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: a certificate for the Redis of this host, signed by an authority of its own."""
 
 from __future__ import annotations

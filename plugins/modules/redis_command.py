@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: one command to the Redis of the host it runs on."""
 
 from __future__ import annotations

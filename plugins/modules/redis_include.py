@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: the kit's settings are included by the package's configuration file, and win there."""
 
 from __future__ import annotations

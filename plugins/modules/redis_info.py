@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: how the Redis of this host, its Sentinel and its disk are, and what would lose messages."""
 
 from __future__ import annotations

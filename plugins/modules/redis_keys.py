@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: the keys of an application in the Redis of this host, told from those of others, and deleted."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: the Redis of this host is the master of its set, or a replica of that master."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: the stopped Redis of this host will begin with a dump, and what it held is kept beside it."""
 
 from __future__ import annotations

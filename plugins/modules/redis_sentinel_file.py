@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: the settings of a Sentinel, beside what it writes into the same file itself."""
 
 from __future__ import annotations

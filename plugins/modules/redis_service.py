@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: the Redis or Sentinel of this host runs with its settings, or does not run; and that is proved."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: the running Redis of this host serves the certificate that is in its file."""
 
 from __future__ import annotations

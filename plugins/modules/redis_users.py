@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: the users of the Redis of this host are those of its ACL file."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: which releases a host has, and removal of old ones and of environments that none uses."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: runs a command of the application as its user, with no way back to root."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: copies the SQLite stores of an application, or puts others into their place."""
 
 from __future__ import annotations

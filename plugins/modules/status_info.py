@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: how the workers of a host are, as its files, Supervisor and the workers themselves say."""
 
 from __future__ import annotations

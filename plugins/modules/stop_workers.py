@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: ask workers of a host to finish their message and leave, and wait until they have left."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: put the Supervisor configuration of the workers into place if Supervisor's own parser takes it."""
 
 from __future__ import annotations

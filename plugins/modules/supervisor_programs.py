@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: start and stop programs of Supervisor as its configuration says, and report each process."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: who may use supervisord's control socket, by the configuration of its operators."""
 
 from __future__ import annotations

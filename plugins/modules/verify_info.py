@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: whether the releases and environments of a host are what was built."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: stop all workers of a host without losing a message, and start them again later."""
 
 from __future__ import annotations

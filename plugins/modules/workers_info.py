@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python
 """Ansible module: the live release of a host, its Supervisor, and the configuration of its workers."""
 
 from __future__ import annotations
