@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from messenger.config.loader import LoadedConfig, load_config
 from messenger.config.model import TransportConfig
-from messenger.control.control import Control, hostname
+from messenger.control.plane import Control, hostname
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import as_failure
 from messenger.failure.handling import FailureHandling

@@ -15,7 +15,7 @@ import click
 from messenger.application import Application
 from messenger.cli.terminal import say
 from messenger.config.environment import read_environment
-from messenger.control.control import Control
+from messenger.control.plane import Control
 from messenger.errors import ConfigError
 from messenger.printable import SHORT, printable
 

@@ -12,7 +12,7 @@ from messenger.cli import complete
 from messenger.cli.bulk import Lines, Repeated, dispatch_all, print_outcome, what_happened
 from messenger.cli.common import format_option, load, need_control, print_json, say_problems
 from messenger.cli.terminal import say
-from messenger.control.control import Reply
+from messenger.control.plane import Reply
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import ConfigError, HandlerFailed
 from messenger.messages import MessageRegistry, dotted_name, wire_name

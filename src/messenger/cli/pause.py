@@ -15,7 +15,7 @@ import click
 from messenger.cli.common import format_option, load, need_control, print_json, say_problems
 from messenger.cli.terminal import say
 from messenger.control.confirmed import Confirmed
-from messenger.control.control import Control, Scope, WorkerInfo
+from messenger.control.plane import Control, Scope, WorkerInfo
 from messenger.errors import TransportUnavailable
 
 _POLL_SECONDS = 0.2

@@ -13,7 +13,7 @@ import msgspec
 from messenger.cli.common import format_option, load, need_control, pids_option, print_json, say_problems
 from messenger.cli.terminal import Progress, say
 from messenger.control.confirmed import Confirmed, SupervisedPids
-from messenger.control.control import DETACHED, Control, Scope, WorkerInfo
+from messenger.control.plane import DETACHED, Control, Scope, WorkerInfo
 from messenger.errors import TransportUnavailable
 
 _POLL_SECONDS = 0.2

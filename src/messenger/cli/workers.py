@@ -19,8 +19,8 @@ from messenger.cli.common import (
 )
 from messenger.cli.terminal import say
 from messenger.control.confirmed import Confirmed, SupervisedPids
-from messenger.control.control import WorkerInfo
 from messenger.control.gate import Gate
+from messenger.control.plane import WorkerInfo
 
 
 @click.command(short_help="Every live worker; the gate of a deploy.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from messenger.control.control import DETACHED, WorkerInfo
+from messenger.control.plane import DETACHED, WorkerInfo
 from messenger.control.processes import is_running
 from messenger.polling import readable
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from messenger.control.confirmed import Confirmed
-from messenger.control.control import DETACHED, Control, WorkerInfo
+from messenger.control.plane import DETACHED, Control, WorkerInfo
 from messenger.errors import TransportUnavailable
 
 _POLL_SECONDS = 0.25

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from messenger.config.features import RateLimiterConfig
 from messenger.config.importing import import_name, make
-from messenger.control.control import Control
+from messenger.control.plane import Control
 from messenger.errors import ConfigError
 from messenger.rate_limit.limiter import Rate, RateLimiter
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from messenger.bus import MessageBus
 from messenger.config.loader import LoadedConfig
 from messenger.config.model import BusConfig, MessengerConfig
-from messenger.control.control import Control, hostname
+from messenger.control.plane import Control, hostname
 from messenger.deduplication.keeper import LockKeeper
 from messenger.deduplication.lock_store import LockStore
 from messenger.deduplication.message_locks import MessageLocks

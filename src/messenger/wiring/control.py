@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from messenger.config.loader import LoadedConfig
 from messenger.config.model import TransportConfig
-from messenger.control.control import Control
+from messenger.control.plane import Control
 from messenger.deduplication.lock_store import LockStore
 from messenger.errors import ConfigError
 

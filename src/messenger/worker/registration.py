@@ -9,7 +9,7 @@ from collections import deque
 
 import msgspec
 
-from messenger.control.control import DETACHED, Control, CurrentMessage, Directives, WorkerInfo
+from messenger.control.plane import DETACHED, Control, CurrentMessage, Directives, WorkerInfo
 from messenger.control.processes import start_ticks
 from messenger.errors import MessengerError
 from messenger.redis.link import RedisReplyError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from messenger.control.control import Control, Reply
+from messenger.control.plane import Control, Reply
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessengerError
 from messenger.events import EventDispatcher, WorkerMessageFailed, WorkerMessageHandled

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from messenger.control.control import Pause
+from messenger.control.plane import Pause
 from messenger.envelope import AnyEnvelope
 from messenger.messages import wire_name
 from messenger.printable import SHORT, printable, printable_line, text_of

@@ -11,7 +11,7 @@ from typing import cast
 
 import pytest
 
-from messenger.control.control import Control, Reply
+from messenger.control.plane import Control, Reply
 from messenger.redis.dsn import parse_redis_dsn
 from messenger.transports.redis.commands import cluster_commands, control_commands, transport_commands
 from messenger.wiring.control import open_lock_store

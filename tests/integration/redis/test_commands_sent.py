@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from messenger import NotReplicated
-from messenger.control.control import Control, Reply, Scope, WorkerInfo
+from messenger.control.plane import Control, Reply, Scope, WorkerInfo
 from messenger.deduplication.in_redis import RedisLockStore
 from messenger.envelope import AnyEnvelope
 from messenger.rate_limit.in_redis import RedisRateLimiter

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from messenger.control.control import WorkerInfo
+from messenger.control.plane import WorkerInfo
 from tests.integration.supervisor.pool import Pool, module
 from tests.integration.supervisor.supervisord import Supervisord
 from tests.integration.worker.project import Project

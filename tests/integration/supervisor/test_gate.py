@@ -13,7 +13,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from messenger.control.control import Control, WorkerInfo
+from messenger.control.plane import Control, WorkerInfo
 from messenger.control.processes import start_ticks
 from messenger.redis.dsn import parse_redis_dsn
 from tests.integration.supervisor.supervisord import Supervisord

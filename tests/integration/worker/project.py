@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from messenger.control.control import Control, WorkerInfo
+from messenger.control.plane import Control, WorkerInfo
 from messenger.redis.dsn import parse_redis_dsn
 from tests.integration.servers import RedisServer, wait_until
 from tests.integration.worker.forker import Forker

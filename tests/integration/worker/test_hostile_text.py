@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from messenger.control.control import Control, WorkerInfo
+from messenger.control.plane import Control, WorkerInfo
 from messenger.redis.dsn import parse_redis_dsn
 from tests.integration.cli.failing import edit, ids
 from tests.integration.worker.project import Output, Project

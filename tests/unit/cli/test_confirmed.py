@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from messenger.control.confirmed import Confirmed, SupervisedPids
-from messenger.control.control import DETACHED, WorkerInfo
+from messenger.control.plane import DETACHED, WorkerInfo
 from messenger.control.processes import is_running, start_ticks
 
 OWN = os.getpid()

@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from messenger import TransportUnavailable
-from messenger.control.control import Control, WorkerInfo
 from messenger.control.gate import Gate
+from messenger.control.plane import Control, WorkerInfo
 
 Look = Callable[[int], list[WorkerInfo]]
 
