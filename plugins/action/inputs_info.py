@@ -30,7 +30,7 @@ DECIMAL = re.compile(r"[+-]?[0-9]+([.][0-9]+)?")
 QUOTES = "'\""
 YES_OR_NO = ("true", "false", "yes", "no", "on", "off", "1", "0")
 KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "dict": "names with values",
-         "list": "a list", "str": "text", "path": "text"}  # fmt: skip
+         "list": "a list", "str": "text", "path": "text", "raw": "a value"}  # fmt: skip
 SHOWN = ("int", "float", "bool")  # what is written there is no secret
 ENVIRONMENT = "names of letters, digits and _, and values that are text or numbers without carriage returns"
 
@@ -75,6 +75,8 @@ def is_kind(value: object, kind: str) -> bool:
     """Whether a value is of a kind of the argument spec."""
     if kind in ("int", "float"):
         return number(value, kind) is not None
+    if kind == "raw":
+        return value is not None
     if kind == "bool":
         return isinstance(value, bool) or str(value).lower() in YES_OR_NO
     if kind == "dict":
@@ -209,14 +211,18 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         given, arguments = task_vars or {}, self._task.args
         roles = arguments.get("roles", [])
-        findings = [*self._from_inventory(given, arguments.get("command_line", []))]
+        words = arguments.get("command_line", [])
+        more = self._loader.load_from_file(str(RULES))
+        inputs = Inputs(more["rules"], self._unfit_file)
+        findings = [
+            *self._from_inventory(given, words),
+            *self._values(given, {name: more["words"][name] for name in words if name in more["words"]}, inputs),
+        ]
         if roles:
-            more = self._loader.load_from_file(str(RULES))
             options = {} if roles == ["redis"] else dict(more["options"])
             for role in roles:
                 specs = self._loader.load_from_file(str(ROLES / role / "meta/argument_specs.yml"))
                 options |= specs["argument_specs"]["main"]["options"]
-            inputs = Inputs(more["rules"], self._unfit_file)
             findings += [*self._values(given, options, inputs), *self._misspelt(given, options)]
         return {"changed": False, "findings": [{"level": "fail", **finding} for finding in findings]}
 

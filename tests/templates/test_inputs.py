@@ -322,21 +322,7 @@ def test_on_the_command_line_it_is_taken(inventory: Any) -> None:
     assert "the inventory sets it" not in said
 
 
-WORDS = [
-    "release",
-    "pool",
-    "processes",
-    "ids",
-    "all",
-    "do",
-    "transport",
-    "confirm",
-    "discard",
-    "backup",
-    "stop",
-    "lines",
-    "reason",
-]
+WORDS: dict[str, Any] = MORE["words"]
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "playbooks").glob("*.yml")), ids=lambda file: file.stem)
@@ -374,3 +360,21 @@ def test_no_name_that_the_kit_itself_sets_is_taken_for_a_misspelt_one() -> None:
 def test_a_misspelt_name(name: str, meant: str | None) -> None:
     rows = list(inputs.ActionModule._misspelt({name: 1}, OPTIONS))
     assert [row["change"] for row in rows] == ([meant] if meant else [])
+
+
+def test_every_word_is_taken_by_a_playbook() -> None:
+    heads = [yaml.safe_load(file.read_text())[0] for file in (ROOT / "playbooks").glob("[a-z]*.yml")]
+    taken = {word for head in heads for word in head.get("vars", {}).get("messenger_app_words", [])}
+    assert taken == set(WORDS)
+
+
+@pytest.mark.parametrize(
+    ("word", "value"), [("lines", "many"), ("processes", "2.5"), ("stop", "perhaps"), ("pool", [])]
+)
+def test_a_word_of_another_kind_is_refused(word: str, value: Any) -> None:
+    assert list(inputs.Inputs(MORE["rules"]).value(word, word, "", value, WORDS[word]))
+
+
+@pytest.mark.parametrize("ids", ["17", "17,18", 17, [17, "18"]])
+def test_ids_are_a_list_or_have_commas(ids: Any) -> None:
+    assert not list(inputs.Inputs(MORE["rules"]).value("ids", "ids", "", ids, WORDS["ids"]))
