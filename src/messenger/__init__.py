@@ -123,8 +123,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`Application` is imported when it is asked for: it brings the configuration and the Redis client with it, and a
-    module of messages or handlers needs neither.
+    """Import `Application` on first use.
+
+    It imports the configuration and the Redis client, which modules of messages or handlers do not need.
     """
     if name == "Application":
         from messenger.application import Application

@@ -1,4 +1,4 @@
-"""MessageBus: dispatch() through a chain of middleware."""
+"""Message bus: dispatch a message through a chain of middleware."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ M = TypeVar("M")
 class MessageBus:
     """Sends messages and has them handled.
 
-    middleware: the chain, outermost first. async_dispatch: runs the dispatches of async callers.
+    Attributes:
+        name: Name of the bus in messenger.yaml.
     """
 
     def __init__(
@@ -32,6 +33,13 @@ class MessageBus:
         name: str = "messenger.bus.default",
         async_dispatch: AsyncDispatch | None = None,
     ) -> None:
+        """Create a bus.
+
+        Args:
+            middleware: The chain, outermost first.
+            name: Name of the bus; a BusNameStamp carries it.
+            async_dispatch: Runs the dispatches of async callers.
+        """
         self.name = name
         self._chain = Chain(middleware)
         self._async_dispatch = async_dispatch or AsyncDispatch(EventLoops())
@@ -43,16 +51,25 @@ class MessageBus:
     def dispatch(self, message: M, stamps: Iterable[Stamp] = ()) -> Envelope[M]: ...
 
     def dispatch(self, message: Any, stamps: Iterable[Stamp] = ()) -> AnyEnvelope:
-        """Send a message to the transports it is routed to, or handle it at once when there are none.
+        """Send a message to the transports it is routed to, or handle it at once when it is routed to none.
 
-        When this returns, each transport has confirmed that it holds the message. It runs in a copy of the context: a
-        context variable that middleware or a handler sets is seen by no other message, nor by the caller.
+        When this returns, each transport has confirmed that it holds the message. The chain runs in a copy of the
+        context: a context variable that middleware or a handler sets is visible neither to the caller nor to other
+        messages.
 
-        stamps: appended to the envelope, e.g. ``[DelayStamp(5000)]``.
+        Args:
+            message: The message, or an envelope that has one.
+            stamps: Appended to the envelope, e.g. ``[DelayStamp(5000)]``.
 
-        Raises TransportError when a transport refused it, HandlerFailed when it was handled at once and failed,
-        NoHandlerForMessage when nobody takes it, MessageEncodingFailed when it would not arrive as it is,
-        MessengerError when a middleware returned no envelope.
+        Returns:
+            The envelope with the stamps that the chain added, such as a SentStamp or a HandledStamp.
+
+        Raises:
+            TransportError: A transport refused the message.
+            HandlerFailed: The message was handled at once, and a handler failed.
+            NoHandlerForMessage: The message is sent nowhere and has no handler.
+            MessageEncodingFailed: The message cannot be written so that it can be read again.
+            MessengerError: A middleware did not return an envelope.
         """
         return copy_context().run(self._chain, Envelope.wrap(message, stamps))
 
@@ -63,9 +80,20 @@ class MessageBus:
     async def dispatch_async(self, message: M, stamps: Iterable[Stamp] = ()) -> Envelope[M]: ...
 
     async def dispatch_async(self, message: Any, stamps: Iterable[Stamp] = ()) -> AnyEnvelope:
-        """Dispatch as `dispatch` does, from a coroutine: its event loop goes on meanwhile; async handlers run on it.
+        """Dispatch a message from a coroutine without blocking its event loop.
 
-        The rest runs in a thread. When this is cancelled, as by `asyncio.timeout`, the message may still be sent.
+        Async handlers run on the caller's loop, everything else in a thread. When this is cancelled, as by
+        `asyncio.timeout`, the message may still be sent.
+
+        Args:
+            message: The message, or an envelope that has one.
+            stamps: Appended to the envelope.
+
+        Returns:
+            The envelope, as from `dispatch`.
+
+        Raises:
+            MessengerError: The same errors as `dispatch`.
         """
         return await self._async_dispatch.run(lambda: self._chain(Envelope.wrap(message, stamps)))
 
@@ -74,11 +102,11 @@ class Chain:
     """The steps of a bus.
 
     Which of the built-in steps a message needs depends on its stamps. That is decided once for each set of stamps, up
-    to the application's first own middleware, which may change them; behind it another Chain begins.
+    to the first middleware of the application, which may change them; another Chain begins after it.
     """
 
     def __init__(self, steps: Sequence[Middleware]) -> None:
-        """Create it.
+        """Create a chain.
 
         Args:
             steps: Outermost first.
@@ -94,7 +122,14 @@ class Chain:
         self._entries: dict[frozenset[type[Stamp]], Next] = {}
 
     def __call__(self, envelope: AnyEnvelope, /) -> AnyEnvelope:
-        """Run the steps that the message needs."""
+        """Run the steps that the message needs.
+
+        Args:
+            envelope: The message.
+
+        Returns:
+            The envelope that the outermost step returned.
+        """
         stamps = self._asked_for.intersection(map(type, envelope.stamps))
         entry = self._entries.get(stamps)
         if entry is None:
@@ -120,7 +155,11 @@ def _return(envelope: AnyEnvelope, /) -> AnyEnvelope:
 
 
 def _run_checked(step: Middleware, following: Next, envelope: AnyEnvelope) -> AnyEnvelope:
-    """Run a middleware of the application. Raises MessengerError when it returns no envelope."""
+    """Run a middleware of the application and check that it returned an envelope.
+
+    Raises:
+        MessengerError: It returned something else.
+    """
     result = step.handle(envelope, following)
     if isinstance(result, Envelope):
         return result
@@ -139,19 +178,39 @@ def _no_envelope(step: Middleware, result: object) -> MessengerError:
 
 
 def ask(bus: MessageBus, message: object, stamps: Iterable[Stamp] = ()) -> Any:
-    """Dispatch a message that exactly one handler answers here and now, and return what that handler returned.
+    """Dispatch a message that exactly one handler answers at once, and return the result of that handler.
 
-    stamps: as for MessageBus.dispatch.
+    Args:
+        bus: The bus to dispatch on.
+        message: The message.
+        stamps: Appended to the envelope.
 
-    Raises NoHandlerForMessage when the message has no handler; NotOneResult when several ran, and when none did because
-    the message was sent or its bus allows messages without handlers; what else MessageBus.dispatch raises, such as
-    HandlerFailed.
+    Returns:
+        What the handler returned.
+
+    Raises:
+        NoHandlerForMessage: The message has no handler.
+        NotOneResult: Several handlers ran; or none did, because the message was sent or its bus allows messages without
+            handlers.
+        MessengerError: The other errors of `MessageBus.dispatch`, such as HandlerFailed.
     """
     return _result(bus, bus.dispatch(message, stamps))
 
 
 async def ask_async(bus: MessageBus, message: object, stamps: Iterable[Stamp] = ()) -> Any:
-    """Ask as `ask` does, from a coroutine: its event loop goes on meanwhile, and async handlers run on it."""
+    """Ask as `ask` does, from a coroutine, without blocking its event loop.
+
+    Args:
+        bus: The bus to dispatch on.
+        message: The message.
+        stamps: Appended to the envelope.
+
+    Returns:
+        What the handler returned.
+
+    Raises:
+        MessengerError: The same errors as `ask`.
+    """
     return _result(bus, await bus.dispatch_async(message, stamps))
 
 

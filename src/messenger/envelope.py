@@ -15,10 +15,11 @@ S = TypeVar("S", bound=Stamp)
 
 
 class Envelope(Struct, Generic[M], frozen=True):
-    """A message and what is known about it. Every change returns a new envelope.
+    """A message and its stamps. Immutable: every change returns a new envelope.
 
-    message: the object that was dispatched.
-    stamps: oldest first; several of one class are allowed.
+    Attributes:
+        message: The object that was dispatched.
+        stamps: Oldest first; several of one class are allowed.
     """
 
     message: M
@@ -34,40 +35,45 @@ class Envelope(Struct, Generic[M], frozen=True):
 
     @staticmethod
     def wrap(message: Any, stamps: Iterable[Stamp] = ()) -> AnyEnvelope:
-        """An envelope around `message`; one that is an envelope already keeps its stamps and gets these too."""
+        """Return an envelope around a message; an envelope is returned with the stamps appended.
+
+        Args:
+            message: The message, or an envelope.
+            stamps: The stamps to append.
+        """
         if isinstance(message, Envelope):
             return message.with_stamps(*stamps)
         return Envelope(message, stamps)
 
     @property
     def id(self) -> str | None:
-        """The id its transport gave the message; None before it was sent or received."""
+        """The id that the transport gave the message; None before it is sent or received."""
         for stamp in reversed(self.stamps):
             if type(stamp) is TransportMessageIdStamp:
                 return stamp.id
         return None
 
     def with_stamps(self, *stamps: Stamp) -> Envelope[M]:
-        """A copy with these stamps appended."""
+        """Return a copy with these stamps appended."""
         return Envelope(self.message, (*self.stamps, *stamps)) if stamps else self
 
     def without_all(self, stamp_type: type[Stamp]) -> Envelope[M]:
-        """A copy without the stamps of exactly this class."""
+        """Return a copy without the stamps of exactly this class."""
         return Envelope(self.message, (s for s in self.stamps if type(s) is not stamp_type))
 
     def without_stamps_of_type(self, stamp_type: type[Stamp]) -> Envelope[M]:
-        """A copy without the stamps of this class and its subclasses."""
+        """Return a copy without the stamps of this class and its subclasses."""
         return Envelope(self.message, (s for s in self.stamps if not isinstance(s, stamp_type)))
 
     def last(self, stamp_type: type[S]) -> S | None:
-        """The newest stamp of exactly this class, or None."""
+        """Return the newest stamp of exactly this class, or None."""
         for stamp in reversed(self.stamps):
             if type(stamp) is stamp_type:
                 return stamp
         return None
 
     def all(self, stamp_type: type[S]) -> list[S]:
-        """The stamps of exactly this class, oldest first."""
+        """Return the stamps of exactly this class, oldest first."""
         return [s for s in self.stamps if type(s) is stamp_type]
 
 

@@ -5,13 +5,13 @@
     ├── HandlerDefinitionError      @handler or @message used wrongly
     ├── NoHandlerForMessage
     ├── NoSenderForMessage          only on a bus with allow_no_senders: false
-    ├── NotOneResult                asked a question that not exactly one handler answered
+    ├── NotOneResult                a question was not answered by exactly one handler
     ├── MessageEncodingFailed
     │   └── MessageTooLarge         for the limit of its transport
     ├── MessageDecodingFailed
     ├── HandlerFailed               one or more handlers of a message raised
     ├── HandlerTimedOut             a handler took longer than its timeout
-    ├── InfrastructureError         raised by a handler: what it needs is away; the worker waits, no attempt is used up
+    ├── InfrastructureError         raised by a handler: what it needs is unavailable; no attempt is used up
     ├── DelayedMessageHandlingFailed  messages that were to follow a handled one failed
     ├── MessageIsDuplicate          a failed message is not retried: another one with its key is on its way
     ├── TransportError
@@ -23,7 +23,7 @@
     │   └── MessageKillsWorkers     put aside by the worker, not run again
     └── StopWorker                  raised by a handler: stop after this message
 
-A class's docstring is its message when none is given.
+The first line of a class's docstring is its message when none is given.
 """
 
 from __future__ import annotations
@@ -44,7 +44,12 @@ class MessengerError(Exception):
     """Something went wrong in messenger."""
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or type(self).__doc__)
+        """Create the error.
+
+        Args:
+            message: Text of the error; the default is the summary of the class's docstring.
+        """
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
 
 
 class ConfigError(MessengerError):
@@ -105,10 +110,17 @@ class TransportFull(TransportUnavailable):
 class RecoverableError(MessengerError):
     """Try this message again, however often it has failed.
 
-    retry_delay: milliseconds until then; the retry strategy decides when it is None.
+    Attributes:
+        retry_delay: Milliseconds until the next attempt; None leaves it to the retry strategy.
     """
 
     def __init__(self, message: str | None = None, *, retry_delay: int | None = None) -> None:
+        """Create the error.
+
+        Args:
+            message: Text of the error.
+            retry_delay: Milliseconds until the next attempt; None leaves it to the retry strategy.
+        """
         super().__init__(message)
         self.retry_delay = retry_delay
 
@@ -136,11 +148,18 @@ class StopWorker(MessengerError):
 class HandlerFailed(MessengerError):
     """One or more handlers failed.
 
-    envelope: carries a HandledStamp for each handler that succeeded, so that a retry skips it.
-    errors: what was raised, by handler name.
+    Attributes:
+        envelope: The message, with a HandledStamp for each handler that succeeded, so that a retry skips it.
+        errors: What the handlers raised, by handler name.
     """
 
     def __init__(self, envelope: Envelope[Any], errors: Mapping[str, Exception]) -> None:
+        """Create the error.
+
+        Args:
+            envelope: The message, with its HandledStamps.
+            errors: What the handlers raised, by handler name; at least one.
+        """
         name, first = next(iter(errors.items()))
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         super().__init__(f"{name} failed: {type(first).__name__}: {text_of(first)}{more}")
@@ -151,11 +170,18 @@ class HandlerFailed(MessengerError):
 class DelayedMessageHandlingFailed(MessengerError):
     """A message was handled, and messages its handlers dispatched with a DispatchAfterCurrentBusStamp failed.
 
-    envelope: of the message that was handled.
-    errors: what each of the others raised.
+    Attributes:
+        envelope: The message that was handled.
+        errors: What was raised for each of the other messages.
     """
 
     def __init__(self, envelope: Envelope[Any], errors: Sequence[Exception]) -> None:
+        """Create the error.
+
+        Args:
+            envelope: The message that was handled.
+            errors: What was raised for each of the other messages; at least one.
+        """
         first = errors[0]
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         what = f"{type(first).__name__}: {text_of(first)}{more}"
@@ -165,7 +191,7 @@ class DelayedMessageHandlingFailed(MessengerError):
 
 
 def causes(error: Exception) -> list[Exception]:
-    """What went wrong in the end: the errors of handlers that this error stands for, or the error itself."""
+    """Return the root errors: those of the handlers that an error stands for, or the error itself."""
     if isinstance(error, HandlerFailed):
         return [cause for each in error.errors.values() for cause in causes(each)]
     if isinstance(error, DelayedMessageHandlingFailed):
@@ -174,19 +200,23 @@ def causes(error: Exception) -> list[Exception]:
 
 
 def is_ctrl_c(error: BaseException) -> bool:
-    """Whether somebody pressed Ctrl-C. A worker catches SIGINT: there a KeyboardInterrupt was raised by its code."""
+    """Return True when a user pressed Ctrl-C.
+
+    A worker catches SIGINT, so there a KeyboardInterrupt was raised by the application's code.
+    """
     return isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def as_failure(error: BaseException, who: str) -> Exception:
-    """Return the error itself, or one in its place where it is no Exception, with the trace of it.
+    """Return an error as an Exception: itself, or a RuntimeError with its traceback that describes it.
 
     Args:
-        who: what raised it, such as "the handler".
+        error: What was raised.
+        who: What raised it, such as "the handler".
 
     Raises:
-        KeyboardInterrupt: somebody pressed Ctrl-C; never in a worker.
-        TimeIsUp: the time of the handler around it is over.
+        KeyboardInterrupt: A user pressed Ctrl-C; never in a worker.
+        TimeIsUp: The time limit of the handler around the code has passed.
     """
     if isinstance(error, TimeIsUp) or is_ctrl_c(error):
         raise error
@@ -205,4 +235,4 @@ def as_failure(error: BaseException, who: str) -> Exception:
 
 
 class TimeIsUp(BaseException):
-    """Raised in the handler's code. No Exception, so that ``except Exception`` there does not swallow it."""
+    """Interrupts a handler at its time limit. Not an Exception, so that ``except Exception`` does not catch it."""

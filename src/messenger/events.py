@@ -1,4 +1,4 @@
-"""What a worker tells while it works. Limits, replies and an application's own listeners hang on these."""
+"""Events of a worker. Its limits, replies and the listeners of an application subscribe to them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,23 @@ E = TypeVar("E")
 
 @dataclass(frozen=True, slots=True)
 class WorkerStarted:
-    """The worker is about to read its first message."""
+    """The worker is about to read its first message.
+
+    Attributes:
+        transports: Names of the transports it reads.
+    """
 
     transports: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerMessageReceived:
-    """A message was received and is handled next."""
+    """A message was received and is handled next.
+
+    Attributes:
+        envelope: The message.
+        transport: Name of the transport it came from.
+    """
 
     envelope: AnyEnvelope
     transport: str
@@ -37,7 +46,10 @@ class WorkerMessageReceived:
 class WorkerMessageHandled:
     """A message was handled and acknowledged.
 
-    milliseconds: how long its handlers took.
+    Attributes:
+        envelope: The message.
+        transport: Name of the transport it came from.
+        milliseconds: How long its handlers took.
     """
 
     envelope: AnyEnvelope
@@ -47,10 +59,16 @@ class WorkerMessageHandled:
 
 @dataclass(frozen=True, slots=True)
 class WorkerMessageFailed:
-    """A message failed, and is now waiting for its retry or in the failure transport.
+    """A message failed; it waits for its retry, is in the failure transport, or was discarded.
 
-    failure_transport: where it is when it is not retried; None: it is retried, or was discarded as configured.
-    delay: milliseconds until its next try.
+    Attributes:
+        envelope: The message.
+        transport: Name of the transport it came from.
+        error: What was raised.
+        will_retry: True when the message waits for its next attempt.
+        failure_transport: Where the message is when it is not retried. None when it is retried, or was discarded as
+            configured.
+        delay: Milliseconds until the next attempt.
     """
 
     envelope: AnyEnvelope
@@ -65,8 +83,11 @@ class WorkerMessageFailed:
 class WorkerRateLimited:
     """A transport's rate limiter had no token.
 
-    limiter: its name in messenger.yaml. seconds: until one is worth asking for.
-    envelope: the message that there was none for, of a limiter with a key; without one none was taken.
+    Attributes:
+        limiter: Name of the limiter in messenger.yaml.
+        transport: Name of the transport.
+        seconds: Time until a token may be available.
+        envelope: The message that has to wait, for a limiter with a key; None without a key, where no message is taken.
     """
 
     limiter: str
@@ -77,9 +98,10 @@ class WorkerRateLimited:
 
 @dataclass(frozen=True, slots=True)
 class WorkerRunning:
-    """One turn of the loop is over.
+    """One iteration of the worker's loop is complete.
 
-    idle: nothing was received in it.
+    Attributes:
+        idle: True when no message was received in it.
     """
 
     idle: bool
@@ -87,9 +109,10 @@ class WorkerRunning:
 
 @dataclass(frozen=True, slots=True)
 class WorkerHeartbeat:
-    """About once a second, from a thread of its own beside the handlers.
+    """Heartbeat of the worker: about once a second, from a background thread beside the handlers.
 
-    held: every message that the worker has taken and not settled.
+    Attributes:
+        held: Every message that the worker has received and not settled.
     """
 
     held: tuple[AnyEnvelope, ...]
@@ -97,18 +120,24 @@ class WorkerHeartbeat:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStopped:
-    """The worker has finished its last message."""
+    """The worker has finished its last message.
+
+    Attributes:
+        reason: Why it stopped.
+    """
 
     reason: str
 
 
 class EventDispatcher:
-    """Calls listeners by the class of the event, in the order they were added.
-
-    also: its listeners are called after the own ones.
-    """
+    """Calls listeners by the class of the event, in the order they were added."""
 
     def __init__(self, also: EventDispatcher | None = None) -> None:
+        """Create a dispatcher.
+
+        Args:
+            also: A dispatcher whose listeners are called after the own ones.
+        """
         self._also = also
         self._listeners: dict[type, list[tuple[Callable[[Any], None], type[Stamp] | None]]] = {}
 
@@ -131,7 +160,11 @@ class EventDispatcher:
         self._listeners.setdefault(event_type, []).append((listener, only_with))
 
     def dispatch(self, event: Any) -> None:
-        """Call the listeners of this event's class. One that fails is logged, and the others are called as well."""
+        """Call the listeners of an event's class. A listener that fails is logged, and the others are called as well.
+
+        Args:
+            event: The event.
+        """
         dispatcher: EventDispatcher | None = self
         while dispatcher is not None:
             for listener, stamp in dispatcher._listeners.get(type(event), ()):

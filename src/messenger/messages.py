@@ -1,4 +1,4 @@
-"""@message and the registry of message classes: which name a class has on the wire, and back."""
+"""Message classes and their names on the wire: the decorator `message` and the registry."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MARKS = ("__dataclass_fields__", "__attrs_attrs__", "__struct_fields__", "model
 
 @dataclass(frozen=True, slots=True)
 class MessageOptions:
-    """What @message said of a class."""
+    """The arguments of `@message` for one class; see `message`."""
 
     name: str | None = None
     transports: tuple[str, ...] = ()
@@ -36,12 +36,19 @@ def message(
     aliases: str | Iterable[str] = (),
     sign: bool = False,
 ) -> Callable[[T], T]:
-    """Say how a message class appears outside this program. Without it, its dotted class name is used.
+    r"""Set the wire name and other options of a message class. Without it, the wire name is the dotted class name.
 
-    name: the wire name, e.g. ``"App\\\\Message\\\\SmsNotification"`` to meet a PHP class.
-    transport: where it is sent when messenger.yaml routes it nowhere; one name or several.
-    aliases: older wire names, one or several, understood when received and never written.
-    sign: send it signed, and refuse it unsigned or changed (docs/signing.md); true of its subclasses too.
+    Args:
+        name: The wire name, e.g. ``"App\\Message\\SmsNotification"`` to meet a PHP class.
+        transport: Where the message is sent when messenger.yaml does not route it; one name or several.
+        aliases: Older wire names, one or several. They are understood when received and never written.
+        sign: Send the message signed, and refuse it unsigned or changed (docs/signing.md). Subclasses inherit this.
+
+    Returns:
+        A decorator that returns the class itself.
+
+    Raises:
+        HandlerDefinitionError: The decorated object is not a class.
     """
     options = MessageOptions(name, _several(transport), _several(aliases), sign)
 
@@ -59,13 +66,13 @@ def _several(names: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def message_options(cls: type) -> MessageOptions:
-    """What @message said of exactly this class; a subclass is another message."""
+    """Return the `@message` options of exactly this class; a subclass is another message."""
     options: MessageOptions = cls.__dict__.get(_ATTRIBUTE, _NOTHING_SAID)
     return options
 
 
 def dotted_name(cls: type) -> str:
-    """The dotted name of a class: module and qualified name."""
+    """Return the dotted name of a class: module and qualified name."""
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
@@ -78,18 +85,26 @@ wire_name: Callable[[type], str] = cache(_wire_name)
 
 
 def is_message_class(value: object) -> bool:
-    """Whether instances of this class can be a message: dataclass, attrs class, msgspec Struct or pydantic model."""
+    """Return True for a class of messages: a dataclass, attrs class, msgspec Struct or pydantic model."""
     return inspect.isclass(value) and any(hasattr(value, mark) for mark in _MARKS)
 
 
 class MessageRegistry:
-    """Message classes by wire name. Only classes the application named are ever found: the wire imports nothing.
+    """Message classes by wire name. It finds only classes that were added: a name from the wire is never imported.
 
     Attributes:
         by_name: The classes by wire names and aliases.
     """
 
     def __init__(self, classes: Iterable[type] = ()) -> None:
+        """Create a registry.
+
+        Args:
+            classes: The classes to add.
+
+        Raises:
+            ConfigError: Two of the classes share a name.
+        """
         self.by_name: dict[str, type] = {}
         self._by_dotted_name: dict[str, type] = {}
         for cls in classes:
@@ -98,8 +113,12 @@ class MessageRegistry:
     def add(self, cls: type) -> None:
         """Register a class under its wire name and aliases.
 
-        Raises ConfigError when another class has one of these names, also as its dotted name: routing and commands
-        know a class by both.
+        Args:
+            cls: The message class.
+
+        Raises:
+            ConfigError: Another class has one of these names, or has it as its dotted name: routing and commands know a
+                class by both.
         """
         if cls in self.classes:
             return
@@ -115,15 +134,15 @@ class MessageRegistry:
         self._by_dotted_name[dotted_name(cls)] = cls
 
     def add_own(self, cls: type) -> None:
-        """Register a class of this package: it is read when it is received, and is no message of the application."""
+        """Register a class of this package. It can be received, and is not listed as a message of the application."""
         self.by_name[wire_name(cls)] = cls
 
     def get(self, name: str) -> type | None:
-        """The class with this wire name or alias."""
+        """Return the class with this wire name or alias, or None."""
         return self.by_name.get(name)
 
     def names(self) -> list[str]:
-        """The wire names, sorted, without aliases."""
+        """Return the wire names, sorted, without aliases."""
         return sorted(map(wire_name, self.classes))
 
     @property

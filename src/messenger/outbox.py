@@ -1,7 +1,7 @@
-"""Transactional outbox: what is sent to a transport lies in a SQL table first, and a worker passes it on.
+"""Transactional outbox: a message to a transport is stored in a SQL table first, and a worker relays it.
 
-The row is written in the application's own transaction, so that the message exists when the business data does. The
-worker that consumes the outbox sends it to its target and removes the row when that is confirmed.
+The row is written in the application's own transaction, so that the message exists exactly when the business data does.
+The worker that consumes the outbox sends it to its target and removes the row once that is confirmed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ _OF_THE_ROW: tuple[type[Stamp], ...] = (DelayStamp, MessageIdsStamp, SqlConnecti
 class Relay:
     """A message on its way through an outbox.
 
-    transport: where it goes. body, headers: the message as that transport stores it.
+    Attributes:
+        transport: Name of the target transport.
+        body: The body as the target stores it.
+        headers: The headers as the target stores them.
     """
 
     transport: str
@@ -46,23 +49,31 @@ class Relay:
 
 
 class OutboxSender:
-    """Stands for a transport that has an outbox: what it is given goes into the outbox.
-
-    name: the transport's.
-    """
+    """Sender in the place of a transport that has an outbox: it stores messages in the outbox."""
 
     joins_transaction = True
 
     def __init__(self, name: str, target: Sender, outbox: Sender, serializer: Serializer) -> None:
+        """Create a sender.
+
+        Args:
+            name: Name of the target transport.
+            target: The target transport.
+            outbox: The transport of the outbox.
+            serializer: Writes the message as the target stores it.
+        """
         self._name = name
         self._target = target
         self._outbox = outbox
         self._serializer = serializer
 
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
-        """Store the message in the outbox; a DelayStamp keeps it there. Its TransportMessageIdStamp is of the outbox.
+        """Store a message in the outbox. A DelayStamp keeps it there; the TransportMessageIdStamp is the outbox's.
 
-        Raises TransportUnavailable, TransportError, MessageEncodingFailed.
+        Raises:
+            TransportUnavailable: The outbox is unavailable.
+            TransportError: The outbox refused the message.
+            MessageEncodingFailed: The message cannot be written, or is too large for its target.
         """
         encoded = self._serializer.encode(envelope.without_all(DelayStamp))
         self._check_size(envelope, encoded)
@@ -71,7 +82,7 @@ class OutboxSender:
         return envelope.with_stamps(*sent.all(StoredInTransactionStamp), TransportMessageIdStamp(sent.id or ""))
 
     def _check_size(self, envelope: AnyEnvelope, encoded: Encoded) -> None:
-        """The target's limit is for new messages; what is passed on counts as accepted there."""
+        """Check the size limit of the target. It is for new messages; relaying ignores it."""
         limit: int = getattr(getattr(self._target, "options", None), "max_message_bytes", 0)
         if limit:
             whose = f"max_message_bytes of the transport {self._name!r}"
@@ -79,11 +90,7 @@ class OutboxSender:
 
 
 class Outboxes:
-    """The outboxes of an application, and what passes their messages on.
-
-    names: the outbox of each transport that has one. failure_transports: see Application.
-    sender: a transport by name.
-    """
+    """The outboxes of an application, and the bus that relays their messages."""
 
     def __init__(
         self,
@@ -92,6 +99,14 @@ class Outboxes:
         sender: Callable[[str], Sender],
         serializer: Serializer,
     ) -> None:
+        """Create it.
+
+        Args:
+            names: Name of the outbox by the name of its target transport.
+            failure_transports: Name of the failure transport by transport name.
+            sender: Returns a transport by name.
+            serializer: Reads and writes the messages.
+        """
         self._names = names
         self._failure_transports = failure_transports
         self._sender = sender
@@ -99,20 +114,22 @@ class Outboxes:
         self._bus = MessageBus([self], name="messenger.outbox")
 
     def sender(self, name: str) -> Sender:
-        """Where a dispatched message is sent to that goes to this transport: its outbox, if it has one."""
+        """Return the sender for dispatched messages of a transport: its outbox if it has one, else the transport."""
         outbox = self._names.get(name)
         target = self._sender(name)
         return target if outbox is None else OutboxSender(name, target, self._sender(outbox), self._serializer)
 
     def bus_for(self, envelope: AnyEnvelope) -> MessageBus | None:
-        """The bus that handles this message, whatever its stamps say; None: it is none of an outbox's."""
+        """Return the bus that relays this message; None when the message did not come through an outbox."""
         return self._bus if isinstance(envelope.message, Relay) else None
 
     def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
-        """Pass a message on: it is sent as it was written, and what cannot be decoded here too.
+        """Relay a message to its target as it was written, even when it cannot be decoded here.
 
-        Raises UnrecoverableError unless it came from the outbox of its target; TransportUnavailable while that is away,
-        so that it waits in the outbox and no try is used up; what else sending raises.
+        Raises:
+            UnrecoverableError: The message did not come from the outbox of its target.
+            TransportUnavailable: The target is unavailable. The message waits in the outbox and no attempt is used up.
+            MessengerError: The other errors of sending.
         """
         relay = envelope.message
         if not self._is_from_outbox(envelope, self._names.get(relay.transport)):

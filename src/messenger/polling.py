@@ -1,4 +1,4 @@
-"""Waiting until something can be read."""
+"""Waiting until a file descriptor is readable."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ _SLICE_SECONDS = 0.05
 
 
 def readable(fds: Sequence[int], seconds: float) -> bool:
-    """Wait until one of these file descriptors can be read, for `seconds` at most. Whether one can."""
+    """Wait until one of several file descriptors is readable.
+
+    Args:
+        fds: The file descriptors.
+        seconds: The longest time to wait.
+
+    Returns:
+        True when one is readable.
+    """
     poll = select.poll()
     for fd in fds:
         poll.register(fd, select.POLLIN)
@@ -18,7 +26,13 @@ def readable(fds: Sequence[int], seconds: float) -> bool:
 
 
 def wait_readable(fds: Sequence[int], seconds: float, stop: Callable[[], bool]) -> None:
-    """Return once one of the file descriptors can be read, `stop()` is true, or `seconds` are over."""
+    """Wait until one of several file descriptors is readable or the caller wants to stop.
+
+    Args:
+        fds: The file descriptors.
+        seconds: The longest time to wait.
+        stop: Asked about 20 times a second; the wait ends when it returns True.
+    """
     deadline = time.monotonic() + seconds
     while not stop() and (left := deadline - time.monotonic()) > 0:
         if readable(fds, min(left, _SLICE_SECONDS)):

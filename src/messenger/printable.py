@@ -1,8 +1,8 @@
-"""The one place that makes text from outside fit for a line of a log or of a terminal.
+"""Escaping of text from outside before it is written to a log or a terminal.
 
-Outside is what another program may have written: types, bus names, exceptions, the registry of workers, arguments of a
-command. Control characters, line and paragraph separators, overrides of the writing direction and halves of surrogate
-pairs are shown as escapes, so that no text begins a line of its own or steers a terminal.
+Such text is what another program may have written: types, bus names, exceptions, the registry of workers, arguments of
+a command. Control characters, line and paragraph separators, direction overrides and lone surrogates are shown as
+escapes, so that no text can begin a new line or control a terminal.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _TRACE_LINES = 100  # at the beginning of a traceback, and at its end
 
 
 def text_of(value: object) -> str:
-    """Return `str(value)`, also for an object whose `__str__` raises; halves of surrogate pairs are escaped."""
+    """Return `str(value)`, with lone surrogates escaped; also for an object whose `__str__` raises."""
     try:
         return str(value).encode("utf-8", "backslashreplace").decode()
     except BaseException as error:
@@ -25,10 +25,11 @@ def text_of(value: object) -> str:
 
 
 def printable(value: object, limit: int | None = None) -> str:
-    """Show a value on one line.
+    """Return a value as printable text on one line.
 
     Args:
-        limit: the most characters to show; None for all of them.
+        value: The value.
+        limit: The largest number of characters to show; None shows all.
     """
     text = text_of(value)
     cut = limit is not None and len(text) > limit
@@ -40,26 +41,27 @@ def printable(value: object, limit: int | None = None) -> str:
 
 
 def printable_line(value: object, limit: int | None = None) -> str:
-    """Show a value of several lines on one line: each run of white space becomes a space.
+    """Return a value of several lines as one printable line: each run of white space becomes a space.
 
     Args:
-        limit: the most characters to show; None for all of them.
+        value: The value.
+        limit: The largest number of characters to show; None shows all.
     """
     text = text_of(value)
     return printable(" ".join((text if limit is None else text[: 2 * limit]).split()), limit)
 
 
 class LineFormatter(logging.Formatter):
-    """Format a record as one line; the lines of its traceback follow it, indented.
+    """Formats a log record as one line; the lines of its traceback follow it, indented.
 
-    A line that begins with a time is a record, whatever messages and exceptions have in them.
+    A line that begins with a time is therefore always a record, whatever its message and exceptions contain.
     """
 
     def __init__(self, before: str = "") -> None:
         """Create the formatter.
 
         Args:
-            before: what to write before each record, such as what takes a progress bar away.
+            before: Text before each record, such as the control sequence that clears a progress bar.
         """
         super().__init__(datefmt="%Y-%m-%dT%H:%M:%S%z")
         self._before = before
@@ -76,7 +78,7 @@ class LineFormatter(logging.Formatter):
 
 
 def _traceback(error: BaseException | None) -> str:
-    """Format an exception and what it was caused by, the text of each on one line."""
+    """Format an exception and its causes, the text of each on one line."""
     text = text_of("".join(traceback.format_exception(error)))
     pending, seen = [error], set[int]()
     while pending and len(seen) < _TRACE_LINES:
@@ -90,7 +92,7 @@ def _traceback(error: BaseException | None) -> str:
 
 
 def trace_lines(text: str) -> list[str]:
-    """Return the lines of a traceback, printable and indented; of a long one the beginning and the end."""
+    """Return the lines of a traceback, printable and indented; a long one is cut in the middle."""
     lines = text.splitlines()
     if len(lines) > 2 * _TRACE_LINES:
         left_out = f"… {len(lines) - 2 * _TRACE_LINES} lines are left out …"

@@ -1,4 +1,4 @@
-"""Which transports a message goes to."""
+"""Routing: the transports that a message is sent to."""
 
 from __future__ import annotations
 
@@ -13,24 +13,36 @@ from messenger.stamps import TransportNamesStamp
 class Router:
     """Routes by class, parents, namespace wildcards and ``*``.
 
-    routes: transport names by a dotted Python name, a wire name (a PHP class), a trailing wildcard such as
-    ``shop.orders.*`` or ``App\\Message\\*``, or ``*``.
+    Attributes:
+        for_class: Returns the names of the transports of a message class; cached.
     """
 
     def __init__(self, routes: Mapping[str, Sequence[str]]) -> None:
+        r"""Create a router.
+
+        Args:
+            routes: Names of transports by a dotted Python name, a wire name (a PHP class), a trailing wildcard such as
+                ``shop.orders.*`` or ``App\Message\*``, or ``*``.
+        """
         self._routes = routes
         self.for_class: Callable[[type], tuple[str, ...]] = cache(self._for_class)
 
     def transport_names(self, envelope: AnyEnvelope) -> tuple[str, ...]:
-        """The transports of this envelope, each once; empty: it is handled at once. A TransportNamesStamp wins."""
+        """Return the names of an envelope's transports, each once. Its TransportNamesStamp takes precedence.
+
+        Returns:
+            The names; empty when the message is handled at once.
+        """
         chosen = envelope.last(TransportNamesStamp)
         if chosen is not None:
             return chosen.transport_names
         return self.for_class(type(envelope.message))
 
     def _for_class(self, cls: type) -> tuple[str, ...]:
-        """The transports of a message class: every key that names it or a parent counts, else the narrowest wildcard,
-        else what @message says.
+        """Return the names of the transports of a message class.
+
+        Every key that names the class or a parent counts; without one, the narrowest wildcard does; without that, the
+        transports of ``@message``.
         """
         exact = [key for parent in cls.__mro__[:-1] for key in (dotted_name(parent), wire_name(parent))]
         wildcards = [*_wildcards(dotted_name(cls), "."), *_wildcards(wire_name(cls), "\\"), "*"]

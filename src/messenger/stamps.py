@@ -1,9 +1,9 @@
-"""Stamps: what is known about a message besides the message itself.
+"""Stamps: metadata of a message.
 
-A `Stamp` travels with the message; its fields are the keys of Symfony's JSON (camel case on the wire).
-A `LocalStamp` is about this process only and is never written to a transport nor accepted from one.
+A `Stamp` travels with the message; its fields are the keys of Symfony's JSON (camel case on the wire). A `LocalStamp`
+belongs to this process: it is neither written to a transport nor accepted from one.
 
-Those of a feature stand beside it, such as `DeduplicateStamp` in messenger.deduplication.stamps.
+The stamps of a feature are defined beside it, such as `DeduplicateStamp` in messenger.deduplication.stamps.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ MOST_RETRIES = 2**31 - 1
 
 
 def _check_whole(name: str, value: object, least: int, most: int) -> None:
-    """Raise ValueError unless it is a whole number of this range; of a received stamp msgspec makes its own error."""
+    """Check that a value is a whole number within a range; msgspec turns the error into its own for a received stamp.
+
+    Raises:
+        ValueError: It is not.
+    """
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise ValueError(f"the {name} is a whole number from {least} to {most}, not {value!r:.100}")
 
@@ -41,15 +45,23 @@ class LocalStamp(Stamp, frozen=True):
 
 
 class BusNameStamp(Stamp, frozen=True):
-    """The bus that dispatched the message; a worker handles it on the bus of that name."""
+    """Names the bus that dispatched the message; a worker handles the message on the bus of that name.
+
+    Attributes:
+        bus_name: Name of the bus.
+    """
 
     bus_name: str
 
 
 class DelayStamp(Stamp, frozen=True):
-    """Handle the message not before this delay has passed.
+    """Delays the handling of the message.
 
-    delay: milliseconds, up to LONGEST_DELAY; none when it is negative. Raises ValueError for another one.
+    Attributes:
+        delay: Milliseconds, up to LONGEST_DELAY. A negative number means no delay.
+
+    Raises:
+        ValueError: The delay is not a whole number, or is out of range.
     """
 
     delay: int
@@ -59,7 +71,15 @@ class DelayStamp(Stamp, frozen=True):
 
 
 class RedeliveryStamp(Stamp, frozen=True):
-    """How often the message has been retried, 0 to MOST_RETRIES; the last one counts. Raises ValueError for others."""
+    """Counts the retries of the message; the newest of these stamps is valid.
+
+    Attributes:
+        retry_count: Number of retries, 0 to MOST_RETRIES.
+        redelivered_at: When the message was scheduled for this retry.
+
+    Raises:
+        ValueError: The retry count is not a whole number, or is out of range.
+    """
 
     retry_count: int
     redelivered_at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
@@ -69,7 +89,14 @@ class RedeliveryStamp(Stamp, frozen=True):
 
 
 class ErrorDetailsStamp(Stamp, frozen=True):
-    """What was raised. `flatten_exception` is PHP's; it is kept as it came and never made here."""
+    """Describes the error that a handler raised.
+
+    Attributes:
+        exception_class: Dotted name of the exception's class.
+        exception_code: The `code` of the exception; 0 without one.
+        exception_message: Text of the exception.
+        flatten_exception: Symfony's serialized exception. Passed on unchanged, never created here.
+    """
 
     exception_class: str
     exception_code: int | str = 0
@@ -78,19 +105,32 @@ class ErrorDetailsStamp(Stamp, frozen=True):
 
 
 class SentToFailureTransportStamp(Stamp, frozen=True):
-    """The message rests in a failure transport; it was received from this transport."""
+    """Marks a message that was moved to a failure transport.
+
+    Attributes:
+        original_receiver_name: Transport that the message was received from.
+    """
 
     original_receiver_name: str
 
 
 class TransportNamesStamp(Stamp, frozen=True):
-    """Send to these transports instead of those the routing names."""
+    """Sends the message to these transports instead of those of the routing.
+
+    Attributes:
+        transport_names: Names of the transports.
+    """
 
     transport_names: tuple[str, ...]
 
 
 class HandledStamp(Stamp, frozen=True):
-    """This handler succeeded; a retry skips it. The result stays in this process."""
+    """Records that a handler succeeded; a retry skips that handler.
+
+    Attributes:
+        handler_name: Name of the handler.
+        result: What the handler returned. It stays in this process.
+    """
 
     handler_name: str
     result: Any = None
@@ -100,37 +140,61 @@ class HandledStamp(Stamp, frozen=True):
 
 
 class ReceivedStamp(LocalStamp, frozen=True):
-    """The message came from this transport, so it is handled and not sent again."""
+    """Marks a message that was received from a transport, so that it is handled and not sent again.
+
+    Attributes:
+        transport_name: Name of the transport.
+    """
 
     transport_name: str
 
 
 class SentStamp(LocalStamp, frozen=True):
-    """The message was sent to this transport."""
+    """Records that the message was sent to a transport.
+
+    Attributes:
+        transport_name: Name of the transport.
+    """
 
     transport_name: str
 
 
 class TransportMessageIdStamp(LocalStamp, frozen=True):
-    """The id its transport gave the message; the last one counts. Acknowledging needs it."""
+    """Carries the id that the transport gave the message; the newest one is valid. Acknowledging needs it.
+
+    Attributes:
+        id: The id.
+    """
 
     id: str
 
 
 class DeliveryStamp(LocalStamp, frozen=True):
-    """How often the transport has handed this message out, this time included. Over 1 after a crash or lost lease."""
+    """Counts how often the transport has delivered this message, including this time.
+
+    Attributes:
+        count: 1 at the first delivery; more after a crash or a lost lease.
+    """
 
     count: int
 
 
 class SerializedMessageStamp(LocalStamp, frozen=True):
-    """The body as it was received, sent again verbatim on a retry."""
+    """Carries the body as it was received, so that a retry sends it unchanged.
+
+    Attributes:
+        body: The body.
+    """
 
     body: str
 
 
 class ForeignHeadersStamp(LocalStamp, frozen=True):
-    """Headers this package does not know, kept as they came and sent again unchanged."""
+    """Carries the received headers that this package does not know, so that they are sent again unchanged.
+
+    Attributes:
+        headers: Values by header name.
+    """
 
     headers: Mapping[str, str]
 
@@ -139,16 +203,18 @@ MESSAGE_ID = re.compile(r"[A-Za-z0-9_.:@/+=-]{1,200}")  # nothing that could for
 
 
 class MessageIdsStamp(Stamp, frozen=True):
-    """Which message this is, and why it exists; travels in the headers X-Messenger-{Message,Correlation,Causation}-Id.
+    """Identifies a message, its chain and its cause (headers X-Messenger-{Message,Correlation,Causation}-Id).
 
-    Each is 1 to 200 letters, digits and ``_.:@/+=-``; other characters cannot travel.
+    Each id is 1 to 200 letters, digits and ``_.:@/+=-``.
 
-    message_id: stays the same on every transport, through retries and the failure transport. Default: a new one.
-    correlation_id: the message_id of the first message of the chain that led here, or an id from outside, such as a
-    request's. Default: the message_id.
-    causation_id: the message_id of the message whose handling dispatched this one; None at the start of a chain.
+    Attributes:
+        message_id: Stays the same on every transport, through retries and the failure transport. Default: a new id.
+        correlation_id: The message_id of the first message of the chain, or an id from outside, such as that of a
+            request. Default: the message_id.
+        causation_id: The message_id of the message whose handling dispatched this one; None at the start of a chain.
 
-    Raises ValueError for what is no such id.
+    Raises:
+        ValueError: An id has other characters, or another length.
     """
 
     message_id: str = ""

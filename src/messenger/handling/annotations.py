@@ -1,4 +1,4 @@
-"""What a handler takes, read from the annotation of its first parameter."""
+"""The message class of a handler, read from the annotation of its first parameter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from messenger.errors import HandlerDefinitionError
 
 
 def annotated_types(thing: Callable[..., Any], *, is_batch: bool) -> tuple[type, ...]:
-    """The classes that the annotation of its first parameter names. Raises HandlerDefinitionError."""
+    """Return the classes that the annotation of the first parameter names.
+
+    Args:
+        thing: The handler: a function or a class.
+        is_batch: True when the annotation is a list of messages.
+
+    Raises:
+        HandlerDefinitionError: The annotation is missing or unusable.
+    """
     function = thing.__call__ if inspect.isclass(thing) else thing
     parameters = list(inspect.signature(function).parameters.values()) if callable(function) else []
     if inspect.isclass(thing):
@@ -37,7 +45,11 @@ def annotated_types(thing: Callable[..., Any], *, is_batch: bool) -> tuple[type,
 
 
 def check_is_found(thing: Callable[..., Any]) -> None:
-    """Raise HandlerDefinitionError for what would not be found in its module: it has no name there."""
+    """Check that a handler has a name in its module, where handlers are collected.
+
+    Raises:
+        HandlerDefinitionError: It has none.
+    """
     name = getattr(thing, "__qualname__", None)
     if name is None or inspect.ismethod(thing):
         raise definition_error(
@@ -48,7 +60,15 @@ def check_is_found(thing: Callable[..., Any]) -> None:
 
 
 def check_takes_message(thing: Callable[..., Any], call: Callable[..., Any]) -> None:
-    """Raise HandlerDefinitionError unless `call`, made from `thing`, can be given the message: by position, alone."""
+    """Check that a callable accepts a message as its only positional argument.
+
+    Args:
+        thing: The handler, for the error.
+        call: What is called, made from the handler.
+
+    Raises:
+        HandlerDefinitionError: It does not.
+    """
     try:
         parameters = list(inspect.signature(call).parameters.values())
     except ValueError:  # a builtin without a signature
@@ -85,7 +105,7 @@ def _message_type(thing: Callable[..., Any], member: Any) -> type:
 
 
 def definition_error(thing: Callable[..., Any], why: str) -> HandlerDefinitionError:
-    """The error for a handler that cannot be used: file and line of its definition, its name, and why."""
+    """Return the error for an unusable handler: file and line of its definition, its name, and the reason."""
     target = inspect.unwrap(thing)
     try:
         where = f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
@@ -95,5 +115,5 @@ def definition_error(thing: Callable[..., Any], why: str) -> HandlerDefinitionEr
 
 
 def is_protocol(thing: type | str) -> typing.TypeGuard[type]:
-    """Whether this is a runtime-checkable protocol: an object fits it or not, whatever its class."""
+    """Return True for a runtime-checkable protocol, which objects match whatever their class."""
     return isinstance(thing, type) and bool(getattr(thing, "_is_runtime_protocol", False))

@@ -1,4 +1,4 @@
-"""What a handler asks for besides its message, by annotation: the envelope, or an object the application provides."""
+"""Arguments of a handler besides its message, by annotation: the envelope, or an object of the application."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ _COLLECTING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 class _Plan:
     """The arguments of one handler.
 
-    of_message: the parameters that get the envelope, or a batch's acknowledger. each: what is made for each message.
+    Attributes:
+        fixed: Provided objects by parameter.
+        of_message: Parameters that get the envelope, or a batch's acknowledger.
+        each: Factories by parameter, called for each message.
     """
 
     fixed: Mapping[str, object] = field(default_factory=dict)
@@ -31,14 +34,19 @@ class _Plan:
 
 
 class HandlerArguments:
-    """The objects an application provides, and who gets them. Annotations are read once for each handler.
+    """The objects that an application provides, and the handlers that get them. Annotations are read once per handler.
 
-    registry: the handlers; all of them are looked at before the first message.
-    message_only: the names of handlers that take nothing besides the message.
-    is_checked: all handlers were looked at, so nothing more can be provided.
+    Attributes:
+        message_only: Names of the handlers that take nothing besides the message.
+        is_checked: True once the handlers were checked; after that nothing more can be provided.
     """
 
     def __init__(self, registry: HandlerRegistry) -> None:
+        """Create it.
+
+        Args:
+            registry: The handlers; all of them are checked before the first message.
+        """
         self._registry = registry
         self._provided: dict[type, object] = {}
         self._made: dict[type, Callable[[], object]] = {}
@@ -47,9 +55,15 @@ class HandlerArguments:
         self.is_checked = False
 
     def provide(self, thing: object, annotation: type[Any] | None = None) -> None:
-        """Give `thing` to every handler parameter annotated with its class, or with `annotation`.
+        """Provide an object for every handler parameter annotated with its class.
 
-        Raises ConfigError when something is provided for that class already, or a message was handled before.
+        Args:
+            thing: The object.
+            annotation: A class to match instead of the object's own, such as a base or a protocol.
+
+        Raises:
+            ConfigError: An object is provided for that class already, `annotation` is not a class, or a message was
+                handled before.
         """
         cls = annotation if annotation is not None else type(thing)
         if not inspect.isclass(cls):
@@ -64,13 +78,20 @@ class HandlerArguments:
         self._provided[cls] = thing
 
     def provide_each(self, annotation: type[Any], make: Callable[[], object]) -> None:
-        """Give what `make` returns to handler parameters annotated with `annotation`: it is called for each message,
-        right before the handler. Batch handlers get none.
+        """Provide an object that is made for each message, right before its handler. Batch handlers do not get it.
+
+        Args:
+            annotation: The class that parameters are annotated with.
+            make: Returns the object.
         """
         self._made[annotation] = make
 
     def check(self) -> None:
-        """Decide what each handler gets. Raises HandlerDefinitionError, with file and line."""
+        """Determine the arguments of each handler.
+
+        Raises:
+            HandlerDefinitionError: A parameter cannot be filled; the error names file and line.
+        """
         if not self.is_checked:
             self._plans = {item.name: self._plan(item) for item in self._registry.handlers}
             self.message_only = {name for name, plan in self._plans.items() if plan == _Plan()}
@@ -156,7 +177,7 @@ def _hints(call: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _defined(call: Callable[..., Any]) -> Callable[..., Any]:
-    """What stands in the source: the function, or the class of a handler object."""
+    """Return what is written in the source: the function, or the class of a handler object."""
     return call if inspect.isroutine(call) else type(call)
 
 

@@ -21,7 +21,14 @@ Done = Callable[[object, Exception | None], None]
 
 @dataclass(slots=True)
 class _Buffer:
-    """The messages that wait for one handler. first, last: monotonic seconds when those came."""
+    """The messages that wait for one batch handler.
+
+    Attributes:
+        handler: The handler.
+        items: The messages, each with the function to call when it is done.
+        first: Monotonic seconds when the first message came.
+        last: Monotonic seconds when the last message came.
+    """
 
     handler: Handler
     items: list[tuple[AnyEnvelope, Done]] = field(default_factory=list)
@@ -29,7 +36,7 @@ class _Buffer:
     last: float = 0.0
 
     def due_at(self) -> float:
-        """When the handler is to be called: at once when the batch is full."""
+        """Return the monotonic seconds at which the handler is to be called; 0 for a full batch."""
         batch = self.handler.options.batch
         if batch is None or len(self.items) >= batch.size:
             return 0.0
@@ -37,10 +44,10 @@ class _Buffer:
 
 
 class Batches:
-    """The messages that wait for their batch handlers, in this process. They stay in flight on their transports.
+    """The messages that wait for batch handlers in this process. They stay in flight on their transports.
 
     Attributes:
-        buffers: The messages by the name of the handler that they wait for.
+        buffers: The messages by the name of their handler.
     """
 
     def __init__(self, caller: HandlerCaller, arguments: HandlerArguments) -> None:
@@ -49,7 +56,13 @@ class Batches:
         self.buffers: dict[str, _Buffer] = {}
 
     def add(self, handler: Handler, envelope: AnyEnvelope, done: Done) -> None:
-        """Keep a message until `flush` finds its batch due; `done` is called with the result or the error."""
+        """Keep a message until `flush` finds its batch due.
+
+        Args:
+            handler: The batch handler.
+            envelope: The message.
+            done: Called with the result and the error when the handler has run.
+        """
         buffer = self.buffers.setdefault(handler.name, _Buffer(handler))
         buffer.last = time.monotonic()
         if not buffer.items:
@@ -62,7 +75,14 @@ class Batches:
         return min((buffer.due_at() for buffer in self.buffers.values()), default=float("inf"))
 
     def flush(self, *, force: bool = False) -> bool:
-        """Call the handlers whose batch is due; with `force` all that have messages. Whether there was one."""
+        """Call the handlers whose batch is due.
+
+        Args:
+            force: Call every handler that has messages.
+
+        Returns:
+            True when a handler was called.
+        """
         now = time.monotonic()
         due = [name for name, buffer in self.buffers.items() if force or buffer.due_at() <= now]
         for name in due:
@@ -71,7 +91,12 @@ class Batches:
         return bool(due)
 
     def call(self, handler: Handler, items: Sequence[tuple[AnyEnvelope, Done]]) -> None:
-        """Give these messages to a batch handler in one call, then tell each one's outcome."""
+        """Call a batch handler with messages, then report the outcome of each.
+
+        Args:
+            handler: The batch handler.
+            items: The messages, each with the function to call when it is done.
+        """
         acknowledger: Acknowledger[Any] = Acknowledger([envelope for envelope, _ in items])
         arguments = self._arguments.of(handler, acknowledger)
         _, error = self._caller.call(handler, [envelope.message for envelope, _ in items], arguments)
@@ -81,28 +106,49 @@ class Batches:
 
 
 class Unsettled:
-    """A message on its way through its handlers. It is settled once all of them are done, batch handlers too.
+    """A message whose handlers run. It is settled once all of them are done, including batch handlers.
 
-    envelope: the message with what is known of it so far.
-    errors: what handlers raised, by name. waiting: the batch handlers that still have it.
-    settle: gets None, or HandlerFailed with all errors, when the last of them is done.
+    Attributes:
+        envelope: The message with the stamps it has so far.
+        errors: What handlers raised, by handler name.
+        waiting: Names of the batch handlers that are not done.
     """
 
     def __init__(self, envelope: AnyEnvelope, settle: Callable[[Exception | None], None] | None) -> None:
+        """Create it.
+
+        Args:
+            envelope: The message.
+            settle: Called with None or a HandlerFailed when the last batch handler is done; None for a message that
+                has no transport to settle on.
+        """
         self.envelope = envelope
         self.errors: dict[str, Exception] = {}
         self.waiting: set[str] = set()
         self._settle = settle
 
     def note(self, name: str, result: object, error: Exception | None) -> None:
-        """How a handler ended."""
+        """Record the outcome of a handler.
+
+        Args:
+            name: Name of the handler.
+            result: What it returned.
+            error: What it raised, or None.
+        """
         if error is not None:
             self.errors[name] = error
         else:
             self.envelope = self.envelope.with_stamps(HandledStamp(name, result))
 
     def wait_for(self, name: str) -> Done:
-        """One more batch handler has the message. Returns what to call when it is done."""
+        """Wait for one more batch handler.
+
+        Args:
+            name: Name of the handler.
+
+        Returns:
+            A function to call with the result and the error when the handler is done.
+        """
         self.waiting.add(name)
         return partial(self._done, name)
 
@@ -114,18 +160,20 @@ class Unsettled:
 
 
 class AckStamp(LocalStamp, frozen=True):
-    """The worker can settle this message later, so a batch handler may keep it for a while.
+    """Lets a batch handler keep the message: the worker can settle it later.
 
-    settle: to be called once, with None or with what went wrong.
+    Attributes:
+        settle: Called once, with None or with what went wrong.
     """
 
     settle: Callable[[Exception | None], None]
 
 
 class NoAutoAckStamp(LocalStamp, frozen=True):
-    """A batch handler has the message; it is settled by its AckStamp.
+    """Marks a message that a batch handler keeps; its AckStamp settles it.
 
-    unsettled: how it stands with the message until then.
+    Attributes:
+        unsettled: State of the message until then.
     """
 
     unsettled: Unsettled

@@ -1,4 +1,4 @@
-"""Calls a handler and tells how it ended: plain and async ones, under their time limit."""
+"""Calls of handlers: synchronous and async ones, with a time limit and an outcome."""
 
 from __future__ import annotations
 
@@ -22,10 +22,13 @@ _AGAIN_SECONDS = 1.0
 
 @contextmanager
 def time_limit(seconds: float | None) -> Iterator[None]:
-    """Raise TimeIsUp in the code inside once it has taken so long (setitimer(2), SIGALRM).
+    """Raise TimeIsUp in the enclosed code when it takes too long (setitimer(2), SIGALRM).
 
-    It works in the main thread, where a worker handles its messages; elsewhere, as in the threads of a web application,
-    there is no limit. A call into C code that does not return is interrupted when it returns.
+    It works in the main thread, where a worker handles its messages. In other threads, such as those of a web
+    application, there is no limit. A call into C code is interrupted when it returns.
+
+    Args:
+        seconds: The limit; None for no limit.
     """
     if seconds is None or threading.current_thread() is not threading.main_thread():
         yield
@@ -53,22 +56,31 @@ def time_limit(seconds: float | None) -> Iterator[None]:
 
 
 class HandlerCaller:
-    """One object for an application. What a handler returned is awaited, if it can be.
+    """Calls handlers, and awaits what they return if it is awaitable. There is one for each application.
 
-    Each call runs in a copy of the context: a context variable that a handler sets is seen by no other handler.
-
-    loops: where awaitables run. timeout: seconds that a handler may take which has no timeout of its own; None: any
-    time.
+    Each call runs in a copy of the context: a context variable that a handler sets is not visible to other handlers.
     """
 
     def __init__(self, loops: EventLoops, timeout: float | None = None) -> None:
+        """Create it.
+
+        Args:
+            loops: Where awaitables run.
+            timeout: Seconds for handlers without a timeout of their own; None for no limit.
+        """
         self._loops = loops
         self._timeout = timeout
 
     def call(self, handler: Handler, first: object, arguments: Mapping[str, object]) -> tuple[object, Exception | None]:
-        """The handler's result and None, or None and what went wrong.
+        """Call a handler.
 
-        first: the message, or for a batch handler the list of them.
+        Args:
+            handler: The handler.
+            first: The message, or for a batch handler the list of messages.
+            arguments: The other arguments, by name.
+
+        Returns:
+            The result and None, or None and the error.
         """
         seconds = handler.options.timeout or self._timeout
         context = copy_context()
@@ -84,7 +96,15 @@ class HandlerCaller:
             return None, as_failure(error, "the handler")
 
     def completed(self, handler: Handler, result: object) -> tuple[object, Exception | None]:
-        """What a batch handler gave as the result of one message, awaited like what it returns; see `call`."""
+        """Complete the result that a batch handler gave for one message; an awaitable is awaited.
+
+        Args:
+            handler: The batch handler.
+            result: The result.
+
+        Returns:
+            The result and None, or None and the error.
+        """
         return self.call(replace(handler, call=_as_it_is), result, {})
 
     def _call_within(self, seconds: float, handler: Handler, first: object, arguments: Mapping[str, object]) -> object:

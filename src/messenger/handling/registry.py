@@ -1,4 +1,4 @@
-"""@handler, and the registry that knows who handles what."""
+"""The decorator `handler`, and the registry of handlers."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ ANY_MESSAGE = "*"
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """When a batch handler is called: whatever comes first, and always when its worker stops.
+    """When to call a batch handler. The first condition that is met counts; a worker that stops calls it in any case.
 
-    size: as soon as so many messages are there.
-    max_wait: seconds after the first of them came.
-    max_idle: seconds after the last of them came.
+    Attributes:
+        size: Number of messages that make a full batch.
+        max_wait: Seconds after the first message.
+        max_idle: Seconds after the last message.
     """
 
     size: int = 10
@@ -38,7 +39,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class HandlerOptions:
-    """What @handler said and what it read from the annotation."""
+    """The arguments of `@handler`, and the message classes read from the annotation; see `handler`."""
 
     handles: tuple[type | str, ...]
     bus: str | None = None
@@ -71,20 +72,27 @@ def handler(
 def handler(target: Callable[..., Any] | None = None, /, *, handles: type | str | None = None, **options: Any) -> Any:
     """Mark a function, or a class with ``__call__``, as a message handler.
 
-    The message type is the annotation of the first parameter; each member of a union is handled. It takes effect when
-    messenger.yaml names the module under ``handlers``. A class is created once, without arguments. Further parameters
-    get the `Envelope` or what the application provides, by their annotation (`Application.provide`).
+    The message type is the annotation of the first parameter; each member of a union is handled. The mark takes effect
+    when messenger.yaml names the module under ``handlers``. A class is instantiated once, without arguments. Further
+    parameters get the `Envelope` or an object that the application provides, by their annotation
+    (`Application.provide`).
 
-    handles: a message class instead of the annotation, or ``"*"`` for every message.
-    bus: only messages of this bus.
-    from_transport: only messages received from this transport.
-    priority: higher runs first among the handlers of one type.
-    alias: tells two registrations of one function apart.
-    sign: take these messages only signed with the key of messenger.yaml, and send them so (docs/signing.md).
-    timeout: seconds after which it is interrupted and counts as failed; None: `handler_timeout` of messenger.yaml.
-    batch: it takes several messages at once: its first parameter is a ``list`` of them.
+    Args:
+        target: The function or class.
+        handles: A message class instead of the annotation, or ``"*"`` for every message.
+        **options: The fields of HandlerOptions: ``bus`` and ``from_transport`` (only messages of this bus, or received
+            from this transport); ``priority`` (higher runs first among the handlers of one type); ``alias``
+            (distinguishes two registrations of one function); ``sign`` (accept these messages only signed with the key
+            of messenger.yaml, and send them signed, docs/signing.md); ``timeout`` (seconds after which the handler is
+            interrupted and has failed; None uses `handler_timeout` of messenger.yaml); ``batch`` (call the handler with
+            several messages at once: its first parameter is a ``list``).
 
-    Raises HandlerDefinitionError, naming file and line, for a missing or unusable annotation.
+    Returns:
+        The function or class itself, or a decorator that returns it.
+
+    Raises:
+        HandlerDefinitionError: The annotation is missing or unusable, or a number is out of range. The error names file
+            and line.
     """
 
     def decorate(thing: F) -> F:
@@ -113,9 +121,12 @@ def _check_numbers(thing: Callable[..., Any], timeout: float | None, batch: Batc
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A callable that is ready to handle messages.
+    """A callable that handles messages.
 
-    name: its identity on the wire: a retry skips the handlers recorded under their name.
+    Attributes:
+        name: Its identity on the wire: a retry skips the handlers that are recorded by their name.
+        call: Called with the message.
+        options: The options of `@handler`.
     """
 
     name: str
@@ -124,7 +135,7 @@ class Handler:
 
 
 def collect_handlers(module: types.ModuleType) -> list[Handler]:
-    """The handlers defined in a module, in the order they stand there. Imported ones belong to their own module."""
+    """Return the handlers defined in a module, in their order. An imported handler belongs to its own module."""
     found: dict[int, Handler] = {}  # by identity: one thing under two names is one handler
     for thing in vars(module).values():
         options = getattr(thing, "__dict__", {}).get(_ATTRIBUTE)
@@ -134,7 +145,15 @@ def collect_handlers(module: types.ModuleType) -> list[Handler]:
 
 
 def make_handler(thing: Callable[..., Any], options: HandlerOptions | None = None) -> Handler:
-    """A Handler from a function or class marked with @handler; `options` overrides what the mark says."""
+    """Create a Handler from a function or class marked with `@handler`.
+
+    Args:
+        thing: The function or class.
+        options: Replaces the options of the mark.
+
+    Raises:
+        HandlerDefinitionError: It is not marked, or cannot be used as a handler.
+    """
     options = options or getattr(thing, _ATTRIBUTE, None)
     if options is None:
         raise definition_error(thing, "it is not marked with @handler")
@@ -151,9 +170,14 @@ def make_handler(thing: Callable[..., Any], options: HandlerOptions | None = Non
 
 
 class HandlerRegistry:
-    """Who handles what: by class, then parents, then protocols, then ``*``; each handler once."""
+    """The handlers of messages: by class, then parents, then protocols, then ``*``; each handler once."""
 
     def __init__(self, handlers: Iterable[Handler] = ()) -> None:
+        """Create a registry.
+
+        Args:
+            handlers: The handlers to add.
+        """
         self._handlers: list[Handler] = []
         self._by_class: dict[type, tuple[Handler, ...]] = {}
         self._by_origin: dict[tuple[type, str, str | None], tuple[Handler, ...]] = {}
@@ -161,7 +185,11 @@ class HandlerRegistry:
             self.add(item)
 
     def add(self, item: Handler) -> None:
-        """Register a handler; HandlerDefinitionError when another one has its name."""
+        """Register a handler.
+
+        Raises:
+            HandlerDefinitionError: Another handler of the same message has its name.
+        """
         for other in self._handlers:
             if other.name == item.name and not set(other.options.handles).isdisjoint(item.options.handles):
                 raise HandlerDefinitionError(f"two handlers are called {item.name!r}: give one an alias")
@@ -205,7 +233,7 @@ class HandlerRegistry:
 
     @property
     def message_types(self) -> tuple[type, ...]:
-        """Every class some handler names."""
+        """Every class that a handler names."""
         named = (handled for item in self._handlers for handled in item.options.handles)
         return tuple(dict.fromkeys(handled for handled in named if isinstance(handled, type)))
 
