@@ -20,12 +20,13 @@ END = "<!-- end of variables -->"
 
 
 def options(role: str) -> dict[str, dict[str, Any]]:
-    """The options of all entry points of the role, those of main first."""
+    """The options of all entry points of the role, those of main first; not the variables of another role."""
     specs = yaml.safe_load((ROLES / role / "meta/argument_specs.yml").read_text())["argument_specs"]
     found: dict[str, dict[str, Any]] = {}
     for entry_point in specs.values():
         for name, option in entry_point["options"].items():
-            assert found.setdefault(name, option) == option, f"{name} has one meaning in all entry points"
+            if name.startswith(f"{role}_"):
+                assert found.setdefault(name, option) == option, f"{name} has one meaning in all entry points"
     return found
 
 
