@@ -83,7 +83,7 @@ def test_workers_that_have_run_for_longer_need_no_waiting() -> None:
     restarted = worker("b", uptime_seconds=600.0)
     for look in (lambda n: [worker("a") if n < 2 else worker("b")], lambda n: [silent] if n < 2 else [restarted]):
         registry = Registry(look)
-        assert Gate(cast("Control", registry), "here", "r2", 1).wait(20, 0.3)[1] == []
+        assert Gate(cast("Control", registry), "here", "r2", 1).wait(20, 1.0)[1] == []
         assert registry.looks > 2
 
 
