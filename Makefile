@@ -48,7 +48,7 @@ sandbox-clean: ## delete that container
 test: .dev .packages ## set up and run everything: the stages below side by side, with the time each took
 	@scripts/test-packages.sh shellcheck
 	@env -u MAKEFLAGS -u MAKELEVEL $(SIDE_BY_SIDE) \
-	  $(foreach stage,types unit lint integration,"$(stage)=make $(stage)") \
+	  image=molecule/shared/engine.sh $(foreach stage,types unit lint integration,"$(stage)=make $(stage)") \
 	  $(call molecule-stages,$(SCENARIO)) "templates=make templates"
 
 quick: .dev ## in under a minute: lint of what changed, types, unit tests
