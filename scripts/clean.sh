@@ -12,5 +12,5 @@ if command -v podman > /dev/null; then
   podman rmi --force --ignore "$KIT_IMAGE" > /dev/null
   rm -rf "$KIT_STATE"
 fi
-rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible dist build
+rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis .ansible dist build
 find . -name __pycache__ -type d -prune -exec rm -rf {} +
