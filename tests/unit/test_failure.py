@@ -15,7 +15,7 @@ from messenger import (
     UnrecoverableError,
 )
 from messenger.envelope import AnyEnvelope
-from messenger.failure.handling import FailureHandling, Outcome
+from messenger.failure.handling import FailureHandling, FailureOutcome
 from messenger.failure.retry import MultiplierRetryStrategy
 from messenger.messages import MessageRegistry
 from messenger.stamps import (
@@ -66,7 +66,7 @@ class Stores:
         (envelope,) = (transport or self.source).get(0, never)
         return envelope
 
-    def fail(self, error: Exception, transport: MemoryTransport | None = None) -> Outcome:
+    def fail(self, error: Exception, transport: MemoryTransport | None = None) -> FailureOutcome:
         """Receive, fail, settle; then go to when a retry is due."""
         transport = transport or self.source
         outcome = self.handling.settle(transport, self.receive(transport), error)
@@ -83,7 +83,7 @@ def test_a_failed_message_waits_for_its_retry_in_its_own_transport() -> None:
     stores = Stores()
     stores.source.send(Envelope(Note(), [BusNameStamp("b")]))
     outcome = stores.handling.settle(stores.source, stores.receive(), ValueError("boom"))
-    assert outcome == Outcome(will_retry=True, delay=1000)
+    assert outcome == FailureOutcome(will_retry=True, delay=1000)
     assert stores.source.get(0, never) == []
     envelope = stored(stores.source)
     assert envelope.message == Note()
@@ -100,7 +100,7 @@ def test_after_its_retries_it_rests_in_the_failure_transport() -> None:
     stores.source.send(Envelope(Note()))
     outcomes = [stores.fail(ValueError(f"boom {n}")) for n in range(4)]
     assert [o.delay for o in outcomes] == [1000, 2000, 4000, 0]
-    assert outcomes[3] == Outcome(will_retry=False, failure_transport="failed")
+    assert outcomes[3] == FailureOutcome(will_retry=False, failure_transport="failed")
     assert stores.source.all(10) == []
     envelope = stored(stores.failed)
     assert envelope.message == Note()
@@ -123,7 +123,7 @@ def test_a_recoverable_error_is_retried_beyond_the_limit_after_its_own_delay() -
     stores = Stores(retries=0)
     stores.source.send(Envelope(Note()))
     for _ in range(20):
-        assert stores.fail(RecoverableError(retry_delay=250)) == Outcome(will_retry=True, delay=250)
+        assert stores.fail(RecoverableError(retry_delay=250)) == FailureOutcome(will_retry=True, delay=250)
     assert stores.failed.all(10) == []
 
 
@@ -167,7 +167,7 @@ def test_nothing_is_acknowledged_while_the_failure_store_is_away() -> None:
 def test_it_is_discarded_only_where_the_operator_wrote_so() -> None:
     stores = Stores(failure=None)
     stores.source.send(Envelope(Note()))
-    assert stores.fail(UnrecoverableError()) == Outcome(will_retry=False, failure_transport=None)
+    assert stores.fail(UnrecoverableError()) == FailureOutcome(will_retry=False, failure_transport=None)
     assert stores.source.all(10) == stores.failed.all(10) == []
 
 

@@ -66,11 +66,16 @@ class Repeated:
 
 
 @dataclass
-class Outcome:
-    """What became of them.
+class BulkOutcome:
+    """The results of dispatching several messages.
 
-    sent: how many were sent, or handled here. duplicates: how many were not, for their key is taken (DeduplicateStamp).
-    at: the body that was looked at last, which `error` is about.
+    Attributes:
+        type: Wire name of the messages.
+        sent: Number of messages that were sent, or handled here.
+        duplicates: Number of messages that were not sent because their key is taken (DeduplicateStamp).
+        transports: Names of the transports they were sent to.
+        at: Where the last body came from; `error` is about it.
+        error: What went wrong.
     """
 
     type: str
@@ -81,12 +86,12 @@ class Outcome:
     error: str | None = None
 
 
-def dispatch_all(application: Application, cls: type, bodies: Bodies, stamps: Sequence[Stamp]) -> Outcome:
-    """Send them in order, and stop at the first that cannot be sent.
+def dispatch_all(application: Application, cls: type, bodies: Bodies, stamps: Sequence[Stamp]) -> BulkOutcome:
+    """Send messages in order, and stop at the first that cannot be sent.
 
-    Where all can be looked at beforehand, a body that does not fit the message means that none is sent.
+    Where all bodies can be checked beforehand, one that does not fit the message class means that none is sent.
     """
-    outcome = Outcome(wire_name(cls))
+    outcome = BulkOutcome(wire_name(cls))
     try:
         length = _check(application, cls, bodies, outcome) if bodies.is_read_again else None
         with Progress(length, "Sending") as progress:
@@ -120,7 +125,7 @@ def what_happened(envelope: AnyEnvelope) -> tuple[str, str | None]:
     return "ended", "neither sent nor handled: a middleware of its bus ended it, or there is no handler"
 
 
-def _check(application: Application, cls: type, bodies: Iterable[tuple[str, bytes]], outcome: Outcome) -> int:
+def _check(application: Application, cls: type, bodies: Iterable[tuple[str, bytes]], outcome: BulkOutcome) -> int:
     """How many there are. Raises MessageDecodingFailed at the first that is no such message."""
     count = 0
     for outcome.at, body in bodies:
@@ -136,7 +141,7 @@ def _read(cls: type, body: bytes) -> object:
         raise MessageDecodingFailed(f"it is not UTF-8: {error}") from None
 
 
-def print_outcome(outcome: Outcome, output: str) -> int:
+def print_outcome(outcome: BulkOutcome, output: str) -> int:
     """Say what became of them; returns the exit code."""
     if output == "json":
         status = "failed" if outcome.error is not None else "sent"

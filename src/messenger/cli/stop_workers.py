@@ -51,7 +51,7 @@ def stop_workers(
     there = [worker for worker in confirmed.of(control.workers(host)) if worker.state != DETACHED]
     asked = [worker for worker in there if keep_release is None or worker.release != keep_release]
     control.ask_to_stop(_scopes(asked, host, keep_release))
-    waiting = Waiting(asked, Confirmed(application.host))
+    waiting = StopTracker(asked, Confirmed(application.host))
     if wait:
         waiting.wait(control, wait)
     say_problems(control)
@@ -65,14 +65,21 @@ def stop_workers(
     return 1 if wait and remaining else 0
 
 
-class Waiting:
-    """What becomes of the workers that were asked to stop.
+class StopTracker:
+    """Tracks the workers that were asked to stop.
 
-    confirmed: which of the registry are believed. remaining: those that are still there.
-    detached: those that finish a message in the background.
+    Attributes:
+        remaining: Workers that are still registered.
+        detached: Workers that finish a message in the background.
     """
 
     def __init__(self, asked: Sequence[WorkerInfo], confirmed: Confirmed) -> None:
+        """Create it.
+
+        Args:
+            asked: The workers.
+            confirmed: Confirms which entries of the registry to believe.
+        """
         self._confirmed = confirmed
         self.remaining = list(asked)
         self.detached: list[WorkerInfo] = []
@@ -81,7 +88,7 @@ class Waiting:
         self._seconds: dict[str, float] = {}  # until they were gone
 
     def wait(self, control: Control, seconds: float) -> None:
-        """Until nobody is left who is waited for, or so many seconds have passed."""
+        """Wait until all workers are gone, or for `seconds`."""
         with Progress(len(self.remaining), "Leaving") as progress:
             while self.remaining:
                 before = len(self.remaining)

@@ -8,15 +8,19 @@ from messenger.stamps import LocalStamp, Stamp
 
 
 class DeduplicateStamp(Stamp, frozen=True):
-    """While this message is on its way, another one with the same key is not sent (docs/deduplication.md).
+    """Prevents another message with the same key from being sent while this one is on its way (docs/deduplication.md).
 
-    key: 1 to 500 characters; the same for every message class and bus of an application.
-    ttl: seconds, 3 to a year, after which the key is free again if nobody has renewed it. A worker does while it has
-    the message; in the queue nobody does, so it should be longer than messages wait there. A delay is added to it.
-    only_in_queue: the key is free once the message begins to be handled, not when it has been.
-    owner: who has the lock, set by the bus that sends the message: its message id.
+    Attributes:
+        key: 1 to 500 characters; one key space for all message classes and buses of an application.
+        ttl: Seconds, 3 to a year, after which the key is free unless it was renewed. A worker renews it while it has
+            the
+            message, but it is not renewed in the queue: choose more than the time that messages wait there. A delay is
+            added to it.
+        only_in_queue: True frees the key before the message is handled, False after it.
+        owner: Message id of the owner of the key, set by the bus that sends the message.
 
-    Raises ValueError for another key or ttl.
+    Raises:
+        ValueError: A value is out of range.
     """
 
     key: str
@@ -34,7 +38,11 @@ class DeduplicateStamp(Stamp, frozen=True):
 
 
 class DuplicateOfStamp(LocalStamp, frozen=True):
-    """The message was not sent: the one with this message id has the same key (see DeduplicateStamp)."""
+    """Marks a message that was not sent because another one has the same key (see DeduplicateStamp).
+
+    Attributes:
+        message_id: Message id of the other message.
+    """
 
     message_id: str
 

@@ -1,1 +1,1 @@
-"""Failed messages: whether and when they are tried again, and where they are kept."""
+"""Failed messages: when they are retried, and where they are stored."""

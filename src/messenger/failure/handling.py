@@ -1,6 +1,6 @@
-"""What becomes of a message that failed: its next try, or the failure transport.
+"""Failure handling: a failed message is retried, or moved to the failure transport.
 
-The order is the promise: stored there, confirmed, and only then removed here.
+The order guarantees the delivery: the message is stored there, that is confirmed, and only then it is removed here.
 """
 
 from __future__ import annotations
@@ -35,12 +35,14 @@ _INFRASTRUCTURE_DELAY = 1000  # ms: short, for the worker itself waits until wha
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What was decided.
+class FailureOutcome:
+    """What was done with a failed message.
 
-    delay: milliseconds until the next try.
-    failure_transport: where the message is now; None: retried, or discarded as configured.
-    is_attempt: whether a try was used up; not when something that handlers need was away.
+    Attributes:
+        will_retry: True when the message waits for its next attempt.
+        delay: Milliseconds until the next attempt.
+        failure_transport: Where the message is now. None when it is retried, or was discarded as configured.
+        is_attempt: True when an attempt was used up; False when something that handlers need is unavailable.
     """
 
     will_retry: bool
@@ -50,12 +52,7 @@ class Outcome:
 
 
 class FailureHandling:
-    """Decides and carries out; one object for a worker.
-
-    infrastructure_errors: they say that something handlers need is away.
-    strategies: by transport name. failure_transports: the name for each transport, None where the operator wrote
-    `failure_transport: null`. transport: a transport by name.
-    """
+    """Decides what happens to failed messages, and does it. There is one for each worker."""
 
     def __init__(
         self,
@@ -64,15 +61,32 @@ class FailureHandling:
         transport: Callable[[str], Transport],
         infrastructure_errors: tuple[type[Exception], ...] = (),
     ) -> None:
+        """Create it.
+
+        Args:
+            strategies: The retry strategy by transport name.
+            failure_transports: The failure transport by transport name; None for `failure_transport: null`.
+            transport: Returns a transport by name.
+            infrastructure_errors: Classes of errors that mean that something the handlers need is unavailable.
+        """
         self._strategies = strategies
         self._failure_transports = failure_transports
         self._transport = transport
         self._infrastructure_errors = infrastructure_errors
 
-    def settle(self, source: Transport, received: AnyEnvelope, error: Exception) -> Outcome:
-        """Retry the message or put it aside. Raises TransportUnavailable with nothing changed: call again.
+    def settle(self, source: Transport, received: AnyEnvelope, error: Exception) -> FailureOutcome:
+        """Retry a message, or move it to the failure transport.
 
-        received: as the transport gave it.
+        Args:
+            source: The transport that the message came from.
+            received: The message as the transport delivered it.
+            error: What was raised.
+
+        Returns:
+            What was done.
+
+        Raises:
+            TransportUnavailable: Nothing has changed; call again later.
         """
         # After DelayedMessageHandlingFailed the handlers run again: they alone can dispatch what has failed once more.
         failed = error.envelope if isinstance(error, HandlerFailed) else received
@@ -80,44 +94,50 @@ class FailureHandling:
         if any(isinstance(cause, self._infrastructure_errors) for cause in causes(error)):
             stamped = failed.without_all(DelayStamp).with_stamps(DelayStamp(_INFRASTRUCTURE_DELAY))
             source.requeue(received, stamped)
-            return Outcome(will_retry=True, delay=_INFRASTRUCTURE_DELAY, is_attempt=False)
+            return FailureOutcome(will_retry=True, delay=_INFRASTRUCTURE_DELAY, is_attempt=False)
         strategy = self._strategies[source.name]
         if self._rests_here(source.name, received):
             return self._keep(source, received, failed, strategy.waiting_time(failed, error))
         if not isinstance(failed.message, UndecodableMessage) and should_retry(failed, error, strategy):
             delay = retry_delay(failed, error, strategy)
             source.requeue(received, redelivery(failed, delay, retry_count(failed) + 1))
-            return Outcome(will_retry=True, delay=delay)
+            return FailureOutcome(will_retry=True, delay=delay)
         return self._put_aside(source, received, failed)
 
     def _rests_here(self, name: str, received: AnyEnvelope) -> bool:
-        """Whether a message that was put aside stays in this transport: there is no other, or it came from there.
+        """Return True when a failed message stays in this transport, because there is no other or it came from there.
 
-        The latter is so where two failure transports name each other, or one is the queue of `name` by another name.
+        The latter happens where two failure transports name each other, or one is the queue of `name` by another name.
         """
         target = self._failure_transports.get(name)
         origins = {stamp.original_receiver_name for stamp in received.all(SentToFailureTransportStamp)}
         return bool(origins) and (target in (None, name) or not origins.isdisjoint((name, target)))
 
-    def _keep(self, source: Transport, received: AnyEnvelope, failed: AnyEnvelope, delay: int) -> Outcome:
-        """A message in a failure transport leaves it by success or by an operator's command only."""
+    def _keep(self, source: Transport, received: AnyEnvelope, failed: AnyEnvelope, delay: int) -> FailureOutcome:
+        """Leave a message in its failure transport, from which only success or an operator's command removes it."""
         delay = min(max(delay, 1000), _LONGEST_PARKING)
         source.requeue(received, redelivery(failed, delay, retry_count(failed) + 1))
-        return Outcome(will_retry=False, delay=delay, failure_transport=source.name)
+        return FailureOutcome(will_retry=False, delay=delay, failure_transport=source.name)
 
-    def _put_aside(self, source: Transport, received: AnyEnvelope, failed: AnyEnvelope) -> Outcome:
+    def _put_aside(self, source: Transport, received: AnyEnvelope, failed: AnyEnvelope) -> FailureOutcome:
         target = self._failure_transports.get(source.name)
         if target is None:
             source.reject(received)
-            return Outcome(will_retry=False)
+            return FailureOutcome(will_retry=False)
         origin = SentToFailureTransportStamp(source.name)
         self._transport(target).send(redelivery(failed.with_stamps(origin), 0, 0))
         source.reject(received)
-        return Outcome(will_retry=False, failure_transport=target)
+        return FailureOutcome(will_retry=False, failure_transport=target)
 
 
 def redelivery(envelope: AnyEnvelope, delay: int, count: int) -> AnyEnvelope:
-    """The envelope with one more delay and redelivery; of each kind the first and the newest nine are kept."""
+    """Return the envelope with one more delay and redelivery; of each kind the first and the newest nine are kept.
+
+    Args:
+        envelope: The message.
+        delay: Milliseconds.
+        count: The new retry count.
+    """
     envelope = envelope.with_stamps(DelayStamp(delay), RedeliveryStamp(min(count, MOST_RETRIES)))
     for kind in (DelayStamp, RedeliveryStamp):
         stamps: list[Stamp] = list(envelope.all(kind))
@@ -128,7 +148,7 @@ def redelivery(envelope: AnyEnvelope, delay: int, count: int) -> AnyEnvelope:
 
 
 def with_error(envelope: AnyEnvelope, error: Exception) -> AnyEnvelope:
-    """The envelope with what was raised, the last error only, so that it never grows with attempts."""
+    """Return the envelope with the details of an error in place of older ones, so that retries do not make it grow."""
     cause = causes(error)[0]
     stamp = ErrorDetailsStamp(
         exception_class=text_of(dotted_name(type(cause))),
@@ -139,7 +159,7 @@ def with_error(envelope: AnyEnvelope, error: Exception) -> AnyEnvelope:
 
 
 def _code(error: Exception) -> int | str:
-    """The `code` that an error carries, if it is one that a stamp can carry."""
+    """Return the `code` of an error if a stamp can carry it, else 0."""
     try:
         code = getattr(error, "code", 0)
     except BaseException:  # of its property

@@ -1,4 +1,4 @@
-"""When a failed message is tried again."""
+"""Retry strategies: whether and when a failed message is retried."""
 
 from __future__ import annotations
 
@@ -21,25 +21,43 @@ log = logging.getLogger(__name__)
 
 
 class RetryStrategy(Protocol):
-    """Decides for one transport. One that raises, or returns something else, is replaced by the default strategy for
-    that message, and the log says so (`retry_strategy_failed`).
+    """Decides on the retries of one transport's messages.
+
+    When a strategy raises or returns a value of another type, the default strategy decides for that message, and the
+    log
+    has a line `retry_strategy_failed`.
     """
 
     def is_retryable(self, envelope: AnyEnvelope, error: Exception) -> bool:
-        """Whether to try again; asked only when the error itself does not say."""
+        """Return True to retry the message. Called only for errors that do not decide it themselves.
+
+        Args:
+            envelope: The message.
+            error: What was raised.
+        """
         ...
 
     def waiting_time(self, envelope: AnyEnvelope, error: Exception) -> int:
-        """Milliseconds until the next try, a whole number, 0 or more."""
+        """Return the milliseconds until the next attempt, a whole number of 0 or more.
+
+        Args:
+            envelope: The message.
+            error: What was raised.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class MultiplierRetryStrategy:
-    """Waits longer each time: delay * multiplier ** retries, plus or minus up to `jitter` of it.
+    """Waits longer each time: delay * multiplier ** retries, plus or minus a random part of it.
 
-    max_retries: tries after the first one. delay, max_delay: milliseconds; max_delay 0 means no cap.
-    multiplier: at least 1. jitter: 0 to 1.
+    Attributes:
+        max_retries: Attempts after the first one.
+        delay: Milliseconds until the first retry.
+        multiplier: Factor from one delay to the next, at least 1.
+        max_delay: Upper limit in milliseconds; 0 means no limit.
+        jitter: Largest random part, 0 to 1.
+        random: Source of the random numbers.
     """
 
     max_retries: int = 3
@@ -50,11 +68,11 @@ class MultiplierRetryStrategy:
     random: random.Random = field(default_factory=random.Random, repr=False, compare=False)
 
     def is_retryable(self, envelope: AnyEnvelope, error: Exception) -> bool:
-        """True until max_retries is reached."""
+        """Return True until max_retries is reached."""
         return retry_count(envelope) < self.max_retries
 
     def waiting_time(self, envelope: AnyEnvelope, error: Exception) -> int:
-        """Milliseconds, capped by max_delay, rounded up."""
+        """Return milliseconds, limited by max_delay and rounded up."""
         delay = self.delay * self._growth(retry_count(envelope))
         delay += self.random.uniform(-1, 1) * delay * self.jitter
         if self.max_delay:
@@ -69,13 +87,14 @@ class MultiplierRetryStrategy:
 
 
 class CheckedRetryStrategy:
-    """The strategy of an application, and the default one where that gives no usable answer."""
+    """A strategy of the application, replaced by the default one where its answer cannot be used."""
 
     def __init__(self, strategy: RetryStrategy, name: str) -> None:
         """Wrap a strategy.
 
         Args:
-            name: how messenger.yaml calls it, for the log.
+            strategy: The strategy.
+            name: Its name in messenger.yaml, for the log.
         """
         self._strategy = strategy
         self._name = name
@@ -124,9 +143,14 @@ def _described(answer: object) -> str:
 
 
 def make_retry_strategy(config: RetryStrategyConfig, where: str) -> RetryStrategy:
-    """The strategy that messenger.yaml describes, or the one of the application that `service` names.
+    """Create the strategy that messenger.yaml describes, or the application's own that `service` names.
 
-    where: file and key, for errors. Raises ConfigError.
+    Args:
+        config: The section `retry_strategy`.
+        where: File and key, for errors.
+
+    Raises:
+        ConfigError: `service` cannot be imported, or is not a retry strategy.
     """
     if config.service is None:
         return MultiplierRetryStrategy(
@@ -143,15 +167,17 @@ def make_retry_strategy(config: RetryStrategyConfig, where: str) -> RetryStrateg
 
 
 def retry_count(envelope: AnyEnvelope) -> int:
-    """How often a message has been retried; the last RedeliveryStamp counts."""
+    """Return how often a message has been retried, from its newest RedeliveryStamp."""
     stamp = envelope.last(RedeliveryStamp)
     return stamp.retry_count if stamp is not None else 0
 
 
 def should_retry(envelope: AnyEnvelope, error: Exception, strategy: RetryStrategy) -> bool:
-    """Recoverable errors always, unrecoverable ones never, others as the strategy says.
+    """Return True when a message is to be retried.
 
-    Of several handlers' errors one recoverable is enough to retry, and all must be unrecoverable to give up.
+    Recoverable errors are always retried, unrecoverable ones never; the strategy decides on others. When several
+    handlers
+    failed, one recoverable error is enough to retry, and only if all are unrecoverable there is no retry.
     """
     found = causes(error)
     if any(isinstance(cause, RecoverableError) for cause in found):
@@ -162,7 +188,7 @@ def should_retry(envelope: AnyEnvelope, error: Exception, strategy: RetryStrateg
 
 
 def retry_delay(envelope: AnyEnvelope, error: Exception, strategy: RetryStrategy) -> int:
-    """Milliseconds until the next try: what the error carries, else what the strategy says."""
+    """Return the milliseconds until the next attempt: from the error if it has a delay, else from the strategy."""
     for cause in causes(error):
         if isinstance(cause, RecoverableError) and isinstance(cause.retry_delay, int | float):
             return _bounded(cause.retry_delay)

@@ -1,4 +1,4 @@
-"""A failure transport as operators see it: a list of messages to look at, to retry, or to remove."""
+"""The failure store: the messages of a failure transport, for operators to list, retry and remove."""
 
 from __future__ import annotations
 
@@ -43,9 +43,12 @@ class NotRemoved(TransportUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which failed messages are meant; a part that is None does not matter.
+    """Conditions that select failed messages. A condition that is None is not checked.
 
-    types: wire names. since, until: when they failed, both included.
+    Attributes:
+        types: Wire names.
+        since: Earliest time of the failure, inclusive.
+        until: Latest time of the failure, inclusive.
     """
 
     types: frozenset[str] | None = None
@@ -54,11 +57,11 @@ class Selection:
 
     @property
     def is_everything(self) -> bool:
-        """Whether every message is meant."""
+        """True when every message is selected."""
         return self == Selection()
 
     def matches(self, envelope: AnyEnvelope) -> bool:
-        """Whether this message is meant. One that does not say when it failed is at no time."""
+        """Return True when a message is selected. A message without a time of failure matches no limit of time."""
         if self.types is not None and message_type(envelope) not in self.types:
             return False
         if self.since is None and self.until is None:
@@ -70,7 +73,7 @@ class Selection:
 
 
 def message_type(envelope: AnyEnvelope) -> str:
-    """The wire name of a message; also of one that cannot be decoded, if it has one."""
+    """Return the wire name of a message, also of one that cannot be decoded; "undecodable" when it has none."""
     message = envelope.message
     if isinstance(message, UndecodableMessage):
         return message.headers.get("type") or "undecodable"
@@ -78,7 +81,7 @@ def message_type(envelope: AnyEnvelope) -> str:
 
 
 def failed_at(envelope: AnyEnvelope) -> datetime | None:
-    """When a message failed last; a time without a zone is taken for UTC."""
+    """Return the time of a message's last failure, or None. A time without a zone is read as UTC."""
     stamp = envelope.last(RedeliveryStamp)
     if stamp is None:
         return None
@@ -100,9 +103,23 @@ class Application(Protocol):
 
 
 class FailedMessages:
-    """The messages in one failure transport. Raises TransportError when it cannot be listed."""
+    """The messages in one failure transport.
+
+    Attributes:
+        name: Name of the transport.
+    """
 
     def __init__(self, application: Application, name: str) -> None:
+        """Open a failure transport.
+
+        Args:
+            application: The application.
+            name: Name of the transport.
+
+        Raises:
+            ConfigError: There is no such transport.
+            TransportError: The transport cannot list its messages.
+        """
         self.name = name
         self._application = application
         self._transport = application.transport(name)
@@ -112,28 +129,40 @@ class FailedMessages:
 
     @property
     def on_this_host(self) -> bool:
-        """Whether they lie in a file of this host, so that those of another host are others."""
+        """True when the messages are in a file of this host, so that another host has others."""
         return bool(getattr(self._transport, "on_this_host", False))
 
     def all(self, limit: int = EVERYTHING) -> Sequence[AnyEnvelope]:
-        """Up to `limit` messages, oldest first."""
+        """Return up to `limit` messages, oldest first."""
         return self._list.all(limit)
 
     def select(self, selection: Selection, limit: int = EVERYTHING) -> Sequence[AnyEnvelope]:
-        """Up to `limit` of the messages that are meant, oldest first. To filter, all of them are read."""
+        """Return up to `limit` of the selected messages, oldest first. Unless all are selected, all are read."""
         if selection.is_everything:
             return self.all(limit)
         return [envelope for envelope in self._list.all(EVERYTHING) if selection.matches(envelope)][:limit]
 
     def find(self, message_id: str) -> AnyEnvelope | None:
-        """The message with this id."""
+        """Return the message with this transport message id, or None."""
         return self._list.find(message_id)
 
     def send_back(self, envelope: AnyEnvelope) -> str:
-        """Send a message to the transport it came from, confirmed, then remove it here. Returns that transport's name.
+        """Send a message to the transport it came from and, once that is confirmed, remove it here.
 
-        Its retry count starts again; handlers that succeeded are still skipped. What could not be decoded is sent as
-        it came, for a release that can decode it. Raises MessageIsDuplicate.
+        Its retry count starts again; handlers that succeeded are still skipped. A message that cannot be decoded is
+        sent
+        unchanged, for a release that can decode it.
+
+        Args:
+            envelope: The message.
+
+        Returns:
+            The name of the transport it was sent to.
+
+        Raises:
+            MessageIsDuplicate: Another message with its deduplication key is on its way.
+            NotRemoved: It was sent, but not removed here.
+            TransportError: Its origin is unknown, or the transport refused it.
         """
         target = self._origin(envelope)
         fresh = envelope
@@ -150,10 +179,18 @@ class FailedMessages:
         return target
 
     def handle(self, envelope: AnyEnvelope) -> None:
-        """Handle a message in this process and remove it when that succeeded; it stays when it did not.
+        """Handle a message in this process and remove it on success; on failure it stays.
 
-        Raises HandlerFailed, NoHandlerForMessage, MessageDecodingFailed, MessageIsDuplicate; MessengerError for what
-        else was raised.
+        Args:
+            envelope: The message.
+
+        Raises:
+            HandlerFailed: A handler failed.
+            NoHandlerForMessage: The message has no handler.
+            MessageDecodingFailed: The message cannot be decoded here.
+            MessageIsDuplicate: Another message with its deduplication key is on its way.
+            NotRemoved: It was handled, but not removed here.
+            MessengerError: Something else was raised.
         """
         if isinstance(envelope.message, UndecodableMessage):
             raise MessageDecodingFailed(
@@ -174,13 +211,13 @@ class FailedMessages:
             self._application.locks.release(envelope)
 
     def remove(self, envelope: AnyEnvelope) -> None:
-        """Remove a message for good."""
+        """Remove a message permanently."""
         self._transport.reject(envelope)
 
     def _keep(self, envelope: AnyEnvelope, error: Exception) -> None:
-        """Write down which handlers have succeeded, so that they are not run again, and the error if it is another.
+        """Record which handlers have succeeded, so that they are not run again, and the error if it is another one.
 
-        Nothing new: the message is not touched, so that it keeps its id in a store whose entries cannot be changed.
+        Without news the message is not touched, so that it keeps its id in a store whose entries cannot be changed.
         """
         failed = with_error(error.envelope if isinstance(error, HandlerFailed) else envelope, error)
         if _known(failed) != _known(envelope):
@@ -203,7 +240,7 @@ class FailedMessages:
 
 
 def _known(envelope: AnyEnvelope) -> tuple[object, ...]:
-    """What is known of a failure: the handlers that succeeded, and the error."""
+    """Return the recorded state of a failure: the error, and the handlers that succeeded."""
     error = envelope.last(ErrorDetailsStamp)
     what = (error.exception_class, error.exception_code, error.exception_message) if error is not None else None
     return (what, *(stamp.handler_name for stamp in envelope.all(HandledStamp)))

@@ -1,4 +1,4 @@
-"""Holds back what a handler dispatched with a DispatchAfterCurrentBusStamp until the handled message succeeded."""
+"""Messages with a DispatchAfterCurrentBusStamp wait until the message that is being handled has succeeded."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from messenger.stamps import LocalStamp
 
 
 class DispatchAfterCurrentBusStamp(LocalStamp, frozen=True):
-    """Dispatched by a handler: send or handle this only after the message being handled succeeded, else drop it.
+    """Delays a message of a handler until the message being handled has succeeded; if that fails it is dropped.
 
     Outside a handler it has no effect.
     """
 
 
 class _Outermost(Struct, eq=False):
-    """A dispatch that is not inside another one, and what it was given to dispatch when it is over.
+    """A dispatch that is not inside another one, and the dispatches that follow it.
 
-    queue: each in the context that it was dispatched in.
+    Attributes:
+        is_over: True after its end.
+        queue: Dispatches to run after it, each in the context that it was made in.
     """
 
     is_over: bool = False
@@ -33,19 +35,21 @@ class _Outermost(Struct, eq=False):
 
 
 class DispatchAfterCurrentBus(BuiltInMiddleware):
-    """One object for all buses of an application: the outermost dispatch is known across them.
+    """Runs queued dispatches after the outermost one. There is one object for all buses of an application.
 
-    It is known by the context, so that threads and tasks have each their own; one that outlives the dispatch which
-    started it is no longer inside.
+    The outermost dispatch is known by the context, so that threads and tasks each have their own. Code that outlives
+    the
+    dispatch which started it is no longer inside.
     """
 
     def __init__(self) -> None:
         self._current: ContextVar[_Outermost | None] = ContextVar("messenger.outermost_dispatch", default=None)
 
     def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
-        """Queue a stamped envelope while another dispatch runs, else go on; the outermost dispatch empties the queue.
+        """Queue a stamped envelope while another dispatch runs; the outermost dispatch empties the queue.
 
-        Raises DelayedMessageHandlingFailed when the outermost message succeeded and queued ones failed.
+        Raises:
+            DelayedMessageHandlingFailed: The outermost message succeeded, and queued ones failed.
         """
         outermost = self._current.get()
         is_inside = outermost is not None and not outermost.is_over

@@ -1,6 +1,6 @@
-"""For the tests of applications: an application in memory, assertions, and a clock that a test moves.
+"""Tests of applications: an application in memory, assertions, and a clock that a test moves.
 
-The pytest plugin that makes the fixture `messenger` is the module `messenger_pytest`.
+The pytest plugin with the fixture `messenger` is the module `messenger_pytest`.
 """
 
 from messenger.testing.application import InMemoryApplication

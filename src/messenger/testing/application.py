@@ -27,20 +27,31 @@ _IN_MEMORY = "in-memory://?serialize=true"
 
 
 class InMemoryApplication:
-    """An application for tests: no server, no thread, no real time.
+    """An application for tests, without a server, threads or real time.
 
         messenger = InMemoryApplication.load("messenger.yaml")
         place_order(messenger.application)
         messenger.transport("async").assert_sent(SmsNotification, times=1)
 
-    Routing, buses, handlers, retries and failure transports are those of the file. Messages are written and read as
-    on a real transport, so that what cannot be is found. Retry delays have no jitter. `sync://` still handles at once.
+    Routing, buses, handlers, retries and failure transports are those of the file. Messages are encoded and decoded as
+    on
+    a real transport, so that a message that cannot be encoded is found. Retry delays have no jitter. `sync://` still
+    handles at once.
 
-    application: what the code under test dispatches with.
-    clock: when delayed messages and retries are due.
+    Attributes:
+        application: The application that the code under test dispatches with.
+        clock: The time of delayed messages and retries.
     """
 
     def __init__(self, loaded: LoadedConfig) -> None:
+        """Create an application.
+
+        Args:
+            loaded: The configuration.
+
+        Raises:
+            ConfigError: The configuration cannot be used.
+        """
         self.clock = Clock()
         in_memory = LoadedConfig(loaded.path, _in_memory(loaded.messenger), loaded.environment)
         locks = InProcessLockStore(self.clock)
@@ -49,14 +60,23 @@ class InMemoryApplication:
 
     @classmethod
     def load(cls, path: str | Path = "messenger.yaml", environ: Mapping[str, str] | None = None) -> InMemoryApplication:
-        """Read a messenger.yaml; see Application.load. Raises ConfigError.
+        """Read a messenger.yaml; see Application.load.
 
-        environ: instead of the process's environment.
+        Args:
+            path: The file.
+            environ: The environment to use instead of the process's.
+
+        Raises:
+            ConfigError: The configuration cannot be used.
         """
         return cls(load_config(Path(path), os.environ if environ is None else environ))
 
     def transport(self, name: str) -> AssertableTransport:
-        """The transport of this name, to look at and to work on. Raises ConfigError with the known names."""
+        """Return the transport of this name, for assertions and for handling its messages.
+
+        Raises:
+            ConfigError: There is no such transport, or it is sync://.
+        """
         transport = self.application.transport(name)
         if not isinstance(transport, RecordingTransport):
             raise ConfigError(
@@ -65,15 +85,25 @@ class InMemoryApplication:
         return AssertableTransport(transport, self._processing)
 
     def process(self) -> int:
-        """Handle what is due in every transport but the failure transports, in the order of messenger.yaml.
+        """Handle the due messages of every transport except failure transports, in the order of messenger.yaml.
 
-        As AssertableTransport.process. Returns how many were handled, failed ones included.
+        See AssertableTransport.process.
+
+        Returns:
+            The number of messages, including failed ones.
         """
         __tracebackhide__ = True
         return self._process(lambda failure: None)
 
     def process_or_fail(self) -> int:
-        """The same, but the first message that fails is an AssertionError; it is settled first."""
+        """Handle due messages as `process` does, and fail at the first message that fails, after it is settled.
+
+        Returns:
+            The number of messages.
+
+        Raises:
+            AssertionError: A message failed.
+        """
         __tracebackhide__ = True
 
         def fail(failure: Failure) -> None:
@@ -93,12 +123,12 @@ class InMemoryApplication:
         return self._processing.run(names, None, on_failure)
 
     def close(self) -> None:
-        """Let go of the event loop that asynchronous handlers needed."""
+        """Close the event loop of async handlers."""
         self.application.close()
 
 
 def _in_memory(config: MessengerConfig) -> MessengerConfig:
-    """The same configuration without a server in it: nothing made from it can reach one."""
+    """Return the configuration without servers, so that nothing made from it can reach one."""
     transports = {name: _without_server(transport) for name, transport in config.transports.items()}
     if isinstance(config.failure_transport, UnsetType):  # otherwise it would be assumed in SQLite
         transports.setdefault("failed", _without_server(TransportConfig(dsn=_IN_MEMORY)))

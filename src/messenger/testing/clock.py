@@ -1,4 +1,4 @@
-"""Time as the in-memory transports see it: it stands still until a test moves it."""
+"""A clock for in-memory transports that stands still until a test moves it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _ROUNDING_SECONDS = 1e-6
 
 
 class Clock:
-    """Starts at 0 and stands still. Called, it gives seconds.
+    """A clock that starts at 0 seconds and stands still. Calling it returns the time in seconds.
 
-    It decides when a delayed message and a retry are due; `time.time()` and `datetime.now()` go on as ever.
+    It determines when delayed messages and retries are due; `time.time()` and `datetime.now()` are not affected.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,14 @@ class Clock:
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Go forward. What is due exactly at the end is due. Raises ValueError for less than 0 and for no number."""
+        """Move the clock forward. What is due exactly at the new time is due.
+
+        Args:
+            seconds: 0 or more.
+
+        Raises:
+            ValueError: The number is negative or not finite.
+        """
         if not 0 <= seconds < math.inf:
             raise ValueError(f"a clock advances by 0 seconds or more, not by {seconds!r}")
         self._now += seconds + _ROUNDING_SECONDS  # or three steps of 0.1 would not reach 0.3

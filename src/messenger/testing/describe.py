@@ -1,4 +1,4 @@
-"""Messages as text, for the failures of assertions."""
+"""Descriptions of messages in failed assertions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _short.maxlist = _short.maxtuple = _short.maxdict = 20
 
 
 def field_names(cls: type) -> tuple[str, ...]:
-    """The fields of a message class: dataclass, attrs class, msgspec Struct or pydantic model."""
+    """Return the fields of a message class: dataclass, attrs class, msgspec Struct or pydantic model."""
     if dataclasses.is_dataclass(cls):
         return tuple(item.name for item in dataclasses.fields(cls))
     for attribute in ("__struct_fields__", "model_fields"):
@@ -27,13 +27,13 @@ def field_names(cls: type) -> tuple[str, ...]:
 
 
 def wanted(cls: type, fields: Mapping[str, object], filtered: bool) -> str:
-    """What an assertion looks for, e.g. ``SmsNotification(content='hello')``."""
+    """Describe what an assertion looks for, e.g. ``SmsNotification(content='hello')``."""
     shown = f"({_pairs(fields)})" if fields else ""
     return f"{cls.__name__}{shown}{' where the given function is true' if filtered else ''}"
 
 
 def listing(what: str, envelopes: Sequence[AnyEnvelope]) -> str:
-    """One line for each message, numbered, oldest first."""
+    """Return one line for each message, numbered, oldest first."""
     if not envelopes:
         return f"{what}: no messages at all"
     lines = [f"{what}, oldest first ({len(envelopes)}):"]
@@ -44,7 +44,7 @@ def listing(what: str, envelopes: Sequence[AnyEnvelope]) -> str:
 
 
 def describe(envelope: AnyEnvelope) -> str:
-    """A message with its fields, and what its stamps say of its fate."""
+    """Describe a message: its fields, and its delay, retries and errors."""
     message = envelope.message
     if isinstance(message, UndecodableMessage):
         text = f"a message that cannot be read ({message.reason})"

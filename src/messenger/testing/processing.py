@@ -1,4 +1,4 @@
-"""Handles the messages of in-memory transports as a worker would, in this process."""
+"""Handling of in-memory messages as by a worker, in this process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from messenger.application import Application
 from messenger.envelope import AnyEnvelope
 from messenger.errors import causes
 from messenger.events import WorkerMessageFailed, WorkerMessageHandled, WorkerMessageReceived
-from messenger.failure.handling import Outcome
+from messenger.failure.handling import FailureOutcome
 from messenger.testing.describe import describe
 from messenger.transports.base import Transport
 from messenger.worker.processing import run_handlers, stop_asked_for
@@ -25,12 +25,19 @@ _ENDLESS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A message that failed, what was raised, and what became of it."""
+    """A message that failed.
+
+    Attributes:
+        transport: Name of the transport.
+        envelope: The message.
+        error: What was raised.
+        outcome: What happened to the message.
+    """
 
     transport: str
     envelope: AnyEnvelope
     error: Exception
-    outcome: Outcome
+    outcome: FailureOutcome
 
     @property
     def cause(self) -> Exception:
@@ -47,7 +54,7 @@ class Failure:
 
 
 class Processing:
-    """Takes, handles and settles messages, with the worker's own functions."""
+    """Takes, handles and settles messages with the functions of the worker."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
@@ -55,10 +62,22 @@ class Processing:
         self._settled: list[Failure] = []
 
     def run(self, names: Sequence[str], count: int | None, on_failure: Callable[[Failure], None]) -> int:
-        """Handle up to `count` messages, or all that are due; an earlier transport is served first. Returns how many.
+        """Handle due messages; earlier transports first.
 
-        Batch handlers are called when a batch is full, and at the end. A handler that raises StopWorker ends it after
+        Batch handlers are called when a batch is full, and at the end. A handler that raises StopWorker ends the run
+        after
         its message.
+
+        Args:
+            names: Names of the transports.
+            count: The largest number of messages; None handles all.
+            on_failure: Called for each message that failed.
+
+        Returns:
+            The number of messages.
+
+        Raises:
+            AssertionError: Messages are still due after a very large number of them.
         """
         done = 0
         while count is None or done < count:
@@ -82,7 +101,7 @@ class Processing:
         return done
 
     def _tell(self, on_failure: Callable[[Failure], None]) -> bool:
-        """Report what has failed. Whether a handler asked to stop."""
+        """Report the failures, and return True when a handler asked to stop."""
         failures, self._settled = self._settled, []
         for failure in failures:
             log.warning("message_failed %s", failure, exc_info=failure.cause)

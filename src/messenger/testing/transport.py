@@ -1,4 +1,4 @@
-"""One in-memory transport as a test sees it: what was sent, what waits, what was handled."""
+"""An in-memory transport in a test: what was sent, what waits and what was handled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ M = TypeVar("M")
 
 
 class RecordingTransport(MemoryTransport):
-    """Also remembers what was sent by `send`: a retry is not sent again."""
+    """An in-memory transport that records what is sent with `send`; a retry is not sent again."""
 
     def __init__(self, name: str, serializer: Serializer, clock: Callable[[], float]) -> None:
         """Create it; see MemoryTransport."""
@@ -36,12 +36,19 @@ class RecordingTransport(MemoryTransport):
 
 
 class AssertableTransport:
-    """Assertions about one transport. Each failure lists the messages that were there.
+    """Assertions about one transport. Their failures list the messages that were there.
 
-    The assertions take a message class, and its fields as keywords: ``assert_sent(SmsNotification, content="hello")``.
-    A subclass counts as its base class. `times`: exactly so many; without it at least one. `where`: a function of the
-    message, for what `==` cannot say or a field called `times` or `where`. They return the envelopes they found.
-    TypeError: the class has no such field.
+    The assertions take a message class, and values of its fields as keywords: ``assert_sent(SmsNotification,
+    content="hello")``. A subclass counts as its base class. They return the envelopes they found, and raise TypeError
+    when
+    the class has no such field. Two keywords have another meaning: `times` is the exact number of messages, at least
+    one
+    without it; `where` is a function that returns True for the messages to count, for comparisons other than ``==`` and
+    for
+    fields with these two names.
+
+    Attributes:
+        name: Name of the transport.
     """
 
     def __init__(self, transport: RecordingTransport, processing: Processing) -> None:
@@ -53,38 +60,56 @@ class AssertableTransport:
 
     @property
     def sent(self) -> list[AnyEnvelope]:
-        """Everything that was ever sent here, oldest first; a retry is the same message and not listed again."""
+        """Every message that was ever sent here, oldest first. A retry is not listed again."""
         return list(self._transport.dispatched)
 
     @property
     def queued(self) -> list[AnyEnvelope]:
-        """What is here now, the delayed ones too, oldest first."""
+        """The messages that are here now, oldest first, including delayed ones."""
         return list(self._transport.all(sys.maxsize))
 
     @property
     def handled(self) -> list[AnyEnvelope]:
-        """What was handled with success, in that order."""
+        """The messages that were handled with success, in that order."""
         return list(self._transport.acked)
 
     def reset(self) -> None:
-        """Forget every message and everything that happened here."""
+        """Forget all messages and everything recorded."""
         self._transport.reset()
 
     # --- working ---------------------------------------------------------------------------------------------------
 
     def process(self, count: int | None = None) -> int:
-        """Handle what is due, as a worker would, messages that arrive meanwhile included. Returns how many.
+        """Handle due messages as a worker would, including those that arrive during the run.
 
-        A message that fails waits for its retry, due when the clock is advanced, or goes to the failure transport.
-        Handlers' errors are not raised here; they are logged.
+        A message that fails waits for its retry, which is due when the clock is advanced, or goes to the failure
+        transport.
+        Errors of handlers are logged, not raised.
 
-        count: exactly so many. AssertionError when fewer are due, and when there is no end to them.
+        Args:
+            count: The exact number of messages; None handles all.
+
+        Returns:
+            The number of messages, including failed ones.
+
+        Raises:
+            AssertionError: Fewer than `count` are due, or they never end.
         """
         __tracebackhide__ = True
         return self._process(count, lambda failure: None)
 
     def process_or_fail(self, count: int | None = None) -> int:
-        """The same, but the first message that fails is an AssertionError; it is settled first."""
+        """Handle due messages as `process` does, and fail at the first message that fails, after it is settled.
+
+        Args:
+            count: The exact number of messages; None handles all.
+
+        Returns:
+            The number of messages.
+
+        Raises:
+            AssertionError: A message failed, fewer than `count` are due, or they never end.
+        """
         __tracebackhide__ = True
 
         def fail(failure: Failure) -> None:
@@ -114,7 +139,7 @@ class AssertableTransport:
         where: Callable[[M], bool] | None = None,
         **fields: object,
     ) -> list[Envelope[M]]:
-        """Such a message was sent here, whether or not it has been handled since."""
+        """Assert that such a message was sent here; it may have been handled since."""
         __tracebackhide__ = True
         return _assert_found(f"sent to {self.name}", self.sent, message_class, times, where, fields)
 
@@ -126,7 +151,7 @@ class AssertableTransport:
         where: Callable[[M], bool] | None = None,
         **fields: object,
     ) -> None:
-        """No such message was ever sent here; without a class, none at all."""
+        """Assert that no such message was ever sent here; without a class, no message at all."""
         __tracebackhide__ = True
         cls: type[Any] = object if message_class is None else message_class
         _assert_found(f"sent to {self.name}", self.sent, cls, 0, where, fields)
@@ -140,7 +165,7 @@ class AssertableTransport:
         where: Callable[[M], bool] | None = None,
         **fields: object,
     ) -> list[Envelope[M]]:
-        """Such a message is here now: due, delayed, or waiting for its retry."""
+        """Assert that such a message is here now: due, delayed, or waiting for its retry."""
         __tracebackhide__ = True
         return _assert_found(f"waiting in {self.name}", self.queued, message_class, times, where, fields)
 
@@ -153,12 +178,12 @@ class AssertableTransport:
         where: Callable[[M], bool] | None = None,
         **fields: object,
     ) -> list[Envelope[M]]:
-        """Such a message was handled with success."""
+        """Assert that such a message was handled with success."""
         __tracebackhide__ = True
         return _assert_found(f"handled from {self.name}", self.handled, message_class, times, where, fields)
 
     def assert_empty(self) -> None:
-        """Nothing is here now, not even a delayed message."""
+        """Assert that no message is here now, not even a delayed one."""
         __tracebackhide__ = True
         queued = self.queued
         if queued:

@@ -1,4 +1,4 @@
-"""What a transport is. A third party's transport implements `Transport` and nothing else."""
+"""The interface of transports. A third party's transport implements `Transport`; the other protocols are optional."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from messenger.wire.serializer import Serializer
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How many messages a transport holds, and how old the oldest that waits is.
+    """The number of messages in a transport, and the age of the oldest one that waits.
 
-    ready: waiting to be taken. in_flight: taken and not yet acknowledged. delayed: not due yet.
-    oldest_seconds: age of the oldest one ready, None when none is.
-    next_due_seconds: until the first delayed one is due; negative: so long overdue, because no worker looked.
-    None: none is delayed, or the transport cannot say.
+    Attributes:
+        ready: Number of messages that can be taken now.
+        in_flight: Number of messages that were taken and are not acknowledged.
+        delayed: Number of messages that are not due yet.
+        oldest_seconds: Age of the oldest ready message in seconds; None without one.
+        next_due_seconds: Seconds until the first delayed message is due; negative when it is overdue because no worker
+            has moved it. None without one, or when the transport cannot know it.
     """
 
     ready: int
@@ -31,9 +34,12 @@ class Depth:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """What one consumer has taken and not yet acknowledged.
+    """The messages that one consumer has taken and not acknowledged.
 
-    idle_seconds: since the last sign of life for the message it has neglected longest.
+    Attributes:
+        consumer: Name of the consumer.
+        count: Number of messages.
+        idle_seconds: Longest time since a lease of these messages was taken or renewed, in seconds.
     """
 
     consumer: str
@@ -42,100 +48,132 @@ class InFlight:
 
 
 class Sender(Protocol):
-    """Takes messages."""
+    """Stores messages."""
 
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
-        """Store the message; when this returns the store has confirmed it. Adds a TransportMessageIdStamp.
+        """Store a message. When this returns, the store has confirmed it.
 
-        A DelayStamp (milliseconds) keeps it back; several: the last one counts. One that has a SqlConnectionStamp is
-        given only to senders whose attribute `joins_transaction` is true.
-        Raises TransportUnavailable, TransportError, MessageEncodingFailed.
+        A DelayStamp delays the message; of several the newest is valid. A message with a SqlConnectionStamp is given
+        only
+        to senders whose attribute `joins_transaction` is True.
+
+        Args:
+            envelope: The message.
+
+        Returns:
+            The envelope with a TransportMessageIdStamp.
+
+        Raises:
+            TransportUnavailable: The server cannot be reached.
+            TransportError: The transport refused the message.
+            MessageEncodingFailed: The message cannot be written.
         """
 
 
 class Transport(Sender, Protocol):
-    """Takes messages and hands them out again, each to one receiver at a time.
+    """Stores messages and delivers each to one receiver at a time.
 
-    All but `keepalive` and `hand_back` is called from one thread. Errors: TransportUnavailable, TransportError.
+    All methods except `keepalive` and `hand_back` are called from one thread. They raise TransportUnavailable when the
+    server cannot be reached, and TransportError for other failures.
+
+    Attributes:
+        name: Name of the transport in messenger.yaml.
     """
 
     name: str
 
     def setup(self) -> None:
-        """Create what the transport needs on its server; harmless when it is there already."""
+        """Create what the transport needs on its server. Does nothing when it exists already."""
 
     def get(self, wait: float, stop: Callable[[], bool], limit: int = 1) -> Sequence[AnyEnvelope]:
-        """Take up to `limit` messages, oldest first. With none there, wait up to `wait` seconds for the first, but not
-        once `stop()` is true.
+        """Take messages, oldest first; wait for the first one if there is none.
 
-        Each has a TransportMessageIdStamp and a DeliveryStamp. What cannot be decoded comes as an
-        UndecodableMessage: it is the worker's to put aside.
+        A message that cannot be decoded is returned as an UndecodableMessage, which the worker moves to the failure
+        transport.
+
+        Args:
+            wait: The longest time to wait, in seconds.
+            stop: The wait ends when it returns True.
+            limit: The largest number of messages.
+
+        Returns:
+            The messages, each with a TransportMessageIdStamp and a DeliveryStamp.
         """
 
     def ack(self, envelope: AnyEnvelope) -> None:
-        """The message is handled: forget it. One that is gone already is only logged."""
+        """Remove a message that was handled. A message that no longer exists is only logged."""
 
     def reject(self, envelope: AnyEnvelope) -> None:
-        """The message is somebody else's now (the failure store's): forget it."""
+        """Remove a message that is stored elsewhere now, as in the failure transport, or is to be discarded."""
 
     def requeue(self, received: AnyEnvelope, updated: AnyEnvelope) -> None:
-        """Put `updated` in place of `received`, in one step: never both, never neither."""
+        """Replace a message by its update, atomically.
+
+        Args:
+            received: The message as it was taken.
+            updated: What to store in its place.
+        """
 
     def keepalive(self, envelope: AnyEnvelope) -> None:
-        """This message is still being worked on. Called from another thread than the rest."""
+        """Renew the lease of a message that is still being handled. Called from another thread."""
 
     @property
     def keepalive_interval(self) -> float:
-        """How many seconds may pass between two calls of keepalive."""
+        """The longest time between two calls of keepalive, in seconds."""
 
     def hand_back(self, envelope: AnyEnvelope, *, begun: bool = False) -> None:
-        """Free the message for another worker at once, because this one must leave.
+        """Release a message for another worker at once, because this one ends. Called from another thread.
 
-        begun: whether its handlers were called. Only then does this delivery count as one.
-
-        Called from another thread than the rest.
+        Args:
+            envelope: The message.
+            begun: True when its handlers were called. Only then this delivery is counted.
         """
 
     def depth(self) -> Depth:
-        """How many messages there are, counted, not guessed."""
+        """Return the exact number of messages."""
 
     def close(self) -> None:
-        """Let go of connections. The transport connects again when used again."""
+        """Close the connections. The transport connects again when it is used again."""
 
 
 @runtime_checkable
 class ListableTransport(Protocol):
-    """A transport whose messages can be looked at without taking them; a failure transport needs it."""
+    """A transport whose messages can be listed without taking them. A failure transport needs this."""
 
     def all(self, limit: int) -> Sequence[AnyEnvelope]:
-        """Up to `limit` messages, oldest first, the delayed and the taken ones too."""
+        """Return up to `limit` messages, oldest first, including delayed ones and those in flight."""
 
     def find(self, message_id: str) -> AnyEnvelope | None:
-        """The message with this id, as `reject` and `requeue` accept it."""
+        """Return the message with this id, for `reject` and `requeue`, or None."""
 
 
 @runtime_checkable
 class ConsumerTransport(Protocol):
-    """A transport that knows who has taken its messages; `stats -v` shows it."""
+    """A transport that knows which consumer has taken a message; shown by `stats -v`."""
 
     def in_flight(self) -> Sequence[InFlight]:
-        """One entry for each consumer that holds messages, the one that was silent longest first."""
+        """Return an entry for each consumer that has messages, the one that was idle longest first."""
 
 
 @runtime_checkable
 class QueueTransport(Protocol):
-    """A transport that holds several queues; `consume --queues` needs it."""
+    """A transport with several queues; used by `consume --queues`."""
 
     def only_queues(self, names: Sequence[str]) -> None:
-        """From now on take messages of these queues only."""
+        """Restrict `get` to these queues.
+
+        Args:
+            names: Names of the queues.
+        """
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """What a worker waits on.
+class WaitCondition:
+    """What a worker waits for.
 
-    fds: file descriptors; one becomes readable when there may be a message, or when it is time to ask anew.
-    seconds: look again after this long at the latest, e.g. because a delayed message is due then.
+    Attributes:
+        fds: File descriptors. One becomes readable when there may be a message, or when it is time to ask again.
+        seconds: The longest time until the transport is asked again, e.g. because a delayed message is due then.
     """
 
     fds: tuple[int, ...]
@@ -144,31 +182,43 @@ class Waiting:
 
 @runtime_checkable
 class WakingTransport(Protocol):
-    """A transport whose server tells when a message comes, so that a worker waits for several at once.
+    """A transport whose server notifies of new messages, so that a worker can wait for several transports at once.
 
-    One without this is asked again and again.
+    Other transports are polled.
     """
 
-    def begin_wait(self, seconds: float, limit: int = 1) -> Waiting:
-        """Ask the server to tell. Only what the heartbeat's thread calls is called between this and `end_wait`.
+    def begin_wait(self, seconds: float, limit: int = 1) -> WaitCondition:
+        """Ask the server for a notification. Until `end_wait`, only the methods of the heartbeat's thread are called.
 
-        seconds: how long the worker is going to wait at most. limit: how many messages it can take.
+        Args:
+            seconds: The longest time that the worker waits.
+            limit: The largest number of messages that it can take.
+
+        Returns:
+            What to wait for.
         """
 
     def end_wait(self) -> Sequence[AnyEnvelope]:
-        """Stop waiting. Gives the messages that were handed out meanwhile; none is left in between."""
+        """Stop waiting.
+
+        Returns:
+            The messages that the server delivered during the wait.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class TransportContext:
-    """What a transport factory gets from the application.
+    """What an application gives to its transport factories.
 
-    connections: SQL URLs by connection name (`doctrine://<name>`).
-    state_dir: where an embedded store keeps its files.
-    dispatch: handles an envelope in this process.
-    worker_id: unique per process; consumer names are made from it.
-    transactions: the SQL transactions that sends of this moment join.
-    max_deliveries: what is handed out more often is not read any more: that may be what ends its workers; 0: no limit.
+    Attributes:
+        serializer: Reads and writes messages.
+        dispatch: Handles an envelope in this process.
+        state_dir: Directory for the files of an embedded store.
+        worker_id: Unique per process; the names of consumers are made from it.
+        connections: SQL URLs by connection name (`doctrine://<name>`).
+        transactions: The open SQL transactions that sends join.
+        max_deliveries: A message that was delivered more often is not decoded any more, since it may be what ends its
+            workers; 0 means no limit.
     """
 
     serializer: Serializer

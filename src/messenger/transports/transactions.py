@@ -1,4 +1,4 @@
-"""Which SQL transactions are open around the handlers that run now, so that what they send joins them.
+"""The SQL transactions that are open around the running handlers, so that their sends join them.
 
 SQLAlchemy is not imported here: an application without SQL has this object too, and it stays empty.
 """
@@ -20,31 +20,47 @@ if TYPE_CHECKING:
 
 
 class SqlConnectionStamp(LocalStamp, frozen=True):
-    """Store the message within the transaction of this connection: it is sent when that is committed, or never.
+    """Stores the message within the transaction of a connection: it is sent when that is committed, or never.
 
-    connection: SQLAlchemy's, to the database of the SQL transport that the message goes to, or of its outbox.
+    Attributes:
+        connection: A SQLAlchemy connection to the database of the SQL transport that the message goes to, or of its
+            outbox.
     """
 
     connection: Connection
 
 
 class StoredInTransactionStamp(LocalStamp, frozen=True):
-    """The message is stored within the transaction of this connection, and gone if that is rolled back."""
+    """Records that the message is stored within a transaction, and is gone if that is rolled back.
+
+    Attributes:
+        connection: The connection of the transaction.
+    """
 
     connection: Connection
 
 
 class OpenTransaction(Protocol):
-    """A transaction that somebody else commits or rolls back."""
+    """A transaction that is committed or rolled back elsewhere."""
 
     def connection(self) -> Connection:
-        """The connection it runs on, opened when it is first asked for. Raises TransportUnavailable."""
+        """Return the connection of the transaction; the first call opens it.
+
+        Raises:
+            TransportUnavailable: The database cannot be reached.
+        """
         ...
 
 
 @dataclass(slots=True)
 class _Opened:
-    """A transaction and its database. is_open: until its end; what a handler left running may see it later."""
+    """A transaction and its database.
+
+    Attributes:
+        url: URL of the database.
+        transaction: The transaction.
+        is_open: False after its end; code that a handler left running may see it later.
+    """
 
     url: URL
     transaction: OpenTransaction
@@ -52,7 +68,7 @@ class _Opened:
 
 
 class SqlTransactions:
-    """One object for an application. Those around the current handler are known by the context, the innermost last."""
+    """The open transactions of an application. The context has those of the current handler, the innermost last."""
 
     def __init__(self) -> None:
         self._opened: ContextVar[tuple[_Opened, ...]] = ContextVar("messenger.transports.transactions", default=())
@@ -60,7 +76,12 @@ class SqlTransactions:
 
     @contextmanager
     def opened(self, url: URL, transaction: OpenTransaction) -> Iterator[None]:
-        """Inside, sends to this database join the transaction."""
+        """Let sends to a database join a transaction within the ``with`` block.
+
+        Args:
+            url: URL of the database.
+            transaction: The transaction.
+        """
         opened = _Opened(url, transaction)
         before = self._opened.set((*self._opened.get(), opened))
         try:
@@ -70,14 +91,16 @@ class SqlTransactions:
             self._opened.reset(before)
 
     def find(self, url: URL) -> OpenTransaction | None:
-        """The innermost open transaction of this database."""
+        """Return the innermost open transaction of a database, or None."""
         around = reversed(self._opened.get())
         return next((each.transaction for each in around if each.is_open and each.url == url), None)
 
     def on_roll_back(self, connection: Connection, undo: Callable[[], None]) -> None:
-        """Call `undo` if the transaction that this connection has open now is rolled back.
+        """Call a function if the open transaction of a connection is rolled back.
 
-        undo: it must not hold the connection, which would then never be let go of.
+        Args:
+            connection: The connection.
+            undo: The function. It must not refer to the connection, which could then never be freed.
         """
         if connection not in self._undo:
             from sqlalchemy import event
@@ -87,7 +110,7 @@ class SqlTransactions:
         self._undo.setdefault(connection, []).append(undo)
 
     def rolled_back(self, connection: Connection) -> None:
-        """What was done besides in the transaction of this connection is undone, once."""
+        """Call the functions of `on_roll_back` for a connection, each once."""
         undo = self._undo.get(connection, [])
         while undo:
             undo.pop()()
@@ -96,9 +119,11 @@ class SqlTransactions:
         self._undo[connection].clear()
 
     def connection(self) -> Connection:
-        """The connection of the innermost transaction: what a handler gets that asks for a Connection.
+        """Return the connection of the innermost transaction, for a handler parameter annotated with Connection.
 
-        Raises HandlerDefinitionError when none is open, TransportUnavailable.
+        Raises:
+            HandlerDefinitionError: No transaction is open.
+            TransportUnavailable: The database cannot be reached.
         """
         found = [each for each in self._opened.get() if each.is_open]
         if not found:

@@ -19,7 +19,7 @@ from messenger.errors import (
     causes,
 )
 from messenger.events import EventDispatcher, WorkerMessageFailed, WorkerMessageHandled, WorkerMessageReceived
-from messenger.failure.handling import Outcome
+from messenger.failure.handling import FailureOutcome
 from messenger.handling.batch import AckStamp, NoAutoAckStamp
 from messenger.printable import printable_line
 from messenger.stamps import MessageIdsStamp, ReceivedStamp
@@ -92,7 +92,7 @@ class MessageProcessor:
             self.pending.remove(item)
             self._on_confirmed(item.message, item.error, item.milliseconds, outcome)
 
-    def _hand_over(self, message: InFlightMessage, error: Exception | None) -> Outcome | None:
+    def _hand_over(self, message: InFlightMessage, error: Exception | None) -> FailureOutcome | None:
         """Acknowledge a handled message, or do what is decided of a failed one.
 
         Returns:
@@ -107,7 +107,7 @@ class MessageProcessor:
         return self._failures.settle(message.transport, message.envelope, error)
 
     def _on_confirmed(
-        self, message: InFlightMessage, error: Exception | None, milliseconds: float, outcome: Outcome | None
+        self, message: InFlightMessage, error: Exception | None, milliseconds: float, outcome: FailureOutcome | None
     ) -> None:
         self.status.record_settled(message)
         if error is not None and outcome is not None:
@@ -118,7 +118,7 @@ class MessageProcessor:
         log.info("message_handled transport=%s id=%s type=%s ms=%.1f%s", *what)
         self.events.dispatch(WorkerMessageHandled(message.envelope, message.transport.name, milliseconds))
 
-    def _on_failed(self, message: InFlightMessage, error: Exception, outcome: Outcome) -> None:
+    def _on_failed(self, message: InFlightMessage, error: Exception, outcome: FailureOutcome) -> None:
         if outcome.is_attempt:
             self.status.failed += 1
         else:
@@ -175,7 +175,7 @@ def about(message: InFlightMessage) -> str:
     return f"{text} delivery={message.deliveries}" if message.deliveries > 1 else text
 
 
-def log_failure(message: InFlightMessage, error: Exception, outcome: Outcome) -> None:
+def log_failure(message: InFlightMessage, error: Exception, outcome: FailureOutcome) -> None:
     """Log what became of a message that failed."""
     why = printable_line(error, _LONGEST_ERROR)
     what = f"transport={message.transport.name} id={message.id} type={message.type}{about(message)}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
-from messenger.transports.base import Transport, Waiting, WakingTransport
+from messenger.transports.base import Transport, WaitCondition, WakingTransport
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Receiver:
             self.recover()
         return envelopes
 
-    def begin_wait(self, seconds: float, limit: int) -> Waiting | None:
+    def begin_wait(self, seconds: float, limit: int) -> WaitCondition | None:
         """See WakingTransport; None when its server is unavailable, or does not tell."""
         if self.waking is None:
             return None

@@ -9,7 +9,7 @@ import pytest
 
 from messenger.errors import TransportUnavailable
 from messenger.stamps import DelayStamp
-from messenger.transports.base import Depth, Transport, Waiting, WakingTransport
+from messenger.transports.base import Depth, Transport, WaitCondition, WakingTransport
 from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer, wait_until
 from tests.integration.transports.processes import receiver_process
 from tests.integration.transports.stores import LONG, Store, never, number_envelope, order_number, take
@@ -17,7 +17,7 @@ from tests.integration.transports.test_sql import run_sql, with_queue
 from tests.integration.transports.test_sql_doctrine import Peer
 
 
-def begin(transport: Transport, seconds: float = 60.0) -> Waiting:
+def begin(transport: Transport, seconds: float = 60.0) -> WaitCondition:
     assert isinstance(transport, WakingTransport)
     return transport.begin_wait(seconds)
 
@@ -28,7 +28,7 @@ def end(transport: Transport) -> None:
     assert transport.end_wait() == []
 
 
-def is_told(waiting: Waiting, seconds: float = LONG) -> bool:
+def is_told(waiting: WaitCondition, seconds: float = LONG) -> bool:
     told = select.poll()
     told.register(waiting.fds[0], select.POLLIN)
     return bool(told.poll(seconds * 1000))

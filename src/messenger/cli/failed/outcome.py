@@ -17,15 +17,19 @@ Work = Callable[[AnyEnvelope], str]
 
 
 class Enough(Exception):
-    """The operator wants to see no more of them."""
+    """The operator ended the command."""
 
 
 @dataclass
-class Outcome:
-    """What became of the messages.
+class RoundOutcome:
+    """The results for the messages of one command.
 
-    done: what was done, by id. problems: what went wrong, by id; those messages stay. gone: somebody else was quicker.
-    left: never tried, because the work ended early; by_choice: because the operator said so.
+    Attributes:
+        done: What was done, by message id.
+        problems: What went wrong, by message id; those messages stay.
+        gone: Ids of messages that another process took first.
+        left: Ids of messages that were not tried, because the command ended early.
+        by_choice: True when the operator ended it.
     """
 
     done: dict[str, str] = field(default_factory=dict)
@@ -36,7 +40,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0, or 1 when a message is not as it was meant to be."""
+        """0, or 1 when a message is not as intended."""
         return 1 if self.problems or (self.left and not self.by_choice) else 0
 
 
@@ -55,12 +59,12 @@ class Round:
     named: bool
     quiet: bool
 
-    def go(self, ids: Sequence[str], label: str = "") -> Outcome:
+    def go(self, ids: Sequence[str], label: str = "") -> RoundOutcome:
         """Go through the messages. A server that is away, or Ctrl-C, ends it; what was done stays done.
 
         label: of the progress bar; "" for none.
         """
-        outcome = Outcome(left=list(reversed(ids)))
+        outcome = RoundOutcome(left=list(reversed(ids)))
         with Progress(len(ids), label) as progress:
             try:
                 go_on = True
@@ -75,7 +79,7 @@ class Round:
         outcome.left.reverse()
         return outcome
 
-    def _one(self, message_id: str, outcome: Outcome, progress: Progress) -> bool:
+    def _one(self, message_id: str, outcome: RoundOutcome, progress: Progress) -> bool:
         """False when there is no point in going on."""
         try:
             envelope = self.store.find(message_id)
@@ -95,12 +99,12 @@ class Round:
             return not isinstance(error, TransportUnavailable)
         return True
 
-    def _problem(self, message_id: str, text: str, outcome: Outcome, progress: Progress) -> None:
+    def _problem(self, message_id: str, text: str, outcome: RoundOutcome, progress: Progress) -> None:
         outcome.problems[message_id] = text
         progress.line(f"{message_id}: {text}", err=True)
 
 
-def print_outcome(store: FailedMessages, outcome: Outcome, output: str, *, with_totals: bool) -> int:
+def print_outcome(store: FailedMessages, outcome: RoundOutcome, output: str, *, with_totals: bool) -> int:
     """Say what became of them; returns the exit code."""
     if output == "json":
         print_json(

@@ -10,7 +10,7 @@ from messenger.application import Application
 from messenger.cli.common import format_option, load
 from messenger.cli.failed.choice import Wanted, wanted_options
 from messenger.cli.failed.describe import description, print_description
-from messenger.cli.failed.outcome import Enough, Outcome, Round, Work, print_outcome
+from messenger.cli.failed.outcome import Enough, Round, RoundOutcome, Work, print_outcome
 from messenger.cli.terminal import choose, confirm, is_asked, say
 from messenger.envelope import AnyEnvelope
 from messenger.failure.store import FailedMessages
@@ -78,7 +78,7 @@ class _Interactive:
         self._count = 0
         self._of = 0
 
-    def go(self, ids: Sequence[str]) -> Outcome:
+    def go(self, ids: Sequence[str]) -> RoundOutcome:
         """Until all were shown, or the operator has enough."""
         self._of = len(ids)
         return Round(self._store, self._ask, UNDONE, named=False, quiet=False).go(ids)

@@ -15,7 +15,7 @@ from messenger.redis.link import RedisLink, RedisReplyError
 from messenger.redis.options import RedisOptions
 from messenger.redis.scripts import Script
 from messenger.stamps import DeliveryStamp, TransportMessageIdStamp
-from messenger.transports.base import Waiting
+from messenger.transports.base import WaitCondition
 from messenger.transports.redis.delayed_watch import DelayedWatch
 from messenger.transports.redis.groups import HEADER_IN_JSON, Groups, is_for_another
 from messenger.transports.redis.inspect import entry_value
@@ -81,7 +81,7 @@ class Reader:
                 raise refusal
         return self._from_reply(reply)
 
-    def begin_wait(self, seconds: float, limit: int) -> Waiting:
+    def begin_wait(self, seconds: float, limit: int) -> WaitCondition:
         """Move what is due, then ask for the next messages and do not wait for the reply (XREADGROUP … BLOCK)."""
         fds = self._watch.begin()
         try:
@@ -98,7 +98,7 @@ class Reader:
         until_claim = self._claim_at - time.monotonic() if self._claim_at > 0 else interval
         seconds = max(0.001, min(seconds, until_claim, self._watch.seconds))
         block = ("BLOCK", max(1, round(seconds * 1000)))
-        return Waiting((self.link.begin(self._read_command(limit, *block), seconds), *fds), seconds)
+        return WaitCondition((self.link.begin(self._read_command(limit, *block), seconds), *fds), seconds)
 
     def end_wait(self) -> list[AnyEnvelope]:
         """What the server has handed out since `begin_wait`."""

@@ -17,7 +17,7 @@ from messenger.redis.open import link_to
 from messenger.redis.options import RedisOptions
 from messenger.redis.scripts import Script
 from messenger.stamps import DelayStamp, DeliveryStamp, TransportMessageIdStamp
-from messenger.transports.base import Depth, InFlight, Waiting
+from messenger.transports.base import Depth, InFlight, WaitCondition
 from messenger.transports.redis.consumer_lock import ConsumerLock
 from messenger.transports.redis.groups import HEADER_IN_JSON, Groups
 from messenger.transports.redis.inspect import DelayedMemberStamp, RedisInspector
@@ -189,7 +189,7 @@ class RedisTransport:
             if taken := self._reader.end_wait():
                 return taken
 
-    def begin_wait(self, seconds: float, limit: int = 1) -> Waiting:
+    def begin_wait(self, seconds: float, limit: int = 1) -> WaitCondition:
         """See WakingTransport: a blocking read that `end_wait` ends."""
         self._prepare_to_read()
         return self._reader.begin_wait(seconds, limit)

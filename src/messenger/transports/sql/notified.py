@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from messenger.envelope import AnyEnvelope
 from messenger.polling import wait_readable
-from messenger.transports.base import TransportContext, Waiting
+from messenger.transports.base import TransportContext, WaitCondition
 from messenger.transports.sql.connection import Database
 from messenger.transports.sql.options import SqlOptions
 from messenger.transports.sql.table import create_or_complete
@@ -45,7 +45,7 @@ class NotifiedSqlTransport(SqlTransport):
 
         self._database.write(work)
 
-    def begin_wait(self, seconds: float, limit: int = 1) -> Waiting:
+    def begin_wait(self, seconds: float, limit: int = 1) -> WaitCondition:
         """LISTEN, then look when the next message is due: what comes after the look makes the descriptor readable."""
         self._notifications.forget()
         fd = self._notifications.listen()
@@ -54,7 +54,7 @@ class NotifiedSqlTransport(SqlTransport):
         longest = min(seconds, self.options.check_delayed_interval, self.options.redeliver_timeout)
         if not self._is_told:
             longest = min(longest, POLL_SECONDS)
-        return Waiting((fd,), longest if look is None else min(longest, max(_LOCKED_SECONDS, look)))
+        return WaitCondition((fd,), longest if look is None else min(longest, max(_LOCKED_SECONDS, look)))
 
     def end_wait(self) -> Sequence[AnyEnvelope]:
         """Nothing is handed out meanwhile; the next look finds what has come."""
