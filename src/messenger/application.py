@@ -1,4 +1,4 @@
-"""Application: everything messenger.yaml describes, wired together. There is no global one."""
+"""The application: everything that messenger.yaml describes, assembled. There is no global instance."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Application:
         self._set_up()
 
     def _set_up(self) -> None:
-        """Provide what handlers may ask for: the application, its bus, and what its own `setup` gives."""
+        """Provide the application and its default bus to handlers, and run the application's own `setup`."""
         self.provide(self)
         self.provide(self.bus)
         if self.config.setup is not None:
@@ -104,11 +104,14 @@ class Application:
 
     @classmethod
     def load(cls, path: str | Path = "messenger.yaml", environ: Mapping[str, str] | None = None) -> Application:
-        """Read a messenger.yaml, import the handler modules it names and wire everything.
+        """Read a messenger.yaml, import the handler modules it names and assemble the application.
 
-        environ: instead of the process's environment.
+        Args:
+            path: The file.
+            environ: The environment to use instead of the process's.
 
-        Raises ConfigError (HandlerDefinitionError for a handler), one line that says what to mend.
+        Raises:
+            ConfigError: One line that says what to change; HandlerDefinitionError for a handler.
         """
         return cls(load_config(Path(path), os.environ if environ is None else environ))
 
@@ -127,9 +130,18 @@ class Application:
         return await self.bus.dispatch_async(message, stamps)
 
     def dispatch_received(self, envelope: AnyEnvelope, bus_name: str | None = None) -> AnyEnvelope:
-        """Handle what a transport gave, on the bus its BusNameStamp names; an unknown name means the default.
+        """Handle a received message on the bus that its BusNameStamp names, or on the default bus.
 
-        bus_name: on this bus instead.
+        Args:
+            envelope: The message.
+            bus_name: The bus to use instead.
+
+        Returns:
+            The envelope with a HandledStamp for each handler that succeeded.
+
+        Raises:
+            HandlerFailed: A handler failed.
+            NoHandlerForMessage: The message has no handler.
         """
         outboxes = self._parts.outboxes
         own = outboxes.bus_for(envelope) if outboxes is not None else None
@@ -147,24 +159,38 @@ class Application:
         return bus.dispatch(envelope)
 
     def provide(self, thing: object, annotation: type[Any] | None = None) -> None:
-        """Give `thing` to every handler parameter annotated with its class, or with `annotation` (a base, a protocol).
+        """Provide an object for every handler parameter annotated with its class.
 
-        The application itself and its default MessageBus are provided. Workers do this in the function that `setup`
-        in messenger.yaml names.
+        The application itself and its default MessageBus are provided. Workers do this in the function that `setup` in
+        messenger.yaml names.
 
-        Raises ConfigError when that class is provided already, or a message was handled before.
+        Args:
+            thing: The object.
+            annotation: A class to match instead of the object's own, such as a base or a protocol.
+
+        Raises:
+            ConfigError: An object is provided for that class already, or a message was handled before.
         """
         self._parts.arguments.provide(thing, annotation)
 
     def on_reset(self, hook: Callable[[], object]) -> None:
-        """Call `hook` in a worker after each message: to drop what one message must not leave to the next, or to see
-        that a connection still works. While it raises, the worker takes no message and tries again. An async one
-        is awaited where async handlers run.
+        """Add a function that a worker calls after each message.
+
+        It drops state that one message must not leave to the next, or checks that a connection works. While it raises,
+        the
+        worker takes no message and tries again.
+
+        Args:
+            hook: The function. An async one is awaited where async handlers run.
         """
         self.reset_hooks.append(hook)
 
     def reset(self) -> Exception | None:
-        """Call every reset hook. Returns what the first of them raised that failed, or None."""
+        """Call every reset hook.
+
+        Returns:
+            The first error that a hook raised, or None.
+        """
         failed: Exception | None = None
         for hook in self.reset_hooks:
             try:
@@ -174,7 +200,7 @@ class Application:
         return failed
 
     def finish_tasks(self) -> None:
-        """Wait for the tasks that async handlers left, 5 seconds at most; the log names them."""
+        """Wait for the tasks that async handlers left running, 5 seconds at most; the log names those still running."""
         self._parts.bus_factory.loops.finish_tasks()
 
     @property
@@ -183,60 +209,69 @@ class Application:
         return self._parts.bus_factory.batches
 
     def check_handlers(self) -> None:
-        """See that each handler can be given what it asks for; done before the first message is handled at the latest.
+        """Check that the arguments of each handler can be provided; done before the first message at the latest.
 
-        Raises HandlerDefinitionError, naming file and line.
+        Raises:
+            HandlerDefinitionError: A parameter cannot be filled; the error names file and line.
         """
         self._parts.arguments.check()
 
     def transport(self, name: str) -> Transport:
-        """The transport of this name, created at first use. Raises ConfigError with the known names."""
+        """Return the transport of this name; it is created at its first use.
+
+        Raises:
+            ConfigError: There is no such transport; the error lists the known names.
+        """
         return self._parts.transports.get(name)
 
     @property
     def transport_names(self) -> tuple[str, ...]:
-        """Every transport, the assumed failure transport included."""
+        """The names of all transports, including the assumed failure transport."""
         return tuple(self._parts.configs.by_name)
 
     @property
     def failure_transport_names(self) -> tuple[str, ...]:
-        """The transports that hold failed messages, each once."""
+        """The names of the transports that hold failed messages, each once."""
         return self._parts.configs.failure_names
 
     def transport_config(self, name: str) -> TransportConfig:
-        """What messenger.yaml says of a transport; also of the assumed failure transport."""
+        """Return the configuration of a transport; also of the assumed failure transport."""
         return self._parts.configs.by_name[name]
 
     def transport_context(self) -> TransportContext:
-        """What transports are made with."""
+        """Return what the transports are created with."""
         return self._parts.context
 
     def max_deliveries(self, name: str) -> int:
-        """How often a message of this transport may be handed out without ever being settled; 0: no limit."""
+        """Return how often a message of this transport may be delivered without being settled; 0 means no limit."""
         return self._parts.configs.by_name[name].max_deliveries
 
     def weight(self, name: str) -> int:
-        """The share of this transport among several that are served by weight."""
+        """Return the share of this transport among several that are served by weight."""
         return self.transport_config(name).weight
 
     def rate_limiter(self, transport: str) -> NamedRateLimiter | None:
-        """What limits how often messages of this transport are handled; None: nothing does."""
+        """Return the rate limiter of a transport, or None."""
         name = self.transport_config(transport).rate_limiter
         return self._parts.rate_limiters.by_name[name] if name is not None else None
 
     def failure_handling(self) -> FailureHandling:
-        """What decides on failed messages. Raises ConfigError for a strategy or an error class that is none."""
+        """Create the object that decides on failed messages.
+
+        Raises:
+            ConfigError: A retry strategy or an error class of messenger.yaml cannot be used.
+        """
         return make_failure_handling(
             self.loaded.path, self._parts.configs, self.transport, self.config.infrastructure_errors
         )
 
     def control(self) -> Control | None:
-        """A new connection to the control plane, or None when the configuration names no Redis."""
+        """Open a new connection to the control plane. Return None when the configuration names no Redis."""
         return open_control(self.loaded, self._parts.configs.by_name)
 
     @property
     def release(self) -> str:
-        """The release this application was started from: MESSENGER_RELEASE, or REVISION beside messenger.yaml."""
+        """The release that the application was started from: MESSENGER_RELEASE, or REVISION beside messenger.yaml."""
         named = self.loaded.environment.get("MESSENGER_RELEASE")
         if named:
             return named

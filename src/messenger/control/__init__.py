@@ -1,1 +1,1 @@
-"""The control plane: which workers run, and what they are told to do."""
+"""The control plane: the registry of running workers, and requests to stop or to pause them."""

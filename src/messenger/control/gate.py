@@ -17,13 +17,9 @@ _SILENT_SECONDS = 3.0  # one that was killed stays listed for a while
 
 
 class Gate:
-    """Looks at the registry until the workers are as wanted.
+    """Watches the registry until the workers are as wanted.
 
-    Those that finish a message in the background are none of them: `detached` has them as they were last seen.
-
-    confirmed: which workers of the registry are believed; None: all.
-    count: how many there must be; None: at least one. max_failures: how many attempts may have failed in them in the
-    last minute, all in all; more, and the gate stays shut without waiting on.
+    Workers that finish a message in the background do not count; `detached` has their last entries.
     """
 
     def __init__(

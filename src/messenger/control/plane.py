@@ -58,9 +58,11 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Directives:
-    """What the workers of some scopes are told.
+    """The directives for the workers of some scopes.
 
-    stop_generation: how often they were asked to stop; a worker leaves when it grows. pause: they take no messages.
+    Attributes:
+        stop_generation: Number of stop requests so far; a worker stops when it grows.
+        pause: The pause they obey: they take no messages; None without one.
     """
 
     stop_generation: int
@@ -69,9 +71,9 @@ class Directives:
 
 @dataclass(slots=True)
 class Control:
-    """One application's control plane. Every method raises TransportUnavailable when its Redis is away.
+    """The control plane of one application. Not thread-safe: the heartbeat of a worker has its own.
 
-    A `Control` is for one thread; the heartbeat of a worker has its own.
+    Every method raises TransportUnavailable when Redis cannot be reached.
     """
 
     options: RedisOptions
@@ -105,7 +107,7 @@ class Control:
     # --- directives ------------------------------------------------------------------------------------------------
 
     def directives(self, host: str, pool: str, release: str) -> Directives:
-        """What a worker of this host, pool and release is told."""
+        """Return the directives for a worker of this host, pool and release."""
         scopes = (Scope(), Scope(host), Scope(pool=pool), Scope(host, pool=pool), Scope(host, release))
         counters, pauses = self._reader.directives([scope.field for scope in scopes])
         return Directives(sum(counters.values()), next(iter(pauses.values()), None))
@@ -122,7 +124,11 @@ class Control:
         self._mend("pause", ("paused",), (scope.field, msgspec.json.encode(pause)))
 
     def resume(self, scope: Scope) -> bool:
-        """End the pause of this scope; of every scope when it is the one of all workers. Whether there was one."""
+        """End the pause of a scope; the scope of all workers ends every pause.
+
+        Returns:
+            True when there was a pause.
+        """
         return bool(self._write("resume", ("paused",), () if scope == Scope() else (scope.field,)))
 
     def pauses(self) -> dict[str, Pause]:
@@ -149,11 +155,19 @@ class Control:
     # --- replies ---------------------------------------------------------------------------------------------------
 
     def reply(self, token: str, reply: Reply) -> None:
-        """Tell whoever waits for this token."""
+        """Store the reply for a token, for the command that waits for it."""
         self._link.call("SET", f"{self.prefix}:reply:{token}", msgspec.json.encode(reply), "EX", _REPLY_SECONDS)
 
     def await_reply(self, token: str, seconds: float) -> Reply | None:
-        """The reply to this token, or None when there is none after `seconds`."""
+        """Wait for the reply to a token.
+
+        Args:
+            token: The token.
+            seconds: The longest time to wait.
+
+        Returns:
+            The reply; None when none has come.
+        """
         deadline = time.monotonic() + seconds
         pause = _SHORTEST_POLL
         while True:

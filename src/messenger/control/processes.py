@@ -18,9 +18,9 @@ def start_ticks(pid: int) -> int:
 
 
 def is_running(pid: int, started: int) -> bool:
-    """Return whether the process with this pid and start runs on this host.
+    """Return True when the process with this pid and start time runs on this host.
 
-    A process whose start cannot be read, because /proc hides those of other users, counts as the one that is meant.
+    A process whose start time cannot be read, because /proc hides those of other users, is taken for the right one.
     """
     if not _PROC.joinpath("self", "stat").exists():  # not Linux: nothing can be told
         return True

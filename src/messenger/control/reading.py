@@ -31,10 +31,11 @@ _MOST_PROBLEMS = 100
 
 
 class Problem(NamedTuple):
-    """Something unreadable.
+    """An unreadable value in the control plane.
 
-    key: the key without the application's name. name: of the field or worker; its length where it is too long; None
-    where it is the whole key.
+    Attributes:
+        key: The key without the application's name.
+        name: Name of the field or worker; its length when it is too long; None for the whole key.
     """
 
     key: str

@@ -22,7 +22,11 @@ class ControlRepair:
     prefix: str
 
     def look(self) -> list[Problem]:
-        """Read everything and change nothing. Returns what is unreadable."""
+        """Read everything and change nothing.
+
+        Returns:
+            The unreadable values.
+        """
         reader = ControlReader(self.link, self.prefix)
         reader.directives(())
         for _ in reader.workers(sweep=False):
@@ -30,10 +34,16 @@ class ControlRepair:
         return list(reader.problems.values())
 
     def repair(self, *, streams: bool = False) -> tuple[list[Problem], list[Problem]]:
-        """Remove what is unreadable. Returns what was removed, and what is still there.
+        """Remove the unreadable values.
 
-        A stop counter that is removed counts from 0 again, which stops nobody. A key of another type is deleted, but a
-        stream, which may hold messages, only with `streams`.
+        A stop counter that is removed starts at 0 again, which stops no worker.
+
+        Args:
+            streams: Also delete a key that is a stream, which may hold messages. Keys of other types are always
+                deleted.
+
+        Returns:
+            What was removed, and what is still there.
         """
         found = self.look()
         keys = [f"{self.prefix}:{name}" for name in _WHOLE]

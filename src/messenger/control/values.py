@@ -81,13 +81,18 @@ class Pause(msgspec.Struct, frozen=True):
 
 
 class Unreadable(Exception):
-    """A value that nobody of ours has written. Its text says why."""
+    """A value that this package has not written. Its text says why."""
 
 
 def decode(kind: type[T], raw: object) -> T:
-    """Decode a value that a script has read: its bytes, or a number where it was not read.
+    """Decode a value that a script has read.
 
-    Raises Unreadable.
+    Args:
+        kind: The class of the value.
+        raw: Its bytes, or a number when it was not read.
+
+    Raises:
+        Unreadable: The value is not one of that class.
     """
     if not isinstance(raw, bytes):
         raise Unreadable(_why_not_read(raw))
@@ -98,7 +103,15 @@ def decode(kind: type[T], raw: object) -> T:
 
 
 def decode_pause(raw: object, now: int) -> Pause:
-    """Decode why workers are paused. now: the server's clock, ms. Raises Unreadable."""
+    """Decode a pause.
+
+    Args:
+        raw: Its bytes, or a number when it was not read.
+        now: The server's time in milliseconds.
+
+    Raises:
+        Unreadable: The value is not a pause.
+    """
     pause = decode(Pause, raw)
     if pause.since * 1000 > now + AHEAD_MS:
         raise Unreadable("it begins in the future")
@@ -106,7 +119,15 @@ def decode_pause(raw: object, now: int) -> Pause:
 
 
 def decode_counter(raw: object, now: int) -> int:
-    """Decode how often workers were asked to stop. now: the server's clock, ms. Raises Unreadable."""
+    """Decode the number of stop requests.
+
+    Args:
+        raw: Its bytes, or a number when it was not read.
+        now: The server's time in milliseconds.
+
+    Raises:
+        Unreadable: The value is not a counter.
+    """
     if not isinstance(raw, bytes):
         raise Unreadable(_why_not_read(raw))
     if not _COUNTER.fullmatch(raw) or int(raw) > now:  # what ask_to_stop.lua puts in the place of such a one is below
@@ -132,7 +153,11 @@ def decode_worker(worker_id: bytes, raw: object, seen: float, now: int) -> Worke
 
 
 def decode_name(raw: object) -> str:
-    """Decode the name of a field or a worker. Raises Unreadable."""
+    """Decode the name of a field or a worker.
+
+    Raises:
+        Unreadable: It is not a name.
+    """
     if not isinstance(raw, bytes):
         raise Unreadable(_why_not_read(raw))
     try:

@@ -7,10 +7,7 @@ from collections.abc import Callable
 
 
 class InProcessLockStore:
-    """Implements LockStore with the rules of the Lua scripts. Safe for several threads.
-
-    clock: seconds.
-    """
+    """A LockStore in memory, with the rules of the Lua scripts. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

@@ -10,10 +10,7 @@ from messenger.redis.scripts import Script
 
 
 class RedisLockStore:
-    """Implements LockStore. Connects at first use.
-
-    prefix: of its keys, `<prefix>:<key>`.
-    """
+    """A LockStore in Redis. Connects at first use."""
 
     def __init__(self, options: RedisOptions, prefix: str) -> None:
         self._link = link_to(options)

@@ -8,12 +8,17 @@ from typing import Protocol
 class LockStore(Protocol):
     """Locks by key, each with its owner until it expires.
 
-    Every method raises TransportError, TransportUnavailable when the place where they lie is away, and changes nothing
-    then. seconds: at least that long from now; none of them makes the time of a lock shorter.
+    Every method raises TransportUnavailable when the store cannot be reached, and TransportError for other failures;
+    then
+    nothing has changed. `seconds` is the least time that a lock is kept from now on; no method shortens it.
     """
 
     def take(self, key: str, owner: str, seconds: float) -> str:
-        """Take the lock if it is free or `owner`'s already. Returns who has it now."""
+        """Take a lock if it is free or already belongs to `owner`.
+
+        Returns:
+            The owner of the lock now.
+        """
         ...
 
     def renew(self, key: str, owner: str, seconds: float) -> None:

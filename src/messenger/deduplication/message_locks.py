@@ -20,7 +20,11 @@ T = TypeVar("T")
 
 
 class Lock(NamedTuple):
-    """ttl: seconds."""
+    """A lock of a message.
+
+    Attributes:
+        ttl: Seconds until it expires.
+    """
 
     key: str
     owner: str
@@ -42,20 +46,26 @@ def lock_of(envelope: AnyEnvelope) -> Lock | None:
 
 
 class MessageLocks:
-    """Takes, renews and frees the locks of messages; those of a message without one are nothing to do.
-
-    open_store: called when a store is needed and all others are in use.
-    """
+    """Takes, renews and frees the locks of messages with a DeduplicateStamp; for other messages it does nothing."""
 
     def __init__(self, open_store: Callable[[], LockStore]) -> None:
         self._stores = Pool(open_store, lambda store: store.close())
         self._has_warned = False
 
     def take(self, envelope: AnyEnvelope, delay: float = 0.0) -> str | None:
-        """Take the lock. None: it is this message's. Else the id of the message that has it.
+        """Take the lock of a message.
 
-        delay: seconds before the message is handled; the lock is kept for that much longer.
-        Raises TransportError, TransportUnavailable when that cannot be known; ConfigError without a control plane.
+        Args:
+            envelope: The message.
+            delay: Seconds until the message is handled; the lock is kept for that much longer.
+
+        Returns:
+            None when the lock is this message's; else the id of the message that has it.
+
+        Raises:
+            TransportUnavailable: The store of the locks cannot be reached.
+            TransportError: The store refused.
+            ConfigError: There is no control plane.
         """
         lock = lock_of(envelope)
         if lock is None:
@@ -70,9 +80,11 @@ class MessageLocks:
         return None if holder == lock.owner else holder
 
     def renew(self, envelope: AnyEnvelope, delay: float = 0.0) -> None:
-        """Keep the lock, if it is still this message's, for its ttl from now on. Never raises.
+        """Keep the lock for its ttl from now on, if it is still this message's. Never raises.
 
-        delay: seconds before the message is handled; the lock is kept for that much longer.
+        Args:
+            envelope: The message.
+            delay: Seconds until the message is handled; the lock is kept for that much longer.
         """
         lock = lock_of(envelope)
         if lock is not None:

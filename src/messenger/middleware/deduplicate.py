@@ -19,10 +19,9 @@ log = logging.getLogger(__name__)
 
 
 class Deduplicate(BuiltInMiddleware):
-    """Takes the lock of a message that is dispatched; the worker frees it (see LockKeeper).
+    """Takes the lock of a dispatched message; the worker frees it (see LockKeeper).
 
-    It stands after DispatchAfterCurrentBus: what waits there takes its lock when its turn comes.
-    transactions: a message that is stored in one of them was never sent when it is rolled back.
+    It comes after DispatchAfterCurrentBus: a message that waits there takes its lock when it is dispatched.
     """
 
     only_with = frozenset({DeduplicateStamp})
@@ -34,7 +33,8 @@ class Deduplicate(BuiltInMiddleware):
     def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
         """Go on, or end the chain with a DuplicateOfStamp when another message has the lock.
 
-        Raises TransportUnavailable when that cannot be known.
+        Raises:
+            TransportUnavailable: The store of the locks cannot be reached.
         """
         stamp = envelope.last(DeduplicateStamp)
         if stamp is None:
@@ -77,7 +77,11 @@ class Deduplicate(BuiltInMiddleware):
 
 
 def take_again(locks: MessageLocks, envelope: AnyEnvelope) -> None:
-    """Take the lock of a failed message that is retried. Raises MessageIsDuplicate when another message has it."""
+    """Take the lock of a failed message that is retried.
+
+    Raises:
+        MessageIsDuplicate: Another message has the lock.
+    """
     holder = locks.take(envelope)
     if holder is not None:
         stamp = envelope.last(DeduplicateStamp)
@@ -88,6 +92,6 @@ def take_again(locks: MessageLocks, envelope: AnyEnvelope) -> None:
 
 
 def _is_elsewhere(result: AnyEnvelope) -> bool:
-    """Whether a transport has the message now; what was handled in this process was received here as well."""
+    """Return True when a transport has the message now. A message handled in this process has a ReceivedStamp."""
     received = {stamp.transport_name for stamp in result.all(ReceivedStamp)}
     return any(stamp.transport_name not in received for stamp in result.all(SentStamp))

@@ -19,12 +19,9 @@ from messenger.stamps import HandledStamp, ReceivedStamp
 
 @dataclass(slots=True)
 class HandleMessage(BuiltInMiddleware):
-    """The last step: every handler is called, one that fails does not stop the others.
+    """The last step: calls every handler. A handler that fails does not stop the others.
 
-    A batch handler keeps the message when the worker can settle it later; else it gets it as a batch of one.
-
-    arguments: what handlers get besides the message.
-    caller, batches: shared by the buses of an application.
+    A batch handler keeps the message when the worker can settle it later; otherwise it gets a batch of one.
     """
 
     registry: HandlerRegistry
@@ -35,9 +32,15 @@ class HandleMessage(BuiltInMiddleware):
     allow_no_handlers: bool = False
 
     def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
-        """Call the handlers that have not succeeded yet. A NoAutoAckStamp on the result: a batch handler has it.
+        """Call the handlers that have not succeeded yet.
 
-        Raises HandlerFailed, NoHandlerForMessage; HandlerDefinitionError when a handler asks for what nothing provides.
+        Returns:
+            The envelope with HandledStamps; with a NoAutoAckStamp when a batch handler keeps the message.
+
+        Raises:
+            HandlerFailed: A handler failed.
+            NoHandlerForMessage: The message has no handler.
+            HandlerDefinitionError: An argument of a handler cannot be provided.
         """
         if not self.arguments.is_checked:
             self.arguments.check()

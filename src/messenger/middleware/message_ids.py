@@ -10,10 +10,7 @@ from messenger.stamps import MessageIdsStamp, ReceivedStamp
 
 
 class AddMessageIds(BuiltInMiddleware):
-    """Adds a MessageIdsStamp to a message that is dispatched without one; a received message stays as it came.
-
-    current: the ids of the message being handled now, known across all buses of an application.
-    """
+    """Adds a MessageIdsStamp to a dispatched message without one; a received message stays as it came."""
 
     unless = frozenset({MessageIdsStamp, ReceivedStamp})
     adds = frozenset({MessageIdsStamp})

@@ -36,9 +36,11 @@ class SendMessage(BuiltInMiddleware):
         self._allow_no_senders = allow_no_senders
 
     def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
-        """Send to each transport and end the chain, or go on when there is none.
+        """Send the message to each of its transports and end the chain; without transports, go on.
 
-        Raises NoSenderForMessage.
+        Raises:
+            NoSenderForMessage: The message is routed nowhere, and the bus sends every message.
+            TransportError: A transport refused the message.
         """
         cls = type(envelope.message)
         senders = self._by_class.get(cls)
@@ -59,9 +61,12 @@ class SendMessage(BuiltInMiddleware):
 
 
 def refuse_outside(envelope: AnyEnvelope, senders: Sequence[tuple[str, Sender]]) -> None:
-    """A message that is to be sent with a transaction must not be sent before, nor when that is rolled back.
+    """Refuse a message with a SqlConnectionStamp unless every sender can join its transaction.
 
-    Raises TransportError when it has a SqlConnectionStamp and one of the senders cannot take part.
+    Otherwise it would be sent before the commit, and even after a rollback.
+
+    Raises:
+        TransportError: A sender cannot join.
     """
     for name, sender in senders if envelope.last(SqlConnectionStamp) is not None else ():
         if not getattr(sender, "joins_transaction", False):

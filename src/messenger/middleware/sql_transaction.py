@@ -27,11 +27,12 @@ log = logging.getLogger(__name__)
 def create(
     arguments: Sequence[Any], where: str, context: TransportContext, handlers: HandlerArguments
 ) -> SqlTransaction:
-    """The middleware for ``doctrine_transaction`` or ``doctrine_transaction: [CONNECTION or URL]``.
+    """Create the middleware ``doctrine_transaction`` or ``doctrine_transaction: [CONNECTION or URL]``.
 
-    where: file and key, for errors. handlers: those that ask for a Connection get the transaction's.
+    It connects at first use. Handlers that ask for a Connection get the transaction's.
 
-    Raises ConfigError. It connects at first use.
+    Raises:
+        ConfigError: An argument cannot be used.
     """
     if len(arguments) > 1 or not all(isinstance(argument, str) for argument in arguments):
         raise ConfigError(f"{where}: doctrine_transaction: allowed: one argument, a name of 'connections' or a SQL URL")
@@ -59,8 +60,10 @@ class SqlTransaction:
     def handle(self, envelope: AnyEnvelope, following: Next) -> AnyEnvelope:
         """Go on within a transaction.
 
-        Raises HandlerFailed without the HandledStamps of this try; TransportUnavailable when the commit was not
-        confirmed; MessengerError when what the handlers wrote could not be kept.
+        Raises:
+            HandlerFailed: A handler failed. Its envelope has no HandledStamps of this attempt.
+            TransportUnavailable: The commit was not confirmed.
+            MessengerError: The commit was refused.
         """
         outer = self._transactions.find(self._url)
         if isinstance(outer, HandlerTransaction):
@@ -88,10 +91,7 @@ class SqlTransaction:
 
 
 class HandlerTransaction:
-    """A transaction whose connection is opened when it is first asked for. Without that, its end does nothing.
-
-    transactions: told when it was rolled back. message: the type of the message that is handled in it, for the log.
-    """
+    """A transaction whose connection is opened at its first use. Without one, its end does nothing."""
 
     def __init__(self, database: Database, transactions: SqlTransactions, message: str) -> None:
         self._database = database
@@ -102,7 +102,11 @@ class HandlerTransaction:
         self._refused: str | None = None
 
     def connection(self) -> Connection:
-        """The connection, in its transaction. Raises TransportUnavailable."""
+        """Return the connection, in its transaction.
+
+        Raises:
+            TransportUnavailable: The database cannot be reached.
+        """
         if self._connection is None:
             with self._database.plain_errors():
                 connection = self._database.connect()
@@ -119,9 +123,7 @@ class HandlerTransaction:
         self._refused = why
 
     def commit(self) -> None:
-        """Keep what was written; confirmed when this returns. Nothing is kept when it raises, but for a connection
-        that broke in the middle: then nobody knows.
-        """
+        """Commit. When this raises, nothing was committed, unless the connection broke: then it is unknown."""
         connection = self._connection
         if connection is None:
             return
@@ -153,7 +155,7 @@ class HandlerTransaction:
             self._transactions.rolled_back(connection)
 
     def _tell_what_is_open(self, connection: Connection) -> None:
-        """What Symfony's `doctrine_open_transaction_logger` tells."""
+        """Log transactions left open, as Symfony's `doctrine_open_transaction_logger` does."""
         if connection.get_transaction() is not self._root:
             log.warning(
                 "transaction_ended_by_handler type=%s: what it wrote before is not rolled back when a later "

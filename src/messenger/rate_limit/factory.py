@@ -16,7 +16,10 @@ from messenger.rate_limit.limiter import Rate, RateLimiter
 class NamedRateLimiter:
     """A limiter as messenger.yaml describes it.
 
-    field: the message's field that is its key; None: it has no key.
+    Attributes:
+        name: Its name in messenger.yaml.
+        limiter: The limiter.
+        field: Field of the message that is its key; None without a key.
     """
 
     name: str

@@ -13,17 +13,19 @@ _FORGET_ABOVE = 1000
 
 @dataclass(slots=True)
 class _Bucket:
-    """full_at: when every token is back. last_turn: the latest turn that was given to a refused one."""
+    """The state of one key.
+
+    Attributes:
+        full_at: Seconds on the clock when every token is back.
+        last_turn: Seconds on the clock of the latest turn that was given to a refused message.
+    """
 
     full_at: float
     last_turn: float = 0.0
 
 
 class InProcessRateLimiter:
-    """Implements RateLimiter with the rules of acquire.lua.
-
-    in_turn: those who are refused are told different times (for a limiter with a key). clock: seconds.
-    """
+    """A RateLimiter in memory, with the rules of acquire.lua."""
 
     def __init__(self, rate: Rate, *, in_turn: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._spacing = rate.spacing

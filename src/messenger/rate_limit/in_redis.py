@@ -13,11 +13,9 @@ _MICROSECONDS = 1_000_000
 
 
 class RedisRateLimiter:
-    """Implements RateLimiter. Connects at first use.
+    """A RateLimiter in Redis. Connects at first use.
 
-    prefix: of its keys, `<prefix>` or `<prefix>:<key>`; each expires when all of its tokens are back.
-    in_turn: those who are refused are told different times, so that they do not all come back at once (for a limiter
-    with a key).
+    Its keys are `<prefix>` or `<prefix>:<key>`; each expires when all of its tokens are back.
     """
 
     def __init__(self, options: RedisOptions, prefix: str, rate: Rate, *, in_turn: bool = False) -> None:

@@ -10,10 +10,11 @@ LONGEST_TURN_SECONDS = 60.0
 
 @runtime_checkable
 class RateLimiter(Protocol):
-    """Gives out tokens; a message is handled only with one. A third party's implements this and nothing else.
+    """Gives out tokens; a message is handled only with one. A limiter of a third party implements this interface.
 
-    key: "" where the limiter has no key, else the text of the message's field. Each key has tokens of its own.
-    Both raise TransportUnavailable when the place where tokens are counted is away.
+    `key` is the text of the message's field, or "" for a limiter without a key; each key has its own tokens. Both
+    methods
+    raise TransportUnavailable when the store of the tokens cannot be reached.
     """
 
     def acquire(self, key: str) -> float:
@@ -27,7 +28,7 @@ class RateLimiter(Protocol):
 
 @runtime_checkable
 class TurnLimiter(RateLimiter, Protocol):
-    """A limiter with turns: who is refused by `acquire` is told another time than the others."""
+    """A limiter with turns: each message that `acquire` refuses gets a time of its own."""
 
     def acquire_in_turn(self, key: str) -> float:
         """As `acquire`, for one whose turn has come: when it is too early by a little, it is not sent to the end."""
@@ -36,10 +37,14 @@ class TurnLimiter(RateLimiter, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """`limit` tokens in each `interval`, evenly spread; up to `burst` of them at once after a time without any.
+    """`limit` tokens in each `interval`, evenly spread; after a time without any, up to `burst` of them at once.
 
-    interval: seconds. In any interval at most `limit + burst - 1` tokens are given out: with a burst of 1 never more
-    than `limit`.
+    In any interval at most `limit + burst - 1` tokens are given out: with a burst of 1 never more than `limit`.
+
+    Attributes:
+        limit: Number of tokens.
+        interval: Seconds.
+        burst: Number of tokens at once.
     """
 
     limit: int

@@ -34,9 +34,15 @@ _SSL_OPTIONS = {
 
 
 def parse_redis_dsn(transport: str, text: str, options: Mapping[str, Any] | None = None) -> RedisOptions:
-    """Options from a DSN and the `options:` of messenger.yaml. Path beats query beats options beats defaults.
+    """Read the options of a DSN and of `options:` in messenger.yaml. Path beats query beats options beats defaults.
 
-    Raises ConfigError with the allowed names or values.
+    Args:
+        transport: Name of the transport, for errors.
+        text: The DSN.
+        options: The options of messenger.yaml.
+
+    Raises:
+        ConfigError: An option is unknown or its value is not allowed; the error lists what is.
     """
     texts = re.split(r",(?=[a-z]+://)", text)
     try:

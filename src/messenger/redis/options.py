@@ -15,17 +15,20 @@ _LONGEST_ADDRESS = 500  # characters
 
 @dataclass(frozen=True, slots=True)
 class RedisOptions:
-    """Everything a Redis transport needs to know.
+    """The options of a Redis transport.
 
-    stream_full: what a sender meets when the stream has stream_max_entries unhandled ones: refuse, or block for
-    stream_full_timeout seconds.
-    max_message_bytes: of a new message as it is stored; 0 means no limit.
-    wait_replicas: how many must confirm a new message, within wait_replicas_timeout seconds; 0: none.
-    redeliver_timeout: seconds without a sign of life after which a message may be taken over.
-    claim_interval: milliseconds between two looks for such messages.
-    timeout, read_timeout: seconds; 0 means no limit. retry_interval: milliseconds before connecting again.
-    serializer: 0 writes bare JSON, 1 the phpredis wrapper around it. Both are always read.
-    nodes: some of a Redis Cluster, to ask for the one that holds `stream`; none: it is no cluster.
+    Attributes:
+        stream_full: What happens when the stream has stream_max_entries unhandled entries: "refuse", or "block" for
+            stream_full_timeout seconds.
+        max_message_bytes: Limit for a new message as it is stored; 0 means no limit.
+        wait_replicas: Number of replicas that must confirm a new message within wait_replicas_timeout seconds.
+        redeliver_timeout: Seconds without a renewal after which another worker may take over a message.
+        claim_interval: Milliseconds between two searches for such messages.
+        timeout: Seconds to connect; 0 means no limit.
+        read_timeout: Seconds to wait for a reply; 0 means no limit.
+        retry_interval: Milliseconds before connecting again.
+        serializer: 0 writes bare JSON, 1 the phpredis wrapper around it. Both are always read.
+        nodes: Nodes of a Redis Cluster, to ask for the one that holds `stream`; empty without a cluster.
     """
 
     host: str = "127.0.0.1"

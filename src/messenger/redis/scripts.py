@@ -15,12 +15,7 @@ _WITHOUT_MEMORY = "#!lua flags=allow-oom\n"
 
 
 class Script:
-    """One Lua file; sent by its hash, and whole where the server does not have it yet.
-
-    package: the one that the files lie in.
-    prelude: a file with functions that this one uses.
-    without_memory: it may store above maxmemory. Redis older than 7 refuses such a script.
-    """
+    """A Lua file. It is sent by its hash, and whole when the server does not know it yet."""
 
     def __init__(self, name: str, package: str, *, prelude: str | None = None, without_memory: bool = False) -> None:
         files = [resources.files(package).joinpath(f"{each}.lua") for each in (prelude, name) if each]
@@ -42,7 +37,12 @@ class Script:
         return replies
 
     def run(self, link: RedisLink, keys: Sequence[Argument], arguments: Sequence[Argument] = ()) -> Any:
-        """The script's reply. Raises RedisReplyError, TransportUnavailable."""
+        """Return the script's reply.
+
+        Raises:
+            RedisReplyError: Redis refused it.
+            TransportUnavailable: Redis cannot be reached.
+        """
         reply = self.ask(link, keys, arguments)[0]
         if isinstance(reply, TransportError):
             raise reply

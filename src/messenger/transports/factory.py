@@ -25,8 +25,12 @@ _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,29}):")
 
 
 def create_transport(name: str, config: TransportConfig, context: TransportContext) -> Transport:
-    """The transport for a DSN, by its scheme. Third parties register a scheme as an entry point of the group
-    ``messenger.transports``. Raises ConfigError for an unknown scheme.
+    """Create the transport for a DSN by its scheme.
+
+    Third parties register a scheme as an entry point of the group ``messenger.transports``.
+
+    Raises:
+        ConfigError: The scheme is unknown, or the DSN cannot be used.
     """
     found = _SCHEME.match(config.dsn)
     if found is None:  # not shown: what stands there may be a password

@@ -36,7 +36,11 @@ _TRAVELLING = (ForeignHeadersStamp, ReplyStamp, SerializedMessageStamp)
 
 
 def create(name: str, dsn: str, options: Mapping[str, Any], context: TransportContext) -> Transport:
-    """A transport for ``in-memory://[?serialize=true]``. Raises ConfigError."""
+    """Create a transport for ``in-memory://[?serialize=true]``.
+
+    Raises:
+        ConfigError: An option is unknown.
+    """
     parsed = parse_dsn(name, dsn)
     if parsed.scheme != "in-memory" or parsed.host or parsed.path.strip("/"):
         raise ConfigError(f"transports.{name}.dsn: allowed: in-memory:// or in-memory://?serialize=true")
@@ -63,12 +67,13 @@ class _Entry:
 
 
 class MemoryTransport:
-    """Keeps messages in a list, and remembers what happened to them. Safe for several threads.
+    """Keeps messages in a list, and records what happened to them. Thread-safe.
 
-    sent, acked, rejected: envelopes in the order it happened; a requeued one counts as sent again.
-    serializer: when given, messages are written and read as on a real transport, so that what cannot be is found.
-    clock: seconds; a test may pass one it moves by hand.
-    redeliver_timeout: seconds without a sign of life after which a message may be taken over.
+    Attributes:
+        name: Name of the transport.
+        sent: Envelopes in the order they were sent; a requeued one counts as sent again.
+        acked: Envelopes in the order they were acknowledged.
+        rejected: Envelopes in the order they were rejected.
     """
 
     joins_transaction = True  # of a test: there is none to join
@@ -104,7 +109,11 @@ class MemoryTransport:
         """Nothing to do."""
 
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
-        """Keep the message. Raises MessageEncodingFailed when it serializes."""
+        """Store a message.
+
+        Raises:
+            MessageEncodingFailed: The transport serializes, and the message cannot be written.
+        """
         stored = self._encode(envelope)
         with self._changed:
             message_id = next(self._ids)
@@ -129,14 +138,14 @@ class MemoryTransport:
         return []
 
     def ack(self, envelope: AnyEnvelope) -> None:
-        """Forget the message, whoever has taken it over meanwhile: it is handled."""
+        """Remove a message that was handled, even if another receiver has taken it over."""
         with self._changed:
             self.acked.append(envelope)
             if self._entries.pop(self._id(envelope), None) is None:
                 log.warning("already_gone transport=%s id=%d: somebody else settled it", self.name, self._id(envelope))
 
     def reject(self, envelope: AnyEnvelope) -> None:
-        """Forget the message, unless the lease was lost and somebody else works on it."""
+        """Remove a message, unless its lease was lost and another receiver has it."""
         with self._changed:
             if self._held(envelope) is not None:
                 del self._entries[self._id(envelope)]
@@ -193,7 +202,7 @@ class MemoryTransport:
             return [self._envelope(message_id, entry) for message_id, entry in first]
 
     def find(self, message_id: str) -> AnyEnvelope | None:
-        """The message with this id. It is not taken: reject and requeue apply whoever holds it."""
+        """Return the message with this id without taking it: reject and requeue work whoever has it."""
         with self._changed:
             entry = self._entries.get(int(message_id)) if message_id.isdecimal() else None
             return None if entry is None else self._envelope(int(message_id), entry)

@@ -1,4 +1,4 @@
-"""How large a message may be: refused at dispatch, where somebody can do something about it."""
+"""The size limit of messages, checked at dispatch, where the sender can react."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from messenger.wire.encoded import UndecodableMessage
 
 
 def check_size(envelope: AnyEnvelope, size: int, limit: int, whose: str) -> None:
-    """Raise MessageTooLarge when a new message is larger than the limit.
+    """Check the size of a new message. One that was accepted before passes, as at a retry.
 
-    What was accepted once passes: a retry, a hand-over to a failure transport, what comes back from there.
+    Args:
+        envelope: The message.
+        size: Bytes as it is stored.
+        limit: Bytes; 0 means no limit.
+        whose: Option and place of the limit, for the error.
 
-    size: bytes as they are stored. limit: bytes; 0: none. whose: option and place of the limit, for the error.
+    Raises:
+        MessageTooLarge: It is larger than the limit.
     """
     if not limit or size <= limit or was_accepted(envelope):
         return
@@ -25,7 +30,7 @@ def check_size(envelope: AnyEnvelope, size: int, limit: int, whose: str) -> None
 
 
 def was_accepted(envelope: AnyEnvelope) -> bool:
-    """Whether a transport has had the message before: this is no dispatch by the application."""
+    """Return True when a transport has had the message before, so that this is not the application's dispatch."""
     if isinstance(envelope.message, UndecodableMessage):
         return True
     return any(envelope.last(kind) is not None for kind in (RedeliveryStamp, SerializedMessageStamp))

@@ -1,4 +1,4 @@
-"""The process that takes messages and has them handled."""
+"""The worker: the process that receives messages and has them handled."""
 
 from messenger.worker.options import WorkerOptions
 from messenger.worker.worker import Worker

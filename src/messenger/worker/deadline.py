@@ -1,4 +1,4 @@
-"""The hard end of a worker that was asked to stop and does not."""
+"""The stop deadline: the forced end of a worker that does not stop in time."""
 
 from __future__ import annotations
 
@@ -23,23 +23,28 @@ _LISTED = 5
 
 
 class StopDeadline:
-    """Hands the messages in hand back and ends the process, `seconds` after a stop request.
-
-    leave: takes the worker out of the registry.
-    """
+    """Releases the messages in flight and ends the process when a stop takes too long."""
 
     def __init__(self, seconds: float, status: WorkerStatus, stop: StopRequest, leave: Callable[[], None]) -> None:
+        """Create it.
+
+        Args:
+            seconds: Time from the stop request to the end.
+            status: The worker's state, which lists the messages in flight.
+            stop: The worker's stop request.
+            leave: Removes the worker from the registry.
+        """
         self._seconds = seconds
         self._status = status
         self._stop = stop
         self._leave = leave
 
     def at(self) -> float:
-        """Monotonic seconds; infinite while no stop is requested."""
+        """Return the deadline in monotonic seconds; infinite while no stop is requested."""
         return self._stop.requested_at + self._seconds
 
     def look(self) -> None:
-        """A heartbeat's step: what has not ended by now is not waited for."""
+        """End the process if the deadline has passed; a task of the heartbeat."""
         if monotonic() < self.at():
             return
         # On a thread of its own: a store that is away, or a log that nobody reads, does not hold up the end.
@@ -58,7 +63,7 @@ class StopDeadline:
 
 
 def left_behind() -> str:
-    """The threads and child processes that handlers left running, for a log line; "" when there are none."""
+    """Describe the threads and child processes that handlers left running, for a log line; "" when there are none."""
     ours = (threading.main_thread(), threading.current_thread())
     others = [each for each in threading.enumerate() if each not in ours and not each.daemon]
     threads = [f"thread {each.name}" for each in others if not each.name.startswith(THREAD_NAME)]

@@ -1,4 +1,4 @@
-"""The end of a worker's process: from its last message until the process is gone."""
+"""Departure: the end of a worker's process, from its last message until the process has ended."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ _REPORT_SECONDS = 1.0
 class Departure:
     """Keeps a worker registered, and its stop deadline in force, until the interpreter has ended everything else.
 
-    Python waits for threads, then calls what was registered with atexit, the newest first. This is made before the
-    application is loaded, so it comes last: it takes the worker out of the registry and ends the process.
+    Python waits for threads, then calls the atexit functions, the newest first. A Departure is created before the
+    application is loaded, so its function is the last: it removes the worker from the registry and ends the process.
 
-    first: what is done first, right after the worker has run.
-    steps: taken each second from the worker's last message until the end.
-    leave: takes the worker out of the registry.
-    deadline: monotonic seconds at which the steps are taken in any case.
+    Attributes:
+        first: Called right after the worker has run.
+        steps: Tasks that run every second from the worker's last message until the end.
+        leave: Removes the worker from the registry.
+        deadline: Returns the monotonic seconds at which the tasks run in any case.
     """
 
     def __init__(self) -> None:
@@ -40,7 +41,14 @@ class Departure:
         atexit.register(self._end)
 
     def run(self, worker: Worker) -> int:
-        """Run the worker and begin its departure. Returns the exit code."""
+        """Run the worker and begin its departure.
+
+        Args:
+            worker: The worker.
+
+        Returns:
+            The exit code.
+        """
         worker.at_end.append(lambda: self._begin(worker.stop))
         try:
             self._code = worker.run()

@@ -42,7 +42,7 @@ class Launcher:
     leaving: int
 
     def is_there(self) -> bool:
-        """Return whether it lives: the parent of a process changes when the parent has ended."""
+        """Return True while the launcher lives: the parent of a process changes when the parent has ended."""
         return os.getppid() == self.pid
 
     def leave(self) -> None:
@@ -53,15 +53,21 @@ class Launcher:
 
 
 class Detaching:
-    """Lets a worker that has a message in hand go on in the background when it is asked to stop.
+    """Lets a worker that is asked to stop finish its messages in flight in the background.
 
-    Asked by stop-workers or by SIGUSR2, that is. Whoever sends SIGTERM waits for it, as always. A worker whose front
-    was killed goes on in the background, too.
-
-    registration: the worker in the registry, if there is one.
+    That applies to stop-workers and SIGUSR2; after SIGTERM, the sender waits for the worker. A worker whose launcher
+    was
+    killed goes on in the background, too.
     """
 
     def __init__(self, launcher: Launcher, worker: Worker, registration: Registration | None) -> None:
+        """Create it.
+
+        Args:
+            launcher: The launcher.
+            worker: The worker.
+            registration: The worker's entry in the registry, if it has one.
+        """
         self._launcher = launcher
         self._status = worker.status
         self._stop = worker.stop
@@ -94,11 +100,14 @@ class Detaching:
         self._stop.request(signal.Signals(number).name)
 
     def _on_stopped(self, _: WorkerStopped) -> None:
-        """When Python ends it takes its signal handlers away, and then the signal would kill."""
+        """Ignore the signal: at its end Python removes its signal handlers, and then the signal would kill."""
         signal.signal(DETACH, signal.SIG_IGN)
 
     def _may_leave(self) -> bool:
-        """Supervisor takes an end before `startsecs` for a failed start, unless it has asked for it (SIGTERM)."""
+        """Return True when the launcher may end.
+
+        Supervisor takes an end before `startsecs` for a failed start, unless it has asked for the end (SIGTERM).
+        """
         asked = self._is_asked or self._stop.reason == STOP_WORKERS
         return asked and (self._status.uptime >= self._min_uptime or self._stop.signals > 0)
 
@@ -136,9 +145,15 @@ class Detaching:
 
 
 def open_log(path: Path) -> int:
-    """Open a log for appending, in a directory that is made if it is not there; its file descriptor.
+    """Open a log for appending; its directory is created if it does not exist.
 
-    Above 10 MB the file is renamed to FILE.1 first. Raises OSError.
+    A file above 10 MB is renamed to FILE.1 first.
+
+    Returns:
+        The file descriptor.
+
+    Raises:
+        OSError: The file cannot be opened.
     """
     path.parent.mkdir(mode=0o750, exist_ok=True)
     with suppress(FileNotFoundError):
@@ -148,13 +163,13 @@ def open_log(path: Path) -> int:
 
 
 def _copy(source: int, target: int) -> None:
-    """Until nobody is left who writes. A full disk loses text, and stops nobody."""
+    """Copy until every writer has closed the source. A full disk loses text, and stops no writer."""
     for data in iter(lambda: os.read(source, _CHUNK_BYTES), b""):
         write_all(target, data)
 
 
 def write_all(target: int, data: bytes) -> None:
-    """Write all of it, unless it cannot be written."""
+    """Write all data; give up when it cannot be written."""
     rest = memoryview(data)
     with suppress(OSError):
         while rest:

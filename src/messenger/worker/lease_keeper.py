@@ -82,7 +82,7 @@ class LeaseKeeper:
             os.close(descriptor)
 
     def _on_received(self, _: WorkerMessageReceived) -> None:
-        """Write down what is in flight, unless that was done with the first of several that were fetched together."""
+        """Record the messages in flight, unless that was done for the first of several that were taken together."""
         in_flight = self._status.in_flight
         if self._memory is None or in_flight[-1] is self._last:
             return
@@ -109,7 +109,7 @@ class LeaseKeeper:
 
 
 def _own_stamps(envelope: AnyEnvelope) -> tuple[Stamp, ...]:
-    """What transports of this package know a message they gave by. Stamps of an application stay here."""
+    """Return the stamps by which transports of this package know a message. An application's stamps are left out."""
     own: list[Stamp] = []
     for stamp in envelope.stamps:
         if isinstance(stamp, LocalStamp) and type(stamp).__module__.startswith("messenger."):

@@ -1,6 +1,6 @@
-"""The program that a LeaseKeeper runs: it renews a worker's leases while the worker's interpreter stands still.
+"""The program that a LeaseKeeper runs: it renews a worker's leases while the worker's interpreter is blocked.
 
-It imports nothing of this package before it has to: until then it takes 4 MB.
+It imports this package only when it has to: until then it takes 4 MB.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ _RUNNING = "RSD"  # states of a process (proc(5)) that is neither stopped nor de
 
 
 def main() -> None:
-    """Watch until the worker has ended, which closes stdin.
+    """Watch the worker until it has ended, which closes stdin.
 
-    Arguments: the descriptor of the shared memory, the worker's pid, and a quarter of its shortest lease in seconds.
-    What comes on stdin is a pickled pair: sys.path, and pickled arguments for `open_transports`. stdout is closed once
-    it is ready.
+    Arguments of the program: the descriptor of the shared memory, the worker's pid, and a quarter of its shortest lease
+    in
+    seconds. stdin has a pickled pair: sys.path, and pickled arguments for `open_transports`. stdout is closed once the
+    program is ready.
     """
     memory, worker, quarter = mmap.mmap(int(sys.argv[1]), 0), int(sys.argv[2]), float(sys.argv[3])
     path, transports = pickle.load(sys.stdin.buffer)  # noqa: S301 - the worker itself wrote it
@@ -55,7 +56,7 @@ def _open(path: list[str], transports: bytes, worker: int) -> LeasesOfSilent:
 
 
 def _runs(pid: int) -> bool:
-    """Whether a process runs. One that somebody stopped is to lose its messages to another worker."""
+    """Return True when a process runs. One that a signal has stopped is to lose its messages to another worker."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rpartition(b") ")[2][:1].decode() in _RUNNING

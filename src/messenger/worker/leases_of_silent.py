@@ -1,4 +1,4 @@
-"""The messages of a worker whose interpreter stands still, renewed from another process."""
+"""Renewal of a worker's leases from another process while the worker's interpreter is blocked."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Configs = Mapping[str, TransportConfig]
 
 
 class LeasesOfSilent:
-    """Renews the leases of the messages that a worker had in hand when it was heard of last."""
+    """Renews the leases of the messages that a worker had in flight at its last heartbeat."""
 
     def __init__(self, transports: bytes, worker: int) -> None:
         """Create it; transports connect when they are first used.
 
         Args:
-            transports: pickled arguments for `open_transports`.
-            worker: the pid, for the log.
+            transports: Pickled arguments for `open_transports`.
+            worker: Pid of the worker, for the log.
         """
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(LineFormatter())
@@ -43,11 +43,11 @@ class LeasesOfSilent:
         self._renewed_at: dict[str, float] = {}
 
     def renew(self, heartbeats: int, messages: bytes) -> None:
-        """Renew those it is time for.
+        """Renew the leases that are due.
 
         Args:
-            heartbeats: the worker's last heartbeat.
-            messages: what it had in hand then, as pickled pairs of a transport's name and an envelope.
+            heartbeats: Number of the worker's last heartbeat.
+            messages: The messages in flight at that heartbeat, as pickled pairs of a transport's name and an envelope.
         """
         if heartbeats != self._heartbeats:
             self._heartbeats = heartbeats
@@ -80,7 +80,14 @@ class LeasesOfSilent:
 def open_transports(
     configs: Configs, worker_id: str, state_dir: Path, connections: Mapping[str, str]
 ) -> dict[str, Transport]:
-    """Return the transports by their names, as the worker has them, but for the messages."""
+    """Open a worker's transports by name, without its message classes.
+
+    Args:
+        configs: Configuration by transport name.
+        worker_id: Id of the worker.
+        state_dir: Directory for the files of an embedded store.
+        connections: SQL URLs by connection name.
+    """
     serializer = Serializer(MessageRegistry([]))
     context = TransportContext(serializer, lambda envelope: envelope, state_dir, worker_id, connections)
     return {name: create_transport(name, config, context) for name, config in configs.items()}

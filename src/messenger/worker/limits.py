@@ -1,6 +1,6 @@
-"""--limit, --failure-limit, --memory-limit, --time-limit: each a listener that asks the worker to stop; --min-uptime.
+"""The limits of a worker (--limit, --failure-limit, --memory-limit, --time-limit) and its --min-uptime.
 
-They are looked at between messages: a message is always finished.
+Limits are checked between messages: a message is always finished.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ _SLICE_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """None: no limit.
+    """The limits at which a worker stops. None means no limit.
 
-    messages: handled and failed ones together. failures: failed attempts.
-    memory: bytes, measured with every heartbeat. seconds: since the start.
-    min_uptime: seconds a worker lives at least before it leaves by a limit or stop-workers, so that Supervisor's
-    `startsecs` does not take it for a failed start.
+    Attributes:
+        messages: Number of messages, handled and failed ones together.
+        failures: Number of failed attempts.
+        memory: Bytes, measured at every heartbeat.
+        seconds: Seconds since the start.
+        min_uptime: Seconds that a worker lives at least before it ends by a limit or stop-workers, so that Supervisor's
+            `startsecs` does not take it for a failed start.
     """
 
     messages: int | None = None
@@ -38,7 +41,8 @@ class Limits:
     def listen(self, events: EventDispatcher, status: WorkerStatus, stop: StopRequest) -> list[Step]:
         """Watch a worker and stop it when a limit is reached.
 
-        Returns the steps for its heartbeat: they do the same while it waits for a server.
+        Returns:
+            Tasks for its heartbeat, which do the same while it waits for a server.
         """
         steps: list[Step] = []
         if self.messages is not None:
@@ -68,7 +72,10 @@ class Limits:
 
 
 def _wait_out(min_uptime: float, status: WorkerStatus, stop: StopRequest) -> None:
-    """A signal ends it. Nothing is in hand any more: the stop deadline counts what comes after the wait."""
+    """Wait until the minimum uptime is over or a signal comes.
+
+    No message is in flight any more: the stop deadline is counted from the end of the wait.
+    """
     stop.requested_at = float("inf")
     while not stop.signals and (left := min_uptime - status.uptime) > 0:
         time.sleep(min(left, _SLICE_SECONDS))
@@ -85,20 +92,20 @@ def _watch(events: EventDispatcher, stop: StopRequest, reached: Callable[[], boo
 
 
 def _between_messages(status: WorkerStatus, look: Step) -> None:
-    """A message is finished first; the stop deadline would count from the request."""
+    """Check a limit unless a message is being handled: the stop deadline would start before it is finished."""
     if status.current is None:
         look()
 
 
 class Memory:
-    """Notes it in the worker's status. Takes milliseconds: for the heartbeat, not for every message."""
+    """Records the memory use in the worker's status. Measuring takes milliseconds, so the heartbeat does it."""
 
     def __init__(self, status: WorkerStatus) -> None:
         self._status = status
         self._process = psutil.Process()
 
     def measure(self) -> None:
-        """Note the resident bytes of this process and its children."""
+        """Record the resident bytes of this process and its children."""
         total = int(self._process.memory_info().rss)
         for child in self._process.children(recursive=True):
             try:

@@ -1,4 +1,4 @@
-"""The worker's own log lines: they come out, each once, whatever the application does to the logging module."""
+"""The worker's own log lines. Each is written once, whatever the application does to the logging module."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ class WorkerLogger(logging.Logger):
     """A logger of this package within a worker.
 
     `disable_existing_loggers` of dictConfig, logging.disable() and levels that others set have no effect on it. Its
-    lines go to the handlers that the application gave the logger `messenger` or one below it (a NullHandler is none),
-    else to the worker's own; never to those of the root logger as well. A line that the application's filters, handlers
-    or record factory fail at goes to the worker's own handler: it never ends the worker.
+    lines go to the handlers that the application gave the logger `messenger` or one below it (a NullHandler does not
+    count), else to the worker's own; never to those of the root logger as well. When the application's filters,
+    handlers
+    or record factory fail at a line, it goes to the worker's own handler: they never end the worker.
 
-    output: the worker's own handler.
+    Attributes:
+        output: The worker's own handler.
     """
 
     output: logging.Handler
@@ -65,15 +67,21 @@ class WorkerLogger(logging.Logger):
 
 
 class LogLines:
-    """Writes log lines of a worker's process.
+    """Writes the log lines of a worker's process.
 
-    The application's own lines take the way that the application sets up. One that sets up nothing finds them written
-    as the worker's are.
-
-    stream, level: of the worker's lines. before: what comes before each line.
+    The application's own lines go where the application sends them; if it does not set up logging, they are written
+    like
+    the worker's.
     """
 
     def __init__(self, stream: TextIO, level: int, before: str) -> None:
+        """Set up logging.
+
+        Args:
+            stream: Where to write.
+            level: The lowest level to write.
+            before: Text before each line.
+        """
         self._handler = logging.StreamHandler(stream)
         self._handler.setLevel(level)
         self._handler.setFormatter(LineFormatter(before))
@@ -82,7 +90,7 @@ class LogLines:
         self.adopt()
 
     def adopt(self) -> None:
-        """Make this package's loggers the worker's, also those of modules that were imported since."""
+        """Make this package's loggers the worker's, including those of modules that were imported since."""
         for name in (NAME, *list(logging.Logger.manager.loggerDict)):
             logger = logging.getLogger(name) if name.split(".")[0] == NAME else None
             if type(logger) is logging.Logger:

@@ -1,4 +1,4 @@
-"""The worker's loop: take messages, have them processed, or wait for some."""
+"""The worker's loop: take messages and process them, or wait for some."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a worker runs: what `messenger consume` was told."""
+"""Options of a worker, as given to `messenger consume`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from messenger.worker.scheduling import OrderName
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """How a worker runs.
+    """Options of a worker.
 
-    sleep: seconds to wait for a message before looking at the limits again.
-    order: which transport is served first. fetch_size: how many messages are taken at once from one transport.
-    bus_name: handle everything on this bus. reset_every: call the application's reset hooks after so many messages;
-    0: never.
-    keepalive: seconds between two renewals of a lease at most; None: as often as the transport asks for.
-    exit_on_limit: the exit code when one of the limits ended the worker.
+    Attributes:
+        limits: When the worker stops by itself.
+        sleep: Seconds to wait for a message before the limits are checked again.
+        order: Which transport is served first.
+        fetch_size: Number of messages that are taken at once from one transport.
+        bus_name: Bus that handles every message; None for the bus that its BusNameStamp names.
+        reset_every: Number of messages after which the application's reset hooks run; 0 means never.
+        keepalive: The longest time between two renewals of a lease, in seconds; None: as the transport asks for.
+        exit_on_limit: Exit code when a limit ended the worker.
     """
 
     limits: Limits = field(default_factory=Limits)

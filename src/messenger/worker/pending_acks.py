@@ -73,12 +73,12 @@ class PendingAcks:
         return [item for item in self.items if item.next_try <= now]
 
     def has(self, transport: str) -> bool:
-        """Tell whether a message of this transport is pending."""
+        """Return True when a message of this transport is pending."""
         return any(item.message.transport.name == transport for item in self.items)
 
     @property
     def waiting_for(self) -> str | None:
-        """What the oldest of them waits for."""
+        """Why the oldest pending message could not be settled; None when none is pending."""
         return next((item.reason for item in self.items), None)
 
     def next_try(self, transport: str) -> float:

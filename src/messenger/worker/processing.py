@@ -1,4 +1,4 @@
-"""Has a received message handled, and sees that it is acknowledged, retried or kept in its failure transport."""
+"""Processing of a received message: its handlers, then its acknowledgement, retry or move to the failure transport."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transport with a rate limiter, as a worker consumes it: only what there is a token for is handled."""
+"""Receivers of transports with a rate limiter: a message is handled only with a token."""
 
 from __future__ import annotations
 
@@ -26,21 +26,27 @@ _LIMITER_AWAY_SECONDS = 1.0
 
 
 class RateLimitedReceiver(Receiver):
-    """For a limiter without a key: a token is taken before a message is.
+    """Receiver for a limiter without a key: it takes a token before a message.
 
-    It never waits with a token in hand: workers that hold old tokens would together exceed the limit.
-
-    events: told each time there is no token.
+    It never waits while it has a token: workers with old tokens would together exceed the limit.
     """
 
     def __init__(self, transport: Transport, weight: int, limiter: NamedRateLimiter, events: EventDispatcher) -> None:
+        """Create a receiver.
+
+        Args:
+            transport: The transport.
+            weight: Its share when transports are served by weight.
+            limiter: The rate limiter.
+            events: Gets an event each time there is no token.
+        """
         super().__init__(transport, weight)
         self._limiter = limiter
         self._events = events
         self.waking = None  # it is asked again and again, with a token
 
     def take(self, wait: float, stop: Callable[[], bool], limit: int) -> Sequence[AnyEnvelope]:
-        """One message, if there is a token and a message; returns at once, whatever `wait` says."""
+        """Return one message if there is a token and a message; does not wait."""
         self.asked_at = time.monotonic()
         try:
             envelopes = self._take_with_token(stop)
@@ -68,18 +74,23 @@ class RateLimitedReceiver(Receiver):
 
 
 class KeyRateLimitedReceiver(Receiver):
-    """For a limiter with a key: a message tells its key, so it is taken first, and goes back when there is no token.
-
-    events: told each time there is no token.
-    """
+    """Receiver for a limiter with a key: it takes a message, which has the key, and puts it back without a token."""
 
     def __init__(self, transport: Transport, weight: int, limiter: NamedRateLimiter, events: EventDispatcher) -> None:
+        """Create a receiver.
+
+        Args:
+            transport: The transport.
+            weight: Its share when transports are served by weight.
+            limiter: The rate limiter.
+            events: Gets an event each time there is no token.
+        """
         super().__init__(transport, weight)
         self._limiter = limiter
         self._events = events
 
     def take(self, wait: float, stop: Callable[[], bool], limit: int) -> Sequence[AnyEnvelope]:
-        """Those there is a token for."""
+        """Return the messages for which there is a token."""
         self.asked_at = time.monotonic()
         try:
             envelopes = self._with_token(self.transport.get(wait, stop, limit))
@@ -90,7 +101,7 @@ class KeyRateLimitedReceiver(Receiver):
         return envelopes
 
     def end_wait(self) -> Sequence[AnyEnvelope]:
-        """Those there is a token for."""
+        """Return the messages for which there is a token."""
         if self.waking is None:
             return ()
         try:
@@ -102,7 +113,11 @@ class KeyRateLimitedReceiver(Receiver):
         return envelopes
 
     def _with_token(self, envelopes: Sequence[AnyEnvelope]) -> Sequence[AnyEnvelope]:
-        """The others go back. Raises TransportError when not one was let through and limiter or transport is away."""
+        """Return the messages for which there is a token, and put the others back.
+
+        Raises:
+            TransportError: No message was let through, and the limiter or the transport is unavailable.
+        """
         passed: list[AnyEnvelope] = []
         trouble: TransportError | None = None
         for envelope in envelopes:
@@ -116,7 +131,10 @@ class KeyRateLimitedReceiver(Receiver):
         return passed
 
     def _pass(self, envelope: AnyEnvelope) -> bool:
-        """Whether it is handled now. What cannot be decoded is, without a token: no handler is called for it."""
+        """Return True when a message is handled now; else put it back.
+
+        A message that cannot be decoded passes without a token: no handler is called for it.
+        """
         if isinstance(envelope.message, UndecodableMessage):
             return True
         try:
@@ -135,14 +153,14 @@ class KeyRateLimitedReceiver(Receiver):
         return False
 
     def _acquire(self, envelope: AnyEnvelope) -> float:
-        """One whose turn has come and who is refused waits for the next token, so that no turn is left unused."""
+        """Take a token. A message in its turn that is refused gets the next turn, so that none is left unused."""
         limiter, key = self._limiter.limiter, self._limiter.key_of(envelope.message)
         if envelope.last(TurnStamp) is not None and isinstance(limiter, TurnLimiter):
             return limiter.acquire_in_turn(key)
         return limiter.acquire(key)
 
     def _put_back(self, envelope: AnyEnvelope, seconds: float) -> None:
-        """No attempt: neither its retries nor its deliveries are counted."""
+        """Put a message back for `seconds`. It is no attempt: neither its retries nor its deliveries are counted."""
         delay = max(1, math.ceil(seconds * 1000))
         waiting = envelope.without_all(DelayStamp).without_all(TurnStamp).with_stamps(DelayStamp(delay), TurnStamp())
         self.transport.requeue(envelope, waiting)
@@ -150,8 +168,10 @@ class KeyRateLimitedReceiver(Receiver):
 
 
 def _was_handed_out_before(envelope: AnyEnvelope) -> bool:
-    """Such a message is not put back: that would start its count again, and one that kills workers would do so for
-    ever."""
+    """Return True for a message that was delivered before. It is not put back.
+
+    That would start its count of deliveries again, and a message that kills workers would do so forever.
+    """
     stamp = envelope.last(DeliveryStamp)
     return stamp is not None and stamp.count > 1
 

@@ -1,4 +1,4 @@
-"""One transport as a worker consumes it: when it may be asked, and what is done when its server is unavailable."""
+"""A transport as a worker reads it: when it may be asked, and what is done while its server is unavailable."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Receiver:
         self._backoff = Backoff()
 
     def may_be_asked(self) -> bool:
-        """Tell whether it is time to ask it."""
+        """Return True when it is time to ask the transport."""
         return self.not_before <= time.monotonic()
 
     def take(self, wait: float, stop: Callable[[], bool], limit: int) -> Sequence[AnyEnvelope]:

@@ -1,4 +1,4 @@
-"""The worker in the registry of the control plane, and the directives that come from there: stop, pause."""
+"""The worker's entry in the registry of the control plane, and the directives that come from there: stop, pause."""
 
 from __future__ import annotations
 
@@ -21,13 +21,21 @@ STOP_WORKERS = "stop-workers"  # the reason of a stop
 
 
 class Registration:
-    """Tells the registry what the worker does, and sees when workers are asked to stop or to pause.
+    """Reports the state of the worker to the registry, and follows requests to stop or to pause.
 
-    control: a connection of its own. front: the process that Supervisor knows, where that is another one.
-    detached: the worker finishes its message in the background.
+    Attributes:
+        front: Pid of the launcher; 0 without one.
+        detached: True when the worker finishes its message in the background.
     """
 
     def __init__(self, control: Control, status: WorkerStatus, stop: StopRequest) -> None:
+        """Create it.
+
+        Args:
+            control: A connection that only the heartbeat uses after `connect`.
+            status: The worker's state.
+            stop: The worker's stop request.
+        """
         self._control = control
         self._status = status
         self._stop = stop
@@ -38,10 +46,13 @@ class Registration:
         self._failed = deque([0], maxlen=60)  # its count at each heartbeat of the last minute
 
     def connect(self) -> None:
-        """Note the stop counter and register, before the first message. Raises TransportUnavailable.
+        """Record the stop generation and register the worker, before its first message.
 
-        A Redis that refuses to store the entry, because its memory is full, does not keep the worker from consuming:
+        A Redis that refuses to store the entry, because its memory is full, does not prevent the worker from consuming:
         that is what frees the memory. The heartbeat tries again.
+
+        Raises:
+            TransportUnavailable: Redis cannot be reached.
         """
         directives = self._directives()
         if self._baseline is None:
@@ -54,7 +65,11 @@ class Registration:
         self._is_connected = True
 
     def report(self) -> None:
-        """A heartbeat's step. Raises TransportError."""
+        """Report the state of the worker and follow the directives; a task of the heartbeat.
+
+        Raises:
+            TransportError: Redis cannot be reached, or refused the report.
+        """
         if not self._is_connected:  # the connection is still the main thread's
             return
         recent = self._status.failed - self._failed[0]
@@ -74,7 +89,7 @@ class Registration:
             self._stop.request(STOP_WORKERS)
 
     def leave(self) -> None:
-        """Take the worker out of the registry."""
+        """Remove the worker from the registry."""
         if not self._is_connected:
             return
         try:
@@ -96,7 +111,7 @@ class Registration:
 
 
 def worker_info(status: WorkerStatus, failed_last_minute: int = 0) -> WorkerInfo:
-    """What the registry shows."""
+    """Return the worker's entry for the registry."""
     message = status.current or next(iter(status.in_flight), None)
     seconds = round(time.monotonic() - message.since, 1) if message is not None else 0.0
     return WorkerInfo(

@@ -1,4 +1,4 @@
-"""Giving messages back before they are handled, so that another worker takes them at once."""
+"""Release of messages in flight, so that another worker takes them at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def release(status: WorkerStatus, messages: Iterable[InFlightMessage]) -> None:
-    """Hand messages back. One whose handlers were called is logged: it runs again, and this delivery counts."""
+    """Release messages. One whose handlers were called is logged: it runs again, and this delivery counts."""
     for message in messages:
         begun = message not in status.fetched
         try:

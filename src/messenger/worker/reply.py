@@ -1,4 +1,4 @@
-"""Tells whoever waits how a message ended (`messenger dispatch --wait`)."""
+"""Replies to `messenger dispatch --wait`: how a message ended."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LONGEST_ERROR = 2_000  # characters
 
 
 class Replies:
-    """Listens to a worker and answers messages that carry a ReplyStamp."""
+    """Listens to a worker and replies to messages that have a ReplyStamp."""
 
     def __init__(self, control: Control, worker_id: str) -> None:
         self._control = control
         self._worker_id = worker_id
 
     def listen(self, events: EventDispatcher) -> None:
-        """Answer from now on."""
+        """Subscribe to the events of a worker."""
         events.listen(WorkerMessageHandled, self._on_handled, only_with=ReplyStamp)
         events.listen(WorkerMessageFailed, self._on_failed, only_with=ReplyStamp)
 

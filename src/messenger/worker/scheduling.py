@@ -1,4 +1,4 @@
-"""Which transport is served next: strict, weighted or round-robin."""
+"""Scheduling policies: the order in which transports are served."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _STARVED_SECONDS = 60.0
 
 
 class SchedulingPolicy(Protocol):
-    """Decides in which order transports are asked.
+    """Determines the order in which transports are asked.
 
     Attributes:
-        receivers: All of them, the one to be asked first in front.
+        receivers: All receivers, in this order.
     """
 
     receivers: Sequence[Receiver]
@@ -29,14 +29,14 @@ class SchedulingPolicy(Protocol):
 
 
 class Strict:
-    """In the order given: a later transport is served only while all earlier ones are empty (Symfony's rule)."""
+    """The order given: a later transport is served only while all earlier ones are empty (Symfony's rule)."""
 
     def __init__(self, receivers: Sequence[Receiver]) -> None:
         self.receivers = receivers
         self._warn_at = time.monotonic() + _STARVED_SECONDS
 
     def record_served(self, receiver: Receiver) -> None:
-        """Warn once a minute of later transports that were not even asked for that long."""
+        """Warn once a minute of later transports that were not even asked during it."""
         now = time.monotonic()
         if now < self._warn_at:
             return
@@ -51,7 +51,7 @@ class Strict:
 
 
 class RoundRobin:
-    """The transport after the one that was served last comes first."""
+    """Starts with the transport after the one that was served last."""
 
     def __init__(self, receivers: Sequence[Receiver]) -> None:
         self.receivers = receivers
@@ -65,8 +65,9 @@ class RoundRobin:
 class Weighted:
     """By weight: of 4 messages, a transport of weight 3 gives 3 and one of weight 1 gives 1, while both have some.
 
-    The smooth weighted round-robin of nginx: each turn adds every weight, the one served pays the sum. What an empty
-    transport saves up is capped, so that it does not shut out the others when it fills.
+    This is nginx's smooth weighted round-robin: each round adds every weight to the credits, and the transport that is
+    served pays the sum. The credit of an empty transport is capped, so that it does not shut out the others when it
+    fills.
     """
 
     def __init__(self, receivers: Sequence[Receiver]) -> None:

@@ -1,4 +1,4 @@
-"""What a worker is doing now: written by its loop, read by its heartbeat."""
+"""The state of a worker: written by its loop, read by its heartbeat."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ class InFlightMessage:
     """A message that the worker has taken and not settled.
 
     Attributes:
-        id: The id that its transport gave it; "-" when it gave none.
-        type: Its wire name, for people.
-        deliveries: How often its transport has handed it out.
+        transport: The transport that it came from.
+        envelope: The message as the transport delivered it.
+        id: The id that its transport gave it; "-" without one.
+        type: Its wire name, for display.
+        deliveries: How often its transport has delivered it.
         since: Monotonic seconds when it was taken.
         began: Monotonic seconds when its first handler was called.
     """
@@ -41,7 +43,7 @@ class InFlightMessage:
 
     @classmethod
     def of(cls, transport: Transport, envelope: AnyEnvelope) -> InFlightMessage:
-        """Make one of what a transport gave."""
+        """Create one from a delivered message."""
         id_, deliveries = "-", 1
         for stamp in envelope.stamps:
             if isinstance(stamp, TransportMessageIdStamp):
@@ -57,13 +59,26 @@ class InFlightMessage:
 
 @dataclass(slots=True)
 class WorkerStatus:
-    """One worker's state. Each field is assigned whole, so the heartbeat always sees a consistent value.
+    """The state of one worker. Each field is assigned whole, so that the heartbeat always sees a consistent value.
 
     Attributes:
+        worker_id: Unique id of the worker.
+        host: Name of its host.
+        pool: Name of its pool; "" without one.
+        process: Its name in Supervisor; "" without one.
+        release: The release that it runs.
+        transports: Names of the transports that it reads.
+        state: What it does, such as "idle" or "busy".
+        waiting_for: Why it waits; None while it does not.
+        pause: The pause it obeys: no message is taken; None without one.
         in_flight: Every message that was taken and not settled.
-        fetched: Those of them whose handlers were not called yet.
-        current: The one whose handlers run.
-        pause: While it is there no message is taken.
+        fetched: The messages in flight whose handlers were not called yet.
+        current: The message whose handlers run.
+        handled: Number of handled messages.
+        failed: Number of failed attempts.
+        memory_bytes: Resident memory, with child processes, at the last heartbeat.
+        started: Monotonic seconds of the start.
+        started_at: UTC time of the start, in ISO 8601.
     """
 
     worker_id: str
@@ -90,7 +105,7 @@ class WorkerStatus:
         self.in_flight = (*self.in_flight, message)
 
     def begin(self) -> InFlightMessage:
-        """Return the next of the fetched messages: its handlers are called now."""
+        """Make the next fetched message the current one, and return it."""
         message, *rest = self.fetched
         self.fetched = tuple(rest)
         self.current = message
@@ -104,19 +119,25 @@ class WorkerStatus:
         self.in_flight = tuple(left)
 
     def enter(self, state: str, waiting_for: str | None = None) -> None:
-        """Record what the worker does now, or what it waits for."""
+        """Record the state of the worker, and what it waits for."""
         self.waiting_for = waiting_for and printable_line(waiting_for, SHORT)
         self.state = state
 
     def pause_for(self, error: Exception, seconds: float, stop: StopRequest) -> None:
-        """Log and wait for what is unavailable, until a stop is requested at the latest."""
+        """Log what is unavailable and wait; a stop request ends the wait.
+
+        Args:
+            error: Why the worker waits.
+            seconds: How long.
+            stop: The worker's stop request.
+        """
         self.enter("waiting", text_of(error))
         log.warning("waiting_for %s: next try in %.1f s", self.waiting_for, seconds)
         stop.pause(seconds)
 
     @property
     def taken(self) -> int:
-        """How many messages were taken so far, those in flight included."""
+        """Number of messages taken so far, including those in flight."""
         return self.handled + self.failed + len(self.in_flight)
 
     @property

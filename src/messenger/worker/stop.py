@@ -1,4 +1,4 @@
-"""One place that says whether a worker shall stop, and why."""
+"""Stop requests: whether and why a worker stops, and the signals that request it."""
 
 from __future__ import annotations
 
@@ -20,17 +20,21 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, *OPTIONAL)
 
 
 class Flag:
-    """Set once, by any thread or signal handler; whoever waits on its file descriptor wakes."""
+    """A flag that any thread or signal handler sets once; it wakes those that wait for its file descriptor.
+
+    Attributes:
+        fd: Readable once the flag is set.
+    """
 
     def __init__(self) -> None:
         self.fd, self._writer = os.pipe()
 
     def set(self) -> None:
-        """Wake them, now and whenever they wait again."""
+        """Set the flag."""
         os.write(self._writer, b"x")
 
     def separate(self) -> None:
-        """In a forked process: share it with the parent no more."""
+        """Replace the pipe in a forked process, so that it is not shared with the parent."""
         os.close(self.fd)
         os.close(self._writer)
         self.fd, self._writer = os.pipe()
@@ -41,12 +45,16 @@ class Flag:
 
 
 class StopRequest(Flag):
-    """Set once, by a signal, a limit, stop-workers or a handler; the first reason stays.
+    """A flag set by a signal, a limit, stop-workers or a handler; the first reason stays.
 
-    A plain flag, because a signal handler must not take a lock that the interrupted code may hold. What waits on `fd`
-    wakes as well.
+    It uses no lock: a signal handler must not take one that the interrupted code may hold.
 
-    handlers: of signals that ask in a way of their own; set before the worker runs.
+    Attributes:
+        reason: Why to stop; None until then.
+        is_limit: True when a limit of the worker was the reason.
+        signals: Number of stop signals.
+        handlers: Additional signal handlers; set before the worker runs.
+        requested_at: Monotonic seconds of the request; infinite until then.
     """
 
     def __init__(self) -> None:
@@ -58,7 +66,12 @@ class StopRequest(Flag):
         self.requested_at = float("inf")
 
     def request(self, reason: str, *, is_limit: bool = False) -> None:
-        """Stop after the current message. is_limit: because a limit of the worker's own was reached."""
+        """Request a stop after the current message.
+
+        Args:
+            reason: Why, for the log.
+            is_limit: True when a limit of the worker was reached.
+        """
         if self.reason is None:
             self.is_limit = is_limit
             self.requested_at = time.monotonic()
@@ -66,25 +79,32 @@ class StopRequest(Flag):
             self.set()
 
     def is_requested(self) -> bool:
-        """Whether to stop."""
+        """Return True once a stop was requested."""
         return self.reason is not None
 
     def pause(self, seconds: float) -> None:
-        """Sleep, but not on after a stop request."""
+        """Sleep for some seconds; a stop request ends the sleep."""
         readable((self.fd,), seconds)
 
 
 class Signals:
-    """Those that request a stop after the current message: each of SIGNALS, in this process only.
+    """Signal handlers that request a stop after the current message: for each of SIGNALS, in this process only.
 
-    A child that a handler forks gets them as if there were no worker. One of OPTIONAL is left as it is where it would
-    not end the process: nohup(1) has SIGHUP ignored, and an application may have a handler of its own.
+    In a child process that a handler forks, signals work as if there were no worker. A signal of OPTIONAL is not
+    handled
+    where it would not end the process: nohup(1) ignores SIGHUP, and an application may have its own handler.
 
-    are_lost: a handler has put another in the place of the worker's.
+    Attributes:
+        are_lost: True when a message handler has replaced one of the signal handlers.
     """
 
     def __init__(self, stop: StopRequest, also: Iterable[str | int] = ()) -> None:
-        """Take them. also: names or numbers of more signals that stop the worker."""
+        """Install the signal handlers.
+
+        Args:
+            stop: The request to set.
+            also: Names or numbers of further signals that stop the worker.
+        """
         self.are_lost = False
         self._stop = stop
         self._mask: set[int | signal.Signals] = set()
@@ -102,18 +122,18 @@ class Signals:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give them back: as they were before, except where somebody else has put another handler."""
+        """Restore the previous signal handlers, except where another one was installed since."""
         taken, self._taken = self._taken, {}
         for number, (handler, previous) in taken.items():
             if signal.getsignal(number) == handler:
                 signal.signal(number, previous)
 
     def look(self) -> None:
-        """A heartbeat's step: see whether they are still there."""
+        """Check that the signal handlers are still installed; a task of the heartbeat."""
         self.are_lost = bool(self._lost())
 
     def take_back(self) -> None:
-        """Put the worker's handlers back. In the main thread."""
+        """Install the lost signal handlers again. Call it in the main thread."""
         lost, self.are_lost = self._lost(), False
         for number in lost:
             signal.signal(number, self._taken[number][0])
@@ -133,7 +153,7 @@ class Signals:
         self._stop.request(signal.Signals(number).name)
 
     def _before_fork(self) -> None:
-        """One that comes to the child before it has given them back waits until it has."""
+        """Block the signals until the child process has restored its handlers."""
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, self._taken)
 
     def _in_parent(self) -> None:
@@ -148,6 +168,6 @@ class Signals:
 
 
 def _weakly(method: Callable[[], None]) -> Callable[[], object]:
-    """For os.register_at_fork, which keeps what it is given for ever."""
+    """Return a weak callback for os.register_at_fork, which keeps its callbacks forever."""
     found = WeakMethod(method)
     return lambda: (call := found()) and call()

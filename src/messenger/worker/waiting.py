@@ -16,15 +16,18 @@ Taken = tuple[Receiver, Sequence[AnyEnvelope]]
 
 
 def wait_for_any(receivers: Sequence[Receiver], seconds: float, stop: StopRequest, limit: int) -> list[Taken]:
-    """Wait until a transport has a message, `seconds` are over, or a stop is requested; return at once for each.
+    """Wait until a transport has a message, the time is over, or a stop is requested.
 
-    A transport whose server does not tell is asked ten times a second; when it is the only one, it waits itself.
+    A transport whose server does not notify is asked ten times a second; when it is the only one, it waits itself.
 
     Args:
-        receivers: Whom to wait for.
-        seconds: How long to wait at most.
-        stop: The request to stop.
-        limit: How many messages to take from one receiver.
+        receivers: The receivers to wait for.
+        seconds: The longest time to wait.
+        stop: The worker's stop request.
+        limit: The largest number of messages to take from one receiver.
+
+    Returns:
+        The receivers that had messages, with these.
     """
     if len(receivers) == 1 and receivers[0].waking is None:
         envelopes = receivers[0].take(seconds, stop.is_requested, limit)

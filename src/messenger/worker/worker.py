@@ -1,4 +1,4 @@
-"""The worker: put together from its parts, from its start to its end."""
+"""The worker, assembled from its parts, from its start to its end."""
 
 from __future__ import annotations
 
@@ -24,9 +24,15 @@ log = logging.getLogger(__name__)
 class Worker:
     """Consumes transports.
 
-    events: listeners for this worker may be added before `run`; those of the application are called too.
-    at_start: called before the first message, again and again while one raises TransportError.
-    at_end: called after the last one, before the application is closed.
+    Attributes:
+        application: The application.
+        options: The options of the worker.
+        events: Its event dispatcher. Listeners may be added before `run`; those of the application are called too.
+        stop: Its stop request.
+        status: Its state.
+        heartbeat: Its heartbeat.
+        at_start: Called before the first message, again while one raises TransportError.
+        at_end: Called after the last message, before the application is closed.
     """
 
     def __init__(
@@ -38,6 +44,18 @@ class Worker:
         pool: str = "",
         process: str = "",
     ) -> None:
+        """Create a worker.
+
+        Args:
+            application: The application.
+            names: Names of the transports to read, the first one has the highest priority.
+            options: The options of the worker.
+            pool: Name of its pool, for the registry.
+            process: Its name in Supervisor, for the registry.
+
+        Raises:
+            ConfigError: A transport, its failure transport, or a handler cannot be used.
+        """
         self.application = application
         self.options = options
         self.events = EventDispatcher(application.events)
@@ -73,9 +91,10 @@ class Worker:
         self.events.dispatch(WorkerHeartbeat(tuple(message.envelope for message in self.status.in_flight)))
 
     def run(self) -> int:
-        """Work until a limit, a signal or stop-workers. Returns the exit code, 1 when a message was left behind.
+        """Run until a limit, a signal or stop-workers ends the worker. A message that was begun is settled first.
 
-        A message that was begun is finished and settled first.
+        Returns:
+            The exit code; 1 when a message was left pending.
         """
         with Signals(self.stop, self.application.config.stop_worker_on_signals) as signals:
             self.heartbeat.steps.append(signals.look)
@@ -124,7 +143,7 @@ class Worker:
         return self.options.exit_on_limit if self.stop.is_limit else 0
 
     def _connect(self, steps: Sequence[Step]) -> None:
-        """Take these steps, each waiting for its server as long as it takes and saying so."""
+        """Run tasks, each again until its server is available."""
         for step in steps:
             backoff = Backoff()
             while not self.stop.is_requested():

@@ -13,9 +13,14 @@ __all__ = ["create"]
 
 
 def create(name: str, dsn: str, options: Mapping[str, Any], context: TransportContext) -> Transport:
-    """A Redis transport for this DSN. Raises ConfigError; connects at first use.
+    """Create a Redis transport for a DSN.
 
-    With ``lazy=false``, Symfony's default, a worker's start-up wait finds a Redis that is away before anything is read.
+    It connects at first use. With ``lazy=false``, Symfony's default, a worker waits for Redis at its start, before it
+    reads
+    any transport.
+
+    Raises:
+        ConfigError: The DSN or an option cannot be used.
     """
     parsed = parse_redis_dsn(name, dsn, options)
     if parsed.nodes:

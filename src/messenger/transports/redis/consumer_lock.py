@@ -24,9 +24,12 @@ class ConsumerLock:
         self._release = Script("release_lock", "messenger.redis", prelude="lock")
 
     def hold(self, link: RedisLink) -> None:
-        """Take the lock or renew it. Raises TransportUnavailable while another process has it.
+        """Take the lock or renew it.
 
-        Above maxmemory no lock can be taken; then a worker whose name nobody has goes on, and asks again.
+        Above maxmemory no lock can be taken; then a worker whose name is free goes on, and asks again.
+
+        Raises:
+            TransportUnavailable: Another process has the lock.
         """
         if self._options.consumer is None or time.monotonic() < self._renew_at:
             return

@@ -1,7 +1,7 @@
-"""Being told when the sorted set of delayed messages changes, whoever changes it, PHP included.
+"""Notifications of changes to the sorted set of delayed messages, by any client, including PHP.
 
-Redis remembers which keys a connection has read and tells another connection of it when one of them changes (CLIENT
-TRACKING). Each wait reads the sorted set anew, so each is told once.
+Redis tracks which keys a connection has read, and notifies another connection when one of them changes (CLIENT
+TRACKING). Each wait reads the sorted set again, so that each is notified once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LOST_SECONDS = 1.0
 
 
 class DelayedWatch:
-    """A second connection, which is told of changes to what `link` has read. For one thread."""
+    """A second connection, which is notified of changes to what `link` has read. Not thread-safe."""
 
     def __init__(self, link: RedisLink, options: RedisOptions) -> None:
         """Create it; it connects with the first `begin`."""
@@ -37,7 +37,7 @@ class DelayedWatch:
         self._told_at = float("-inf")
 
     def begin(self) -> tuple[int, ...]:
-        """Forget what was told. Call it before the sorted set is read.
+        """Discard old notifications. Call it before the sorted set is read.
 
         Returns:
             The file descriptor that becomes readable at the next change; none for now, or where Redis refuses it.
@@ -65,12 +65,12 @@ class DelayedWatch:
 
     @property
     def seconds(self) -> float:
-        """After how long a wait should end that is told nothing; infinite while it is told, or never is."""
+        """Return the seconds after which a wait should end without a notification; infinite while these work."""
         left = self._not_before - time.monotonic()
         return left if 0 < left <= _QUIET_SECONDS else float("inf")
 
     def _forget(self) -> bool:
-        """Whether something was told."""
+        """Discard notifications. Return True when there was one."""
         told = False
         while self._connection is not None and self._connection.can_read(0):
             self._connection.read_response()

@@ -40,7 +40,7 @@ def read_groups(link: RedisLink, stream: str) -> list[dict[str, Any]]:
 
 
 def is_for_another(value: bytes, options: RedisOptions) -> bool:
-    """Whether this entry of the stream is what another group has sent again to itself."""
+    """Return True for an entry of the stream that another group has sent to itself again."""
     if HEADER_IN_JSON not in value:
         return False
     try:
@@ -122,7 +122,11 @@ class Groups:
         return True
 
     def create(self) -> None:
-        """Create stream and group (XGROUP CREATE … MKSTREAM). Raises TransportError."""
+        """Create stream and group (XGROUP CREATE … MKSTREAM).
+
+        Raises:
+            TransportError: Redis refused.
+        """
         stream, group = self._options.stream, self._options.group
         try:
             self._link.call("XGROUP", "CREATE", stream, group, "0", "MKSTREAM")
@@ -139,9 +143,10 @@ class Groups:
         self.create()
 
     def look(self) -> None:
-        """Look how many groups there are, and delete what all of them have handled without anybody deleting it.
+        """Count the groups, and delete some of the entries that all of them have handled and that are still there.
 
-        Not everything at once: the next call goes on. Raises TransportError.
+        Raises:
+            TransportError: Redis refused.
         """
         had_several, self.several = self.several, len(read_groups(self._link, self._options.stream)) > 1
         if not self._options.delete_after_ack or not (self.several or had_several or self._swept_to):

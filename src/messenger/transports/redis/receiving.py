@@ -173,11 +173,15 @@ class Reader:
             log.info("consumer_removed transport=%s consumer=%s", self.name, consumer.decode(errors="replace"))
 
     def close(self) -> None:
-        """Drop the connection that is told of delayed messages."""
+        """Close the connection for notifications of delayed messages."""
         self._watch.close()
 
     def leave(self) -> None:
-        """Remove this consumer, if it holds nothing. Raises TransportError."""
+        """Remove this consumer if it has no messages.
+
+        Raises:
+            TransportError: Redis refused.
+        """
         self._reap_consumers.run(self.link, self._keys[:1], (self.options.group, self.consumer, 0))
 
     def _received(self, entries: Iterable[tuple[Entry, int]]) -> list[AnyEnvelope]:

@@ -59,7 +59,7 @@ class SendingLimits:
 
     @staticmethod
     def are_set(options: RedisOptions) -> bool:
-        """Tell whether one of these options is set."""
+        """Return True when one of these options is set."""
         return bool(options.max_message_bytes or options.stream_max_entries or options.wait_replicas)
 
     def check_size(self, envelope: AnyEnvelope, payload: bytes) -> None:
@@ -72,7 +72,11 @@ class SendingLimits:
         return self._bounded if envelope.last(RedeliveryStamp) is None else None
 
     def wait_for_replicas(self, link: RedisLink, envelope: AnyEnvelope, message_id: str) -> None:
-        """Wait until replicas have a new message. Raises NotReplicated: see the function of this name."""
+        """Wait until replicas have a new message.
+
+        Raises:
+            NotReplicated: See `wait_for_replicas`.
+        """
         if self._options.wait_replicas and not was_accepted(envelope):
             wait_for_replicas(self._name, link, self._options, message_id)
 
@@ -88,10 +92,7 @@ _LONGEST_PAUSE = 0.25
 
 
 class BoundedStream:
-    """Adds to a stream while it has fewer entries than `stream_max_entries`.
-
-    name: the transport's.
-    """
+    """Adds entries to a stream while it has fewer than `stream_max_entries`."""
 
     def __init__(self, name: str, options: RedisOptions) -> None:
         self._name = name
@@ -100,9 +101,13 @@ class BoundedStream:
         self._script = Script("bound", __package__, prelude="groups")
 
     def add(self, link: RedisLink, payload: bytes) -> str:
-        """The id of the new entry. With `stream_full=block` waits for room, `stream_full_timeout` seconds at most.
+        """Add an entry. With `stream_full=block`, wait up to `stream_full_timeout` seconds for room.
 
-        Raises TransportFull.
+        Returns:
+            The id of the new entry.
+
+        Raises:
+            TransportFull: The stream is full.
         """
         deadline = time.monotonic() + self._options.stream_full_timeout
         pause = _SHORTEST_PAUSE
@@ -139,11 +144,16 @@ class BoundedStream:
 
 
 def wait_for_replicas(name: str, link: RedisLink, options: RedisOptions, message_id: str) -> None:
-    """Wait until `wait_replicas` replicas have confirmed what was just written on this link (WAIT).
+    """Wait until `wait_replicas` replicas have confirmed the last write of a connection (WAIT).
 
-    name: the transport's. message_id: of what was written.
+    Args:
+        name: Name of the transport.
+        link: The connection.
+        options: The options of the transport.
+        message_id: Id of the message that was written.
 
-    Raises NotReplicated when fewer did within `wait_replicas_timeout`, or when that cannot be known any more.
+    Raises:
+        NotReplicated: Fewer replicas did within `wait_replicas_timeout`, or that cannot be known any more.
     """
     connected = link.opened
     try:

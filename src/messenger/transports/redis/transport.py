@@ -49,10 +49,7 @@ class StoredForm(NamedTuple):
 
 
 class RedisTransport:
-    """One stream and one consumer group. Implements Transport, and its Waking, Consumer and Listable extensions.
-
-    worker_id: the consumer name, unless the DSN fixes one. max_deliveries: see TransportContext.
-    """
+    """One stream and one consumer group. Implements Transport, and its Waking, Consumer and Listable extensions."""
 
     def __init__(
         self, name: str, options: RedisOptions, serializer: Serializer, worker_id: str, max_deliveries: int = 0
@@ -89,11 +86,15 @@ class RedisTransport:
         self._creates_group = False
 
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
-        """XADD, or ZADD to the sorted set when the last DelayStamp is positive.
+        """Add the message to the stream (XADD), or to the sorted set (ZADD) when its last DelayStamp is positive.
 
-        Safe for several threads: each has a connection for itself, and none that the worker waits for messages on.
+        Thread-safe: each thread has its own connection, which is not the one that the worker waits on.
 
-        Raises MessageTooLarge; TransportFull: see BoundedStream; NotReplicated: see wait_for_replicas.
+        Raises:
+            MessageTooLarge: The message is larger than max_message_bytes.
+            TransportFull: The stream is full; see BoundedStream.
+            NotReplicated: Too few replicas confirmed it; see wait_for_replicas.
+            TransportUnavailable: Redis cannot be reached.
         """
         stored = self._stored_form(envelope)
         try:
@@ -158,7 +159,11 @@ class RedisTransport:
         return message_id
 
     def _stored_form(self, envelope: AnyEnvelope) -> StoredForm:
-        """Return what is stored of a message. Delayed ones are never wrapped. Raises MessageEncodingFailed."""
+        """Return what is stored of a message. Delayed messages are never wrapped.
+
+        Raises:
+            MessageEncodingFailed: The message cannot be written.
+        """
         if isinstance(envelope.message, UndecodableMessage):
             raw = raw_value(envelope)
             if raw is not None:
@@ -207,7 +212,10 @@ class RedisTransport:
     # --- what becomes of a received message ------------------------------------------------------------------------
 
     def ack(self, envelope: AnyEnvelope) -> None:
-        """XACK, whoever has taken it over meanwhile: it is handled. Then XDEL, unless delete_after_ack is off."""
+        """Acknowledge a handled message (XACK), even if another consumer has it now.
+
+        The entry is deleted as well, unless delete_after_ack is off.
+        """
         message_id = _id(envelope)
         arguments = (self.options.group, message_id, int(self.options.delete_after_ack))
         if not self._ack.run(self._link, self._keys[:1], arguments):

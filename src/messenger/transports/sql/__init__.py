@@ -12,7 +12,11 @@ __all__ = ["create"]
 
 
 def create(name: str, dsn: str, options: Mapping[str, Any], context: TransportContext) -> Transport:
-    """A SQL transport for ``doctrine://<connection>[?option=value]``. Raises ConfigError; connects at first use."""
+    """Create a SQL transport for ``doctrine://<connection>[?option=value]``. It connects at first use.
+
+    Raises:
+        ConfigError: The DSN or an option cannot be used.
+    """
     parsed = parse_doctrine_dsn(name, dsn, options, context.connections, context.state_dir)
     if parsed.notify:
         from messenger.transports.sql.notified import NotifiedSqlTransport

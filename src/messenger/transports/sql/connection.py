@@ -38,10 +38,7 @@ class SchemaMissing(TransportError):
 
 
 class Database:
-    """Connections to one database, opened when first needed and again after they broke. Safe for several threads.
-
-    url: SQLAlchemy URL of a SQLite file or a PostgreSQL database.
-    """
+    """Connections to one database, opened at first use and again after they broke. Thread-safe."""
 
     def __init__(self, url: URL) -> None:
         self.url = url
@@ -73,9 +70,15 @@ class Database:
         return sqlite_engine(self.url)
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in one transaction; when this returns it is committed.
+        """Run a function in one transaction, which is committed when this returns.
 
-        `work` may run more than once. Raises SchemaMissing, TransportUnavailable, TransportError.
+        Args:
+            work: The function. It may run more than once.
+
+        Raises:
+            SchemaMissing: The table is missing or incomplete.
+            TransportUnavailable: The database cannot be reached.
+            TransportError: The database refused.
         """
         return self._run(work, self._engine)
 

@@ -1,4 +1,4 @@
-"""Storing a message within a transaction that somebody else began, and will commit or roll back."""
+"""Storing of a message within a transaction that is begun, and committed or rolled back, elsewhere."""
 
 from __future__ import annotations
 
@@ -27,8 +27,12 @@ class JoinedInsert:
         self._is_set_up = False
 
     def check(self, connection: object) -> Connection:
-        """The connection an application gave. Raises TransportError for one to another database, as far as that can be
-        told: a message that is stored where no worker looks is lost.
+        """Check that a connection of the application leads to the database of the transport, as far as it is known.
+
+        A message that is stored where no worker looks would be lost.
+
+        Raises:
+            TransportError: It leads to another database.
         """
         if not isinstance(connection, Connection):
             raise TransportError(
@@ -51,12 +55,17 @@ class JoinedInsert:
         )
 
     def run(self, connection: Connection, statement: Insert) -> int:
-        """Insert a row, there once the transaction is committed. Its id.
+        """Insert a row, which exists once the transaction is committed.
 
-        PostgreSQL ends a transaction at its first error, so there the table is looked for before. SQLite does not, and
-        has one writer, which is this transaction: there it is created within it.
+        PostgreSQL ends a transaction at its first error, so the table is checked before. SQLite does not, and has one
+        writer, which is this transaction: the table is created within it.
 
-        Raises TransportUnavailable, TransportError.
+        Returns:
+            The id of the row.
+
+        Raises:
+            TransportUnavailable: The database cannot be reached.
+            TransportError: The database refused.
         """
         on_sqlite = connection.dialect.name == "sqlite"
         if self._setup is not None and not on_sqlite and not self._is_set_up:

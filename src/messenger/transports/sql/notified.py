@@ -1,8 +1,8 @@
-"""The SQL transport on PostgreSQL, which tells when a message comes.
+"""The SQL transport on PostgreSQL, with notifications of new messages.
 
-A trigger sends NOTIFY for every row that waits anew: channel = table name, payload = queue name. It has the name and
-the channel of the one that Symfony's transport makes, so each side wakes the other's workers. A notification
-only wakes: which message is taken is decided by the usual statement.
+A trigger sends NOTIFY for every row that becomes available: channel = table name, payload = queue name. It has the name
+and the channel of the trigger of Symfony's transport, so each side wakes the other's workers. A notification only
+wakes: the usual statement decides which message is taken.
 """
 
 from __future__ import annotations
@@ -72,8 +72,9 @@ class NotifiedSqlTransport(SqlTransport):
         self.end_wait()
 
     def _look(self, connection: Connection) -> tuple[float | None, bool]:
-        """Seconds until the next message is due, and whether there is a trigger; setup creates it. Once it was seen it
-        is not asked for again: a trigger goes with its table, and a table that is missing is set up anew.
+        """Return the seconds until the next message is due, and True when there is a trigger; setup creates it.
+
+        Once the trigger was seen it is not searched again: it goes with its table, and a missing table is set up again.
         """
         look = connection.execute(self._sql.next_look(self._queues)).scalar_one()
         return look, self._is_told or has_trigger(connection, self._table)
@@ -84,7 +85,7 @@ class NotifiedSqlTransport(SqlTransport):
 
 
 class Notifications:
-    """What PostgreSQL tells on one channel. For one thread."""
+    """The notifications of PostgreSQL on one channel. Not thread-safe."""
 
     def __init__(self, database: Database, channel: str) -> None:
         self._database = database
@@ -92,8 +93,13 @@ class Notifications:
         self._driver: psycopg.Connection[Any] | None = None
 
     def listen(self) -> int:
-        """Be told from now on. Returns a descriptor that is readable when something was told, or nothing will be any
-        more. Raises TransportUnavailable.
+        """Start LISTEN.
+
+        Returns:
+            A file descriptor that becomes readable on a notification or when the connection is lost.
+
+        Raises:
+            TransportUnavailable: PostgreSQL cannot be reached.
         """
         if self._driver is None:
             with self._database.plain_errors():
@@ -115,7 +121,7 @@ class Notifications:
         return driver
 
     def forget(self) -> None:
-        """Read away what was told. A connection found dead is closed; the next `listen` opens another."""
+        """Discard received notifications. A broken connection is closed; the next `listen` opens another."""
         if self._driver is None:
             return
         try:
@@ -129,21 +135,21 @@ class Notifications:
             self.close()
 
     def close(self) -> None:
-        """Be told nothing more."""
+        """Close the connection."""
         if self._driver is not None:
             self._driver.close()
         self._driver = None
 
 
 def has_trigger(connection: Connection, table: Table) -> bool:
-    """Whether the table tells; Symfony's trigger has the same name."""
+    """Return True when the table has the trigger, which has the same name as Symfony's."""
     there = text("SELECT 1 FROM pg_trigger WHERE tgrelid = to_regclass(:table) AND tgname = :trigger")
     name = connection.dialect.identifier_preparer.quote_identifier(table.name)
     return connection.execute(there, {"table": name, "trigger": _TRIGGER}).first() is not None
 
 
 def create_trigger(connection: Connection, table: Table) -> None:
-    """Create the trigger unless one of its name is there, perhaps Symfony's, which also tells when a row is taken."""
+    """Create the trigger unless there is one of its name. Symfony's, which also notifies when a row is taken, stays."""
     quote = connection.dialect.identifier_preparer.quote_identifier
     name, function = quote(table.name), quote(f"notify_{table.name}")
     if has_trigger(connection, table):

@@ -40,15 +40,17 @@ _MAX_QUEUE_NAME = 190
 
 @dataclass(frozen=True, slots=True)
 class SqlOptions:
-    """Everything a SQL transport needs to know.
+    """The options of a SQL transport.
 
-    url: the database. It is left out of the text of this: its query may have a password in it.
-    redeliver_timeout: seconds without a sign of life after which a message may be taken over. Where PHP workers share
-    the queue it must be the same for both, and longer than PHP's longest handler.
-    max_message_bytes: of body and headers of a new message; 0 means no limit.
-    auto_setup: create or complete the table when it is found missing.
-    notify: wait by LISTEN instead of looking again and again; PostgreSQL only.
-    check_delayed_interval: seconds after which such a wait looks by itself, told or not.
+    Attributes:
+        url: URL of the database. Left out of the repr, since its query may have a password.
+        redeliver_timeout: Seconds without a renewal after which another worker may take over a message. Where PHP
+            workers
+            share the queue it must be the same for both, and longer than PHP's longest handler.
+        max_message_bytes: Limit for body and headers of a new message; 0 means no limit.
+        auto_setup: Create or complete the table when it is missing.
+        notify: Wait by LISTEN instead of polling; PostgreSQL only.
+        check_delayed_interval: Seconds after which such a wait polls nevertheless.
     """
 
     url: URL = field(repr=False)

@@ -1,4 +1,4 @@
-"""SQLite's file: how it is opened, whether it still lies at its path, and what is done on a full disk."""
+"""The file of SQLite: how it is opened, its identity at its path, and handling of a full disk."""
 
 from __future__ import annotations
 

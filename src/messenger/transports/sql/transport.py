@@ -74,10 +74,16 @@ class SqlTransport:
         self._database.write(lambda connection: create_or_complete(connection, self._table))
 
     def send(self, envelope: AnyEnvelope) -> AnyEnvelope:
-        """Insert the message. It is committed when this returns, unless it joins a transaction: that of its
-        SqlConnectionStamp, or the one of this database that is open around the handler that runs now.
+        """Insert the message.
 
-        Raises TransportUnavailable, TransportError, MessageEncodingFailed.
+        It is committed when this returns, unless it joins a transaction: that of its SqlConnectionStamp, or the one of
+        this
+        database that is open around the running handler.
+
+        Raises:
+            TransportUnavailable: The database cannot be reached.
+            TransportError: The database refused.
+            MessageEncodingFailed: The message cannot be written, or is too large.
         """
         body, headers = write_row(self._serializer.encode(envelope))
         if self.options.max_message_bytes:
@@ -123,13 +129,13 @@ class SqlTransport:
         self._queues = tuple(names)
 
     def ack(self, envelope: AnyEnvelope) -> None:
-        """Delete the row, whoever has taken it over meanwhile: the message is handled."""
+        """Delete the row of a handled message, even if another worker has taken it over."""
         row_id = self._id(envelope)
         if not self._changed(self._sql.delete(row_id)):
             log.warning("already_gone transport=%s id=%d: somebody else settled it", self.name, row_id)
 
     def reject(self, envelope: AnyEnvelope) -> None:
-        """Delete the row, unless the lease was lost and somebody else works on it."""
+        """Delete the row of a message, unless its lease was lost and another worker has it."""
         row_id = self._id(envelope)
         if not self._changed(self._sql.delete(row_id, _lease(envelope))):
             log.warning("lease_lost transport=%s id=%d: gone or taken over, not removed", self.name, row_id)
@@ -155,7 +161,7 @@ class SqlTransport:
 
     @property
     def on_this_host(self) -> bool:
-        """Whether it is a file that no other host sees."""
+        """True when the database is a file, which no other host sees."""
         return self.options.url.get_backend_name() == "sqlite"
 
     @property
