@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from typing import Any
 
 import pytest
@@ -58,3 +59,8 @@ def test_examples_have_the_options_of_the_module() -> None:
             given, options = set(task[name] or {}), found["doc"]["options"]
             required = {option for option, about in options.items() if about.get("required")}
             assert required <= given <= set(options), f"{name}: {given ^ required}"
+
+
+def test_the_collection_has_the_version_of_the_package() -> None:
+    collection = yaml.safe_load((ROOT / "galaxy.yml").read_text())
+    assert collection["version"] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
