@@ -9,7 +9,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deploy undeploy sandbox sandbox-clean test quick lint types unit fuzz integration docs templates
+.PHONY: help deploy undeploy sandbox sandbox-clean test quick lint types unit fuzz integration docs roles
 .PHONY: molecule molecule-all soak bench-deploy sbom dist audit clean
 
 PYTHON ?= python3
@@ -49,7 +49,7 @@ test: .dev .packages ## set up and run everything: the stages below side by side
 	@scripts/test-packages.sh shellcheck
 	@env -u MAKEFLAGS -u MAKELEVEL $(SIDE_BY_SIDE) \
 	  image=molecule/shared/engine.sh $(foreach stage,types unit lint integration,"$(stage)=make $(stage)") \
-	  $(call molecule-stages,$(SCENARIO)) "templates=make templates"
+	  $(call molecule-stages,$(SCENARIO)) "roles=make roles"
 
 quick: .dev ## in under a minute: lint of what changed, types, unit tests
 	@scripts/test-packages.sh shellcheck
@@ -76,8 +76,8 @@ docs: .dev .packages ## the docs as a site, with the API reference, in site/; te
 	@mkdocs build --strict --quiet
 	@$(PYTEST) tests/docs $(ARGS)
 
-templates: .dev .packages ## every template rendered, and loaded by Supervisor's own parser
-	@$(PYTEST) tests/templates $(ARGS)
+roles: .dev .packages ## the roles, plugins and playbooks; templates are loaded by Supervisor's own parser
+	@$(PYTEST) tests/roles $(ARGS)
 
 molecule: .dev ## the roles and playbooks on real hosts in containers
 	@$(SIDE_BY_SIDE) $(call molecule-stages,$(SCENARIO))

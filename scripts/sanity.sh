@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # ansible-test sanity on the collection: those of its tests that need nothing beside ansible-core. The others make
 # virtual environments from a download (ansible-doc, import, pep8, pylint, validate-modules, yamllint); ruff, mypy,
-# yamllint, ansible-lint and tests/templates/test_plugin_docs.py look for the same here.
+# yamllint, ansible-lint and tests/roles/plugins/test_plugin_docs.py look for the same here.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tests=(action-plugin-docs compile empty-init ignores line-endings no-assert no-get-exception no-illegal-filenames

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.cluster import Cluster
-from tests.integration.servers import PostgresServer, RedisServer
-from tests.integration.worker.forker import Forker
+from tests.support.cluster import Cluster
+from tests.support.forker import Forker
+from tests.support.servers import PostgresServer, RedisServer
 
 
 def pytest_configure() -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.integration.servers import RedisServer
+from tests.support.servers import RedisServer
 
 HERE = Path(__file__).parent
 NAMES = ("sms", "order", "cart", "free")

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.blocks import ROOT, write
-from tests.integration.servers import RedisServer
-from tests.integration.worker.forker import Forker
+from tests.docs.blocks import write
+from tests.support.forker import Forker
+from tests.support.paths import ROOT
+from tests.support.servers import RedisServer
 
 SECONDS = 60
 

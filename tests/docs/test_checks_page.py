@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 
-from tests.docs.blocks import ROOT
+from tests.support.paths import ROOT
 
 
 def test_the_page_is_up_to_date() -> None:

@@ -14,7 +14,7 @@ import click
 import pytest
 
 from messenger.cli import EXIT_CONFIG, EXIT_USAGE
-from tests.docs.blocks import ROOT
+from tests.support.paths import ROOT
 
 SCRIPT = ROOT / "scripts" / "cli_page.py"
 USED = re.compile(r"--[a-z][a-z-]+")

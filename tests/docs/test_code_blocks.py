@@ -15,7 +15,8 @@ import yaml
 
 from messenger.cli import cli
 from messenger.config.loader import load_config
-from tests.docs.blocks import ROOT, Block, blocks, pages
+from tests.docs.blocks import Block, blocks, pages
+from tests.support.paths import ROOT
 
 ALL = [block for page in pages() for block in blocks(page)]
 SHELL = ("bash", "sh", "console")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.docs.blocks import ROOT, blocks
+from tests.docs.blocks import blocks
 from tests.docs.conftest import Guide
+from tests.support.paths import ROOT
 
 # What the page leaves to its reader.
 MESSAGES = """

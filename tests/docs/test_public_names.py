@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import messenger
-from tests.docs.blocks import ROOT
+from tests.support.paths import ROOT
 
 
 def test_the_page_is_up_to_date() -> None:

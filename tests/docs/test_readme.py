@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from messenger.config.loader import load_config
-from tests.docs.blocks import ROOT, blocks, files
+from tests.docs.blocks import blocks, files
 from tests.docs.conftest import Guide
+from tests.support.paths import ROOT
 
 README = ROOT / "README.md"
 EXAMPLE = ROOT / "examples/sms"

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 PAGE = ROOT / "docs" / "symfony-parity.md"
 SECTIONS = 22  # of Symfony's behaviour, as its documentation and code divide it
 LEFT_OUT = "left out: "

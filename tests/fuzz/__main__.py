@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.fuzz.run import ROOT, fuzz
+from tests.fuzz.run import fuzz
 from tests.fuzz.targets import NAMES
+from tests.support.paths import ROOT
 
 KEPT = ROOT / ".fuzz"
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.fuzz.targets import CORPUS
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 WORDS = Path(__file__).with_name("words.dict")
 LIMITS = ("-timeout=10", "-rss_limit_mb=1024")  # for one input: seconds; for the process: MB
 _EXECUTED = re.compile(r"stat::number_of_executed_units: (\d+)")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.servers import RedisServer
-from tests.integration.worker.forker import Forker
 from tests.integration.worker.project import Project
+from tests.support.forker import Forker
+from tests.support.servers import RedisServer
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ import pytest
 
 import messenger
 from messenger import Application
-from tests.integration.servers import RedisServer
 from tests.support import path_calls
 from tests.support.path_calls import Call, PathCalls, files, listing
+from tests.support.servers import RedisServer
 
 PACKAGE = Path(messenger.__file__).parent
 YAML = """

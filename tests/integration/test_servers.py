@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tests.integration.servers import PostgresServer, RedisServer
+from tests.support.servers import PostgresServer, RedisServer
 
 
 def test_redis_keeps_its_data_over_a_restart(redis_server: RedisServer) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from messenger import Application, DeduplicateStamp, DuplicateOfStamp, MessageIdsStamp
-from tests.integration.servers import PostgresServer, RedisServer
 from tests.integration.transports.test_several_senders import in_threads
-from tests.unit.application_project import Project
+from tests.support.application_project import Project
+from tests.support.servers import PostgresServer, RedisServer
 
 MODULE = """
 import asyncio

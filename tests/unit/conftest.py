@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.application_project import Project
+from tests.support.application_project import Project
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from messenger.application import Application
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.stamps import BusNameStamp, HandledStamp, ReceivedStamp, SentStamp
 from messenger.transports.memory import MemoryTransport
-from tests.unit.application_project import MODULE, Project
+from tests.support.application_project import MODULE, Project
 
 
 def receive(application: Application, name: str) -> AnyEnvelope:

@@ -16,7 +16,7 @@ from messenger.concurrency.event_loops import EventLoops
 from messenger.stamps import HandledStamp
 from messenger.testing import InMemoryApplication
 from messenger.worker.deadline import left_behind
-from tests.unit.application_project import Project
+from tests.support.application_project import Project
 
 MODULE = """
 import asyncio, threading

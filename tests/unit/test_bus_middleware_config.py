@@ -8,7 +8,7 @@ import pytest
 
 from messenger import ConfigError, NoHandlerForMessage
 from messenger.stamps import BusNameStamp, ReceivedStamp, SentStamp
-from tests.unit.application_project import MODULE, Project
+from tests.support.application_project import MODULE, Project
 
 OWN = (
     MODULE

@@ -6,7 +6,7 @@ import pytest
 
 from messenger.checks.application import check_application
 from messenger.checks.finding import Finding
-from tests.unit.application_project import Project
+from tests.support.application_project import Project
 
 
 def look(project: Project, yaml: str, transports: str) -> dict[tuple[str, str], Finding]:

@@ -7,7 +7,7 @@ import pytest
 from messenger.checks.finding import Finding
 from messenger.checks.supervisor import check_supervisor
 from messenger.cli.consume import read_options
-from tests.unit.application_project import Project
+from tests.support.application_project import Project
 
 UP = "--min-uptime 6"
 EXEC = "`exec messenger consume …` as the command"

@@ -11,6 +11,7 @@ import pytest
 from messenger import ConfigError
 from messenger.config.loader import LoadedConfig, load_config
 from messenger.config.model import RetryStrategyConfig
+from tests.support.paths import ROOT
 
 # As Symfony's documentation shows it; not one character may have to change.
 SYMFONY = r"""
@@ -124,7 +125,7 @@ def test_every_key_of_symfonys_that_is_understood(load: Load) -> None:
 
 
 def test_the_example_application_loads(load: Load) -> None:
-    text = (Path(__file__).parents[2] / "examples/sms/messenger.yaml").read_text()
+    text = (ROOT / "examples/sms/messenger.yaml").read_text()
     config = load(text, DSN).messenger
     assert (config.name, config.handlers, config.failure_transport) == ("sms", ["sms.handlers"], "failed")
 

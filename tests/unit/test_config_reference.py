@@ -18,10 +18,10 @@ from jsonschema import Draft202012Validator
 from messenger import ConfigError
 from messenger.config.loader import load_config
 from messenger.config.strict_yaml import load_yaml
+from tests.support.paths import ROOT
 from tests.unit.test_config import FULL, SYMFONY
 from tests.unit.test_config_mistakes import MISTAKES, SECRET
 
-ROOT = Path(__file__).parents[2]
 GENERATOR = ROOT / "scripts/config_reference.py"
 EXAMPLE = (ROOT / "examples/sms/messenger.yaml").read_text()
 SHORT_FORM = "\n".join(line[4:] for line in SYMFONY.strip().splitlines()[1:])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from messenger.worker import Worker, WorkerOptions
 from messenger.worker.limits import Limits
-from tests.unit.application_project import Project
+from tests.support.application_project import Project
 
 MODULE = """
 import asyncio

@@ -28,7 +28,7 @@ from messenger import (
 from messenger.deduplication.message_locks import MessageLocks
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.testing import InMemoryApplication
-from tests.unit.application_project import Project
+from tests.support.application_project import Project
 from tests.unit.transports.test_imports import modules_after
 
 MODULE = """

@@ -25,7 +25,7 @@ from messenger.handling.call import HandlerCaller
 from messenger.handling.registry import Handler, HandlerOptions, HandlerRegistry
 from messenger.middleware import DispatchAfterCurrentBus, HandleMessage
 from messenger.stamps import HandledStamp, ReceivedStamp
-from tests.unit.application_project import MODULE, Project
+from tests.support.application_project import MODULE, Project
 
 AFTER = [DispatchAfterCurrentBusStamp()]
 

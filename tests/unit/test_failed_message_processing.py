@@ -6,7 +6,7 @@ import pytest
 
 from messenger.envelope import Envelope
 from messenger.stamps import ReceivedStamp, SentStamp, SentToFailureTransportStamp
-from tests.unit.application_project import MODULE, Project
+from tests.support.application_project import MODULE, Project
 
 TWO = (
     MODULE

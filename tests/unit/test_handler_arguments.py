@@ -10,7 +10,7 @@ import pytest
 from messenger import ConfigError, HandlerDefinitionError
 from messenger.envelope import Envelope
 from messenger.stamps import DelayStamp
-from tests.unit.application_project import Project
+from tests.support.application_project import Project
 
 HEAD = """
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ import pytest
 
 from messenger.worker import Worker, WorkerOptions
 from messenger.worker.limits import Limits
-from tests.unit.application_project import Project
+from tests.support.application_project import Project
 
 MODULE = """
 import asyncio

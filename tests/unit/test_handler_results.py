@@ -15,7 +15,7 @@ from messenger.envelope import Envelope
 from messenger.events import EventDispatcher, WorkerRunning
 from messenger.worker import Worker, WorkerOptions
 from messenger.worker.limits import Limits
-from tests.unit.application_project import Project
+from tests.support.application_project import Project
 
 MODULE = """
 import asyncio, contextlib, functools, itertools, types

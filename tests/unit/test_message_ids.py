@@ -12,7 +12,7 @@ from messenger.application import Application
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.stamps import ForeignHeadersStamp, ReceivedStamp
 from messenger.wire.encoded import Encoded, UndecodableMessage
-from tests.unit.application_project import Project
+from tests.support.application_project import Project
 
 CHAIN = """
 from dataclasses import dataclass

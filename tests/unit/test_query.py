@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from messenger import HandlerFailed, NoHandlerForMessage, NotOneResult, ask
-from tests.unit.application_project import MODULE, Project
+from tests.support.application_project import MODULE, Project
 
 
 def test_it_returns_what_the_handler_returned(project: Project) -> None:

@@ -23,7 +23,7 @@ from messenger.stamps import RedeliveryStamp
 from messenger.testing import InMemoryApplication
 from messenger.wiring.failures import make_retry_strategies
 from messenger.wiring.transports import transport_configs
-from tests.unit.application_project import MODULE, Project
+from tests.support.application_project import MODULE, Project
 
 
 @dataclass(frozen=True)

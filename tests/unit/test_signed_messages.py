@@ -7,7 +7,7 @@ import pytest
 from messenger import ConfigError, Envelope, HandlerDefinitionError
 from messenger.application import Application
 from messenger.config.features import SigningConfig
-from tests.unit.application_project import Project
+from tests.support.application_project import Project
 
 KEY = "0123456789abcdef"
 SIGNING = "  signing: {key: '%env(KEY)%'}\n"

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, create_engine
 
 from messenger import SqlConnectionStamp
 from messenger.testing import InMemoryApplication
-from tests.unit.application_project import MODULE, Project
+from tests.support.application_project import MODULE, Project
 
 STORES = (
     MODULE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 
-from tests.integration.servers import PostgresServer
+from tests.support.servers import PostgresServer
 
 _TOLD = b"A"  # NotificationResponse
 

@@ -6,7 +6,7 @@ import resource
 import shutil
 from collections.abc import Sequence
 
-from tests.integration.servers import START_SECONDS, RedisServer, wait_until
+from tests.support.servers import START_SECONDS, RedisServer, wait_until
 
 
 class Cramped(RedisServer):

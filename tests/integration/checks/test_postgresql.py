@@ -14,7 +14,7 @@ from messenger.checks.postgresql_reach import failed
 from messenger.checks.postgresql_server import ServerFacts, check_server
 from tests.integration.checks.deaf_proxy import DeafProxy
 from tests.integration.checks.stores import FAILED, TAKEN_BY_PHP, bad, check_what_php_holds, look, transport
-from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer, free_port, wait_until
+from tests.support.servers import POSTGRES_PASSWORD, PostgresServer, free_port, wait_until
 
 PASSWORD = "pass-word-of-the-role"
 # As Symfony's transport makes it, without its index.

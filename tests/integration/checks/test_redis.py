@@ -16,7 +16,7 @@ from messenger.checks.redis_server import check_server
 from messenger.redis.dsn import parse_redis_dsn
 from tests.integration.checks.redis_servers import Cramped, WithoutDirectory
 from tests.integration.redis.servers import ENCODED, PASSWORD, LockedRedis, Replica, Sentinel
-from tests.integration.servers import RedisServer, free_port, wait_until
+from tests.support.servers import RedisServer, free_port, wait_until
 
 LONG = 30.0  # seconds; how long a test waits for what must come
 CHANGED = ("maxmemory", "maxmemory-policy", "appendonly", "appendfsync", "save", "replica-read-only")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.cli.failing import REDIS, SQLITE, edit
-from tests.integration.servers import PostgresServer
 from tests.integration.worker.project import Project
+from tests.support.servers import PostgresServer
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "redis"])

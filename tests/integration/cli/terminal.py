@@ -10,8 +10,8 @@ from typing import Self
 
 import pytest
 
-from tests.integration.servers import wait_until
 from tests.integration.worker.project import LONG, Project
+from tests.support.servers import wait_until
 
 
 class Terminal:

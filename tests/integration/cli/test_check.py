@@ -10,8 +10,8 @@ import pytest
 from messenger.redis.dsn import parse_redis_dsn
 from messenger.transports.redis.commands import control_commands, transport_commands
 from tests.integration.redis.servers import Replica
-from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer, RedisServer, free_port
 from tests.integration.worker.project import TASKS, Project
+from tests.support.servers import POSTGRES_PASSWORD, PostgresServer, RedisServer, free_port
 
 PASSWORD = "pass-word-of-the-test"
 CHANGED = ("maxmemory", "maxmemory-policy", "appendonly", "save")

@@ -15,10 +15,10 @@ from messenger.control.plane import Control, Reply
 from messenger.redis.dsn import parse_redis_dsn
 from messenger.transports.redis.commands import cluster_commands, control_commands, transport_commands
 from messenger.wiring.control import open_lock_store
-from tests.integration.cluster import WITH_REPLICA, Cluster
-from tests.integration.servers import RedisServer, free_port, wait_until
-from tests.integration.worker.forker import Forker
 from tests.integration.worker.project import LONG, YAML, Project
+from tests.support.cluster import WITH_REPLICA, Cluster
+from tests.support.forker import Forker
+from tests.support.servers import RedisServer, free_port, wait_until
 
 PASSWORD = "pass-word-of-the-test"
 

@@ -16,8 +16,8 @@ import pytest
 
 from tests.integration.cli.failing import edit
 from tests.integration.cli.terminal import Terminal
-from tests.integration.servers import wait_until
 from tests.integration.worker.project import LONG, Project
+from tests.support.servers import wait_until
 
 
 def names(project: Project, stream: str = "async") -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +11,8 @@ import pytest
 from messenger import TransportError, TransportUnavailable
 from tests.integration.deduplication.sender import Sender, id_of, sender
 from tests.integration.worker.project import Project
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[3]
 SENDER = """
 import sys
 from messenger import Application, DeduplicateStamp

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -15,7 +14,8 @@ from messenger.deduplication.in_redis import RedisLockStore
 from messenger.deduplication.lock_store import LockStore
 from messenger.redis.dsn import parse_redis_dsn
 from messenger.testing import Clock
-from tests.integration.servers import RedisServer, wait_until
+from tests.support.paths import ROOT
+from tests.support.servers import RedisServer, wait_until
 
 HOUR = 3600.0
 
@@ -150,7 +150,7 @@ def test_it_goes_on_after_the_server_forgot_the_scripts(redis_server: RedisServe
 
 def test_the_rights_that_the_documentation_names_are_enough(redis_server: RedisServer) -> None:
     made = InRedis(redis_server)
-    page = (Path(__file__).parents[3] / "docs/deduplication.md").read_text()
+    page = (ROOT / "docs/deduplication.md").read_text()
     (rights,) = re.findall(r"user needs `(.*)` on", page)
     rules = ("on", ">locker-s3cr3t", *rights.split(), "+client|setname", "~test:deduplicate:*")
     made.client.execute_command("ACL", "SETUSER", "locker", *rules)  # type: ignore[no-untyped-call]

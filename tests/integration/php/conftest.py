@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.php.peers import Ours, Php
-from tests.integration.servers import RedisServer
+from tests.support.servers import RedisServer
 
 
 @pytest.fixture

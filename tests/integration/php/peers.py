@@ -20,9 +20,9 @@ from messenger.stamps import DelayStamp
 from messenger.transports.base import ListableTransport, Transport
 from messenger.wire.stamps import PREFIX
 from tests.integration.php.sms_application import SmsNotification
-from tests.integration.servers import RedisServer, wait_until
+from tests.support.paths import ROOT
+from tests.support.servers import RedisServer, wait_until
 
-ROOT = Path(__file__).parents[3]
 PEER = Path(__file__).with_name("messenger_peer.php")
 INSTALL = (
     "apt-get install --no-install-recommends php-cli php-redis php-symfony-redis-messenger "

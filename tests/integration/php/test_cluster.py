@@ -8,9 +8,9 @@ from typing import cast
 
 import pytest
 
-from tests.integration.cluster import Cluster
 from tests.integration.php.peers import Ours, Php
-from tests.integration.servers import RedisServer
+from tests.support.cluster import Cluster
+from tests.support.servers import RedisServer
 
 
 class Tagged:

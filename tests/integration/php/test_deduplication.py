@@ -6,7 +6,7 @@ from messenger import DeduplicateStamp, SentStamp
 from messenger.envelope import AnyEnvelope
 from tests.integration.php.peers import Ours, Php
 from tests.integration.php.sms_application import SmsNotification
-from tests.integration.servers import RedisServer
+from tests.support.servers import RedisServer
 
 KEY = "sms to {+41 00}"
 LOCK = f"messenger:deduplicate:{KEY}"

@@ -17,7 +17,7 @@ from messenger.stamps import (
 )
 from messenger.wire.stamps import PREFIX
 from tests.integration.php.peers import SYMFONY, Ours, Php, stamps
-from tests.integration.servers import RedisServer
+from tests.support.servers import RedisServer
 
 TYPE = "App\\Message\\SmsNotification"
 TRACE = "App\\Stamp\\TraceStamp"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.php.peers import END_SECONDS, Ours, Php
-from tests.integration.servers import RedisServer, wait_until
+from tests.support.servers import RedisServer, wait_until
 
 KEEP = {"delete_after_ack": "false", "delete_after_reject": "false"}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.php.peers import Ours, Php, WorkerProcess
-from tests.integration.servers import RedisServer, wait_until
+from tests.support.servers import RedisServer, wait_until
 
 EACH_SIDE = 500
 SIDES = pytest.mark.parametrize("killed", ["php", "ours"])

@@ -14,7 +14,7 @@ from messenger.wire.signing import Signing
 from tests.integration.php.peers import Ours, Php
 from tests.integration.php.sms_application import SmsNotification
 from tests.integration.php.test_exchange import UNICODE
-from tests.integration.servers import RedisServer
+from tests.support.servers import RedisServer
 
 KEY, OTHER_KEY = "the key of both sides", "a key of nobody here"
 CONTENTS = pytest.mark.parametrize("content", ["Hi", UNICODE, "é😀" * 175_000], ids=["plain", "unicode", "1 MB"])

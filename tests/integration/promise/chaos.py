@@ -12,8 +12,8 @@ from pathlib import Path
 
 import redis
 
-from tests.integration.servers import PostgresServer, RedisServer, Server, wait_until
 from tests.integration.worker.project import Project, Run
+from tests.support.servers import PostgresServer, RedisServer, Server, wait_until
 
 LONG = 60.0  # seconds
 WORKERS = 3

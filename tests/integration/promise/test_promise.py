@@ -17,8 +17,8 @@ import pytest
 
 from tests.integration.promise.application import AUDIT, SENDER, TASKS, YAML
 from tests.integration.promise.chaos import Chaos
-from tests.integration.servers import PostgresServer, RedisServer
 from tests.integration.worker.project import Project
+from tests.support.servers import PostgresServer, RedisServer
 
 STEPS = int(os.environ.get("MESSENGER_PROMISE_STEPS", "8"))
 pytestmark = pytest.mark.timeout(120 + 30 * STEPS)

@@ -16,7 +16,7 @@ from messenger import TransportUnavailable
 from messenger.rate_limit.in_redis import RedisRateLimiter
 from messenger.rate_limit.limiter import Rate
 from messenger.redis.dsn import parse_redis_dsn
-from tests.integration.servers import RedisServer, wait_until
+from tests.support.servers import RedisServer, wait_until
 
 HAMMER = Path(__file__).with_name("hammer.py")
 KEY = "test:rate:sms"

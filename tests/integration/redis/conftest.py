@@ -10,7 +10,7 @@ import redis
 from messenger.transports.redis.transport import RedisTransport
 from tests.integration.redis.orders import open_transport
 from tests.integration.redis.servers import LockedRedis
-from tests.integration.servers import RedisServer
+from tests.support.servers import RedisServer
 
 Open = Callable[..., RedisTransport]
 

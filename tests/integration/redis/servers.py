@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.integration.servers import RedisServer, free_port
+from tests.support.servers import RedisServer, free_port
 
 PASSWORD = "p@ss/w:rd#?%s3cr3t"
 ENCODED = "p%40ss%2Fw%3Ard%23%3F%25s3cr3t"

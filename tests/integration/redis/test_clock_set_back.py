@@ -11,7 +11,7 @@ from messenger.errors import TransportUnavailable
 from messenger.stamps import DeliveryStamp
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import LONG, order, take
-from tests.integration.servers import RedisServer, wait_until
+from tests.support.servers import RedisServer, wait_until
 
 HOUR = 3600
 PATH = "?redeliver_timeout=1&claim_interval=100"

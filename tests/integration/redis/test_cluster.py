@@ -17,12 +17,12 @@ from messenger.redis.dsn import parse_redis_dsn
 from messenger.stamps import DelayStamp
 from messenger.transports.redis import create
 from messenger.transports.redis.transport import RedisTransport
-from tests.integration.cluster import SLOTS, Cluster, ClusterNode
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import LONG, deliveries, never, number_of, order, take
 from tests.integration.redis.servers import ENCODED, PASSWORD, LockedRedis
-from tests.integration.servers import RedisServer, free_port, wait_until
 from tests.integration.transports.stores import context_for
+from tests.support.cluster import SLOTS, Cluster, ClusterNode
+from tests.support.servers import RedisServer, free_port, wait_until
 
 STREAM = "{orders}"
 QUEUE = "{orders}__queue"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from messenger import DelayStamp, RedeliveryStamp, TransportFull
-from tests.integration.cluster import Cluster
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import never, number_of, order, take
+from tests.support.cluster import Cluster
 
 
 def test_a_retry_is_for_its_group_and_a_full_stream_refuses(opened: Open, redis_cluster: Cluster) -> None:

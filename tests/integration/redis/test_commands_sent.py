@@ -29,7 +29,7 @@ from messenger.transports.redis.commands import (
 from messenger.transports.redis.transport import RedisTransport
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import LONG, number_of, order, take
-from tests.integration.servers import RedisServer
+from tests.support.servers import RedisServer
 
 DSN = "/orders/symfony/me?redeliver_timeout=1&claim_interval=10&dbindex=1"
 BOUNDED = "/bounded/symfony/me?dbindex=1&stream_max_entries=1&delete_after_ack=false&delete_after_reject=false"

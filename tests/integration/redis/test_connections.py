@@ -13,7 +13,7 @@ from messenger.transports.redis.transport import RedisTransport
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import LONG, number_of, order, take
 from tests.integration.redis.servers import ENCODED, PASSWORD, Authority, LockedRedis, Replica, Sentinel
-from tests.integration.servers import RedisServer, free_port, wait_until
+from tests.support.servers import RedisServer, free_port, wait_until
 
 
 def works(transport: RedisTransport) -> None:

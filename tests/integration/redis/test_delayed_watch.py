@@ -11,8 +11,8 @@ from messenger.stamps import DelayStamp
 from messenger.transports.redis.transport import RedisTransport
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import LONG, number_of, order, stored, take
-from tests.integration.servers import RedisServer, wait_until
 from tests.integration.worker.project import Project
+from tests.support.servers import RedisServer, wait_until
 
 DAY = 86_400.0
 

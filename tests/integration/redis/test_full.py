@@ -15,7 +15,7 @@ from messenger.transports.redis.sending import BoundedStream
 from messenger.transports.redis.transport import RedisTransport
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import LONG, number_of, order, stored, take
-from tests.integration.servers import wait_until
+from tests.support.servers import wait_until
 
 KEEP = "delete_after_ack=false&delete_after_reject=false"
 

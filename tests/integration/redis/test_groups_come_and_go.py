@@ -11,7 +11,7 @@ from messenger import RedeliveryStamp, TransportError
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.groups import NAMES, OFTEN, SELDOM, nothing_comes, opened_groups
 from tests.integration.redis.orders import LONG, deliveries, number_of, order, take
-from tests.integration.servers import wait_until
+from tests.support.servers import wait_until
 
 # --- groups that come and go ------------------------------------------------------------------------------------
 

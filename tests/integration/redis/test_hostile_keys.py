@@ -15,7 +15,7 @@ from messenger.redis.dsn import parse_redis_dsn
 from messenger.stamps import DelayStamp
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import number_of, order, take
-from tests.integration.servers import RedisServer
+from tests.support.servers import RedisServer
 
 LOCK = "test:deduplicate:k"
 LIMIT = "test:rate:sms"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.servers import RedisServer
 from tests.integration.worker.project import Project
+from tests.support.servers import RedisServer
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from messenger.transports.redis.transport import RedisTransport
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import LONG, number_of, order, take
 from tests.integration.redis.servers import Replica
-from tests.integration.servers import RedisServer, wait_until
+from tests.support.servers import RedisServer, wait_until
 
 
 @pytest.fixture(scope="module")

@@ -19,10 +19,10 @@ from messenger.wire.encoded import UndecodableMessage
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.groups import NAMES, OFTEN, SELDOM, TWO_AND_THREE, headers, nothing_comes, opened_groups
 from tests.integration.redis.orders import LONG, deliveries, look_for, number_of, order, stored, take
-from tests.integration.servers import RedisServer, wait_until
 from tests.integration.transports.processes import receiver_process
 from tests.integration.transports.stores import Store, number_envelope, order_number
 from tests.integration.transports.stores import take as take_from_store
+from tests.support.servers import RedisServer, wait_until
 
 
 def stamp_of(envelope: AnyEnvelope) -> str:

@@ -15,7 +15,7 @@ from messenger.transports.redis.transport import RedisTransport
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import LONG, never, number_of, order, take
 from tests.integration.redis.servers import ENCODED, PASSWORD, LockedRedis
-from tests.integration.servers import wait_until
+from tests.support.servers import wait_until
 
 DAY = 86_400.0
 PATIENT = "/orders?claim_interval=86400000"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.servers import PostgresServer, RedisServer
 from tests.integration.sql.outboxed import Outboxed
 from tests.integration.sql.shop import Shop
-from tests.integration.worker.forker import Forker
+from tests.support.forker import Forker
+from tests.support.servers import PostgresServer, RedisServer
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -10,10 +10,10 @@ from typing import Any
 
 from messenger.application import Application
 from messenger.transports.base import Depth
-from tests.integration.servers import RedisServer, wait_until
 from tests.integration.sql.shop import Shop
-from tests.integration.worker.forker import Forker
 from tests.integration.worker.project import LONG, Run
+from tests.support.forker import Forker
+from tests.support.servers import RedisServer, wait_until
 
 MODULE = """
 import os

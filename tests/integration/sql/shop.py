@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from messenger.application import Application
-from tests.integration.servers import PostgresServer
+from tests.support.servers import PostgresServer
 
 _numbers = itertools.count()
 

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine, create_engine
 from messenger import DeduplicateStamp, DuplicateOfStamp, HandlerFailed, SqlConnectionStamp, TransportError
 from messenger.application import Application
 from messenger.envelope import AnyEnvelope
-from tests.integration.servers import RedisServer
 from tests.integration.sql.shop import Shop
+from tests.support.servers import RedisServer
 
 MODULE = """
 from dataclasses import dataclass

@@ -9,8 +9,8 @@ import pytest
 from messenger import HandlerDefinitionError, HandlerFailed, MessengerError, TransportError, TransportUnavailable
 from messenger.application import Application
 from messenger.stamps import HandledStamp
-from tests.integration.servers import free_port
 from tests.integration.sql.shop import Shop
+from tests.support.servers import free_port
 
 MODULE = """
 from dataclasses import dataclass

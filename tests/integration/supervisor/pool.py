@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.integration.supervisor.supervisord import Supervisord
 from tests.integration.worker.project import Project
-from tests.templates.modules import MODULES, load
+from tests.support.modules import MODULES, load
 
 module = load(MODULES / "supervisor_programs.py")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.servers import wait_until
+from tests.support.servers import wait_until
 
 LONG = 40.0
 CONF = """

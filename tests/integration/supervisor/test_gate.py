@@ -7,7 +7,6 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
 
@@ -18,9 +17,8 @@ from messenger.control.processes import start_ticks
 from messenger.redis.dsn import parse_redis_dsn
 from tests.integration.supervisor.supervisord import Supervisord
 from tests.integration.worker.project import Project
-from tests.templates.modules import MODULES, load
+from tests.support.modules import MODULES, load
 
-ROOT = Path(__file__).resolve().parents[3]
 GATE = load(MODULES / "gate_info.py")
 STOP = load(MODULES / "stop_workers.py")
 

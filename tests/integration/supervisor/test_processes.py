@@ -10,7 +10,7 @@ import pytest
 from tests.integration.supervisor.pool import Pool
 from tests.integration.supervisor.supervisord import Supervisord
 from tests.integration.worker.project import Project
-from tests.templates.modules import MODULES, load
+from tests.support.modules import MODULES, load
 
 PROCESSES = load(MODULES / "worker_processes.py")
 STATUS = load(MODULES / "status_info.py")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.servers import PostgresServer
 from tests.integration.transports.stores import (
     NAMES,
     Store,
@@ -17,6 +16,7 @@ from tests.integration.transports.stores import (
     redis_store,
     sqlite_store,
 )
+from tests.support.servers import PostgresServer
 
 
 @pytest.fixture(params=NAMES)

@@ -7,11 +7,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from tests.integration.transports.stores import Store
-
-ROOT = Path(__file__).parents[3]
+from tests.support.paths import ROOT
 
 
 @contextmanager

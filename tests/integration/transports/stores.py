@@ -16,8 +16,8 @@ from messenger.messages import MessageRegistry
 from messenger.stamps import DeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import ListableTransport, Transport, TransportContext, TransportFactory
 from messenger.wire.serializer import Serializer
-from tests.integration.cluster import Cluster
-from tests.integration.servers import PostgresServer, RedisServer, Server
+from tests.support.cluster import Cluster
+from tests.support.servers import PostgresServer, RedisServer, Server
 
 NAMES = ("memory", "sqlite", "postgresql", "redis", "redis-cluster")
 SERVERS = ("postgresql", "redis")

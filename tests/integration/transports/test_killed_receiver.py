@@ -7,9 +7,9 @@ import signal
 import pytest
 
 from messenger.transports.base import Depth
-from tests.integration.servers import wait_until
 from tests.integration.transports.processes import receiver_process
 from tests.integration.transports.stores import Store, deliveries, number_envelope, order_number, take
+from tests.support.servers import wait_until
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgresql", "redis", "redis-cluster"], indirect=True)

@@ -12,7 +12,6 @@ import pytest
 from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportUnavailable
 from messenger.transports.base import Depth, Transport
-from tests.integration.servers import POSTGRES_PASSWORD, Server, wait_until
 from tests.integration.transports.stores import (
     SERVERS,
     Store,
@@ -22,6 +21,7 @@ from tests.integration.transports.stores import (
     postgresql_store,
     redis_store,
 )
+from tests.support.servers import POSTGRES_PASSWORD, Server, wait_until
 
 BACK_SECONDS = 20.0
 PASSWORD = POSTGRES_PASSWORD

@@ -21,7 +21,6 @@ from messenger.stamps import DelayStamp, DeliveryStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, ListableTransport, QueueTransport, Transport
 from messenger.transports.sql.connection import Database
 from messenger.wire.encoded import UndecodableMessage
-from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer, wait_until
 from tests.integration.transports.stores import (
     LONG,
     Store,
@@ -33,6 +32,7 @@ from tests.integration.transports.stores import (
     order_number,
     take,
 )
+from tests.support.servers import POSTGRES_PASSWORD, PostgresServer, wait_until
 
 PRIVATE_TEXT = "dear Ms Smith"
 FACTORY = "messenger.transports.sql:create"

@@ -14,7 +14,6 @@ import pytest
 from messenger.stamps import DelayStamp, DeliveryStamp, ForeignHeadersStamp
 from messenger.transports.base import Depth
 from messenger.wire.encoded import UndecodableMessage
-from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer, wait_until
 from tests.integration.transports.stores import (
     Order,
     Store,
@@ -25,6 +24,7 @@ from tests.integration.transports.stores import (
     sqlite_store,
     take,
 )
+from tests.support.servers import POSTGRES_PASSWORD, PostgresServer, wait_until
 
 TYPE = "tests.integration.transports.stores.Order"
 PEER = Path(__file__).with_name("doctrine_peer.php")

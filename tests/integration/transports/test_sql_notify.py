@@ -10,11 +10,11 @@ import pytest
 from messenger.errors import TransportUnavailable
 from messenger.stamps import DelayStamp
 from messenger.transports.base import Depth, Transport, WaitCondition, WakingTransport
-from tests.integration.servers import POSTGRES_PASSWORD, PostgresServer, wait_until
 from tests.integration.transports.processes import receiver_process
 from tests.integration.transports.stores import LONG, Store, never, number_envelope, order_number, take
 from tests.integration.transports.test_sql import run_sql, with_queue
 from tests.integration.transports.test_sql_doctrine import Peer
+from tests.support.servers import POSTGRES_PASSWORD, PostgresServer, wait_until
 
 
 def begin(transport: Transport, seconds: float = 60.0) -> WaitCondition:

@@ -16,8 +16,8 @@ import pytest
 
 from messenger.control.plane import Control, WorkerInfo
 from messenger.redis.dsn import parse_redis_dsn
-from tests.integration.servers import RedisServer, wait_until
-from tests.integration.worker.forker import Forker
+from tests.support.forker import Forker
+from tests.support.servers import RedisServer, wait_until
 
 LONG = 30.0  # seconds; how long a test waits for what must come
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.servers import wait_until
 from tests.integration.worker.project import LONG, TASKS, Project
+from tests.support.servers import wait_until
 
 HOLD = "    if task.do == 'hold':\n        ctypes.PyDLL(None).sleep(5)\n"  # without giving up the GIL
 DSNS = {"redis": "redis://127.0.0.1:{port}/async", "sql": "doctrine://default?queue_name=async"}

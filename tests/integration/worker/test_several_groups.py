@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 
-from tests.integration.servers import wait_until
 from tests.integration.worker.project import LONG, TASKS, Project
+from tests.support.servers import wait_until
 
 HANDLER = """
 @handler

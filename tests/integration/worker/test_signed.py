@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.servers import PostgresServer
 from tests.integration.worker.project import TASKS, YAML, Project
+from tests.support.servers import PostgresServer
 
 KEYS = {"KEY": "the key of this release", "OLD_KEY": ""}
 OLD_KEY = "the key of the release before"

@@ -7,7 +7,7 @@ import pytest
 
 from messenger.cli.consume import consume
 from messenger.cli.receivers import choose_transports
-from tests.unit.application_project import Project
+from tests.support.application_project import Project
 
 TRANSPORTS = (
     "mail_low: 'in-memory://', now: 'sync://', mail_high: {dsn: 'in-memory://', priority: 5}, "

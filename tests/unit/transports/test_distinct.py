@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from messenger import ConfigError
-from tests.unit.application_project import Project
+from tests.support.application_project import Project
 
 SAME = [
     ("redis://h", "redis://h", "stream 'messages', group 'symfony'"),

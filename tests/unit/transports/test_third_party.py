@@ -10,7 +10,7 @@ import pytest
 from messenger import ConfigError
 from messenger.checks.application import check_application
 from messenger.stamps import SentStamp
-from tests.unit.application_project import Project
+from tests.support.application_project import Project
 
 # All that a package must bring: an entry point, and a factory that returns something with the methods of Transport.
 ENTRY_POINTS = "[messenger.transports]\nkafka = third_party_of_this_test:create\n"
