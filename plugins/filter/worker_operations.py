@@ -63,7 +63,9 @@ def scale_pause(
     return {"pause": pause, "resume": pause or bool(left)}
 
 
-def failed_messages(listed: Mapping[str, Mapping[str, Any]], wanted: Collection[str]) -> dict[str, dict[str, Any]]:
+def failed_messages(
+    listed: Mapping[str, Mapping[str, Any]], wanted: Collection[str], releases: Mapping[str, str] | None = None
+) -> dict[str, dict[str, Any]]:
     """Return what each host has in its failure store, and which messages it acts on.
 
     Hosts may share a store; then the first that answers speaks and acts for all of them.
@@ -71,6 +73,7 @@ def failed_messages(listed: Mapping[str, Mapping[str, Any]], wanted: Collection[
     Args:
         listed: The registered result of `messenger failed show` by host.
         wanted: Ids of the messages that the operator named.
+        releases: The live release by host, empty where none is live.
 
     Returns:
         By host: `messages` it speaks for, its `store` (here, shared or unknown), `chosen` ids, those of them that are
@@ -96,9 +99,16 @@ def failed_messages(listed: Mapping[str, Mapping[str, Any]], wanted: Collection[
             "store": stores[host],
             "chosen": chosen,
             "ambiguous": [each for each in chosen if each in others],
-            "problem": "" if answers[host] else last_line(ran.get("stderr") or ran.get("msg") or "no answer"),
+            "problem": "" if answers[host] else _unlisted(ran, (releases or {}).get(host)),
         }
     return found
+
+
+def _unlisted(ran: Mapping[str, Any], release: str | None) -> str:
+    """Return why a host could not list its failed messages."""
+    if release == "":
+        return "no release is live here"
+    return last_line(ran.get("stderr") or ran.get("msg") or "no answer")
 
 
 def waiting_messages(answer: Mapping[str, Any]) -> dict[str, int]:

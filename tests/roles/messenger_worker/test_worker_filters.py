@@ -123,6 +123,8 @@ def test_hosts_that_share_a_failure_store_are_spoken_for_by_one() -> None:
     assert [each["store"] for each in found.values()] == ["unknown", "shared", "shared"]
     assert [each["chosen"] for each in found.values()] == [[], ["2"], []]
     assert [each["problem"] for each in found.values()] == ["y", "", ""]
+    found = OPERATIONS.failed_messages(hosts, [], {"w1": "", "w2": "20260101-a"})
+    assert [each["problem"] for each in found.values()] == ["no release is live here", "", ""]
 
 
 def test_an_id_on_two_hosts_is_ambiguous() -> None:
