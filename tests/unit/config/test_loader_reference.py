@@ -19,8 +19,8 @@ from messenger import ConfigError
 from messenger.config.loader import load_config
 from messenger.config.strict_yaml import load_yaml
 from tests.support.paths import ROOT
-from tests.unit.test_config import FULL, SYMFONY
-from tests.unit.test_config_mistakes import MISTAKES, SECRET
+from tests.unit.config.test_loader import FULL, SYMFONY
+from tests.unit.config.test_mistakes import MISTAKES, SECRET
 
 GENERATOR = ROOT / "scripts/config_reference.py"
 EXAMPLE = (ROOT / "examples/sms/messenger.yaml").read_text()

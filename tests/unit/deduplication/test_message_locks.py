@@ -29,7 +29,7 @@ from messenger.deduplication.message_locks import MessageLocks
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.testing import InMemoryApplication
 from tests.support.application_project import Project
-from tests.unit.transports.test_imports import modules_after
+from tests.unit.test_imports import modules_after
 
 MODULE = """
 from dataclasses import dataclass

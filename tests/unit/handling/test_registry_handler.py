@@ -189,7 +189,7 @@ def test_what_is_no_handler_is_refused() -> None:
 
 def test_collect_takes_the_modules_own_handlers_in_order(imported: Import) -> None:
     code = (
-        "from tests.unit.test_handlers import bare\n"
+        "from tests.unit.handling.test_registry_handler import bare\n"
         "@handler\ndef second(message: Sms): ...\n"
         "@handler\ndef first(message: Sms): ...\n"
         "same_again = first\n"

@@ -14,7 +14,7 @@ from messenger.application import Application
 from messenger.rate_limit.in_process import InProcessRateLimiter
 from messenger.rate_limit.in_redis import RedisRateLimiter
 from messenger.rate_limit.limiter import Rate
-from tests.unit.transports.test_imports import modules_after
+from tests.unit.test_imports import modules_after
 
 STEPS = st.lists(st.tuples(st.sampled_from(["take", "give back", "wait"]), st.integers(0, 50)), max_size=60)
 

@@ -19,7 +19,7 @@ def test_a_check_that_breaks_hides_no_other_and_shows_no_text() -> None:
     well, broken, other = run_tasks([Task("b", "there", breaks), Task("c", "else", lambda: [Place("c", "x").ok("y")])])
     assert well == WELL
     assert (broken.level, broken.check, broken.where) == ("fail", "b", "there")
-    assert "ValueError in test_checks_run.py, line" in broken.found
+    assert "ValueError in test_run.py, line" in broken.found
     assert "secret" not in str(broken)
     assert other.check == "c"
 
