@@ -25,8 +25,9 @@ def check_supervisor(application: Application, path: Path, read_options: ReadOpt
     """Check the programs that run workers.
 
     Args:
-        path: a file with [program:] sections, or that includes some.
-        read_options: reads the arguments of `messenger consume` as that does. Raises click.ClickException.
+        application: The application.
+        path: A file with [program:] sections, or that includes some.
+        read_options: Parses the arguments of `messenger consume`. Raises click.ClickException.
     """
     place = Place("supervisor", str(path))
     try:
@@ -157,8 +158,10 @@ def _summary(program: Program, deadline: float | None, longest: float | None) ->
 
 
 def longest_message(application: Application, transports: Sequence[str]) -> float | None:
-    """Seconds that the slowest message of these transports may take by the timeouts of its handlers, which run one
-    after the other. None: a handler of some message has no timeout, or no message is known to come here.
+    """Return the seconds that the slowest message of these transports may take by the timeouts of its handlers.
+
+    The handlers of a message run one after the other. None: a handler has no timeout, or no message class is known to
+    come here.
     """
     wanted = set(transports) | {name for name, target in application.failure_transports.items() if target in transports}
     longest = 0.0

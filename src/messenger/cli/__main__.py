@@ -1,4 +1,4 @@
-"""python -m messenger.cli"""
+"""The command `python -m messenger.cli`."""
 
 from messenger.cli import main
 

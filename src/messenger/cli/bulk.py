@@ -23,15 +23,17 @@ from messenger.wire.body import decode_body
 
 
 class Bodies(Protocol):
-    """What to send: where each body stands, for errors, and its JSON. One body is in memory at a time.
+    """The bodies to send, as JSON. One body is in memory at a time.
 
-    is_read_again: whether iterating once more gives the same, so that all can be checked before the first is sent.
+    Attributes:
+        is_read_again: True when a second iteration gives the same bodies, so that all can be checked before the first
+            is sent.
     """
 
     is_read_again: bool
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
-        """("sms.jsonl line 3", b'{"content": "hello"}')"""
+        """Yield where each body stands, for errors, and the body: ``("sms.jsonl line 3", b'{"content": "hello"}')``."""
 
 
 class Lines:

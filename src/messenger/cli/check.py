@@ -70,7 +70,7 @@ def check(context: click.Context, confs: tuple[Path, ...], strict: bool, output:
 
 
 def _workers_here(application: Application) -> list[Any] | None:
-    """The live workers of this host, for a deploy to compare with later. None: nobody can tell."""
+    """Return the live workers of this host, for a deploy to compare with later; None without a registry."""
     control = application.control()
     if control is None:
         return None

@@ -56,7 +56,11 @@ def load(context: click.Context) -> Application:
 
 
 def config_path(given: str | None) -> Path:
-    """The messenger.yaml to use. ConfigError when there is none."""
+    """Return the messenger.yaml to use.
+
+    Raises:
+        ConfigError: There is none.
+    """
     if given is not None:
         return Path(given)
     for place in _PLACES:

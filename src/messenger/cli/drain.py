@@ -47,7 +47,7 @@ class Drain:
             say(f"{status.handled} handled, {status.failed} failed; stopped: {event.reason}", err=True)
 
     def _ready(self) -> int | None:
-        """How many messages are ready; None when a server is away, and so nobody knows."""
+        """Return the number of ready messages; None when a server is unavailable."""
         with suppress(TransportError):
             return sum(transport.depth().ready for transport in self._transports)
         return None

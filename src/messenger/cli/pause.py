@@ -94,7 +94,7 @@ def resume(context: click.Context, host: str | None, pool: str | None, output: s
 
 
 def _operator() -> str:
-    """The person, also behind sudo; the application's user would be nobody's name."""
+    """Return the name of the person, also behind sudo; the application's user would identify no person."""
     return f"{os.environ.get('SUDO_USER') or getpass.getuser()}@{socket.gethostname()}"
 
 
@@ -105,7 +105,7 @@ def _workers(control: Control, confirmed: Confirmed, host: str | None, pool: str
 def _wait(
     control: Control, confirmed: Confirmed, host: str | None, pool: str | None, seconds: float
 ) -> list[WorkerInfo]:
-    """Those that are not paused after so many seconds."""
+    """Return the workers that are not paused after `seconds`."""
     deadline = time.monotonic() + seconds
     working: list[WorkerInfo] = []
     while True:

@@ -15,12 +15,12 @@ CLEAR_LINE = "\r\x1b[K"
 
 
 def is_asked() -> bool:
-    """Whether somebody sits at stdin who can answer."""
+    """Return True when a user at stdin can answer."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 
 def is_watched() -> bool:
-    """Whether somebody sits at stderr who sees a bar."""
+    """Return True when stderr is a terminal, where a progress bar can be seen."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
@@ -48,7 +48,11 @@ def choose_several(question: str, choices: Sequence[str]) -> tuple[str, ...]:
 
 
 def confirm(question: str, *, default: bool) -> None:
-    """Ask on stderr. Raises click.ClickException unless the answer is yes; also where nobody can answer."""
+    """Ask a question on stderr.
+
+    Raises:
+        click.ClickException: The answer is not yes, or there is no terminal to answer at.
+    """
     try:
         agreed = click.confirm(question, default=default, err=True)
     except click.Abort:
@@ -62,21 +66,26 @@ def say(text: object = "", *, err: bool = False, limit: int | None = LONGEST_LIN
     """Print one line, whatever is in the text.
 
     Args:
-        err: print on stderr.
-        limit: the most characters to print; None for all of them.
+        text: The text.
+        err: Print on stderr.
+        limit: The largest number of characters to print; None prints all.
     """
     click.echo(printable(text, limit), err=err)
 
 
 class Progress:
-    """A bar on stderr while long work goes on; nothing when stderr is no terminal, or without a label.
+    """A progress bar on stderr; none when stderr is no terminal, or without a label.
 
     with Progress(len(ids), "Sending") as progress: … progress.step(); progress.line("text")
-
-    length: how many there are; None when nobody knows: then the bar only counts.
     """
 
     def __init__(self, length: int | None, label: str) -> None:
+        """Create a progress bar.
+
+        Args:
+            length: Number of steps; None when it is unknown: then the bar only counts.
+            label: Text of the bar; "" for none.
+        """
         self._bar: Any = None
         if label and (length is None or length > 1) and is_watched():
             unknown = (None for _ in ()) if length is None else None

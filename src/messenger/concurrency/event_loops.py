@@ -44,15 +44,20 @@ class EventLoops:
         self._pid = os.getpid()
 
     def complete(self, result: object, deadline: float | None = None) -> object:
-        """Wait until the work behind a result is done, and return its result; a plain value is returned as it is.
+        """Wait for the work behind a result, and return its result; a plain value is returned as it is.
 
-        The items of a list, a tuple or a dict are completed too, not what is nested in them: what can be awaited runs
-        at the same time, and the first error counts.
+        The items of a list, a tuple or a dict are completed too, but not values nested in them. Awaitables run
+        concurrently,
+        and the first error counts.
 
-        deadline: monotonic seconds.
+        Args:
+            result: The result of a handler.
+            deadline: Monotonic seconds at which to give up.
 
-        Raises TimeIsUp; UnrecoverableError for a generator or an iterator, of which nothing has run; what the work
-        raised.
+        Raises:
+            TimeIsUp: The deadline has passed.
+            UnrecoverableError: The result is a generator or an iterator, of which nothing has run.
+            Exception: What the work raised.
         """
         while result is not None:
             if isinstance(result, concurrent.futures.Future):
@@ -225,7 +230,7 @@ def _run_there(work: Coroutine[Any, Any, object], loop: asyncio.AbstractEventLoo
 
 
 def in_thread(call: Callable[[], T]) -> concurrent.futures.Future[T]:
-    """Call it in a thread of its own. Returns the future of what it returns."""
+    """Call a function in a new thread. Return a future of its result."""
     done: concurrent.futures.Future[T] = concurrent.futures.Future()
     done.set_running_or_notify_cancel()  # it cannot be cancelled any more
 

@@ -28,9 +28,14 @@ class Dsn:
 
 
 def parse_dsn(transport: str, text: str) -> Dsn:
-    """Take a DSN apart. ConfigError, without the DSN's password, when it cannot be read.
+    """Parse a DSN.
 
-    transport: its name, for the error.
+    Args:
+        transport: Name of the transport, for errors.
+        text: The DSN.
+
+    Raises:
+        ConfigError: It cannot be parsed. The error does not show its password.
     """
     try:
         text.encode()  # a surrogate, from a byte that is no UTF-8, is a ValueError here and trouble later on
@@ -63,11 +68,16 @@ def not_a_dsn(transport: str) -> ConfigError:
 def read_options(
     transport: str, defaults: Mapping[str, Any], *sources: Mapping[str, Any], also: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """Merge option sources over the defaults, later sources winning, each value in the type of its default.
+    """Merge sources of options over the defaults; later sources win, and each value gets the type of its default.
 
-    also: names that are allowed but have no default here (the caller reads them).
+    Args:
+        transport: Name of the transport, for errors.
+        defaults: The options and their defaults.
+        *sources: The options that were given.
+        also: Names that are allowed without a default; the caller reads them.
 
-    Raises ConfigError for an unknown name or a value of another type, listing what is allowed.
+    Raises:
+        ConfigError: A name is unknown, or a value has another type; the error lists what is allowed.
     """
     values = dict(defaults)
     for source in sources:

@@ -11,11 +11,14 @@ from messenger.printable import LONGEST_LINE, printable_line, text_of
 
 
 def import_name(name: str, where: str) -> object:
-    """The object with this dotted name, imported.
+    """Import the object with a dotted name.
 
-    where: file and key, for the error.
+    Args:
+        name: The dotted name.
+        where: File and key, for the error.
 
-    Raises ConfigError, whatever its module did when it was imported.
+    Raises:
+        ConfigError: It cannot be imported, whatever its module raised.
     """
     if not all(part.isidentifier() for part in name.split(".")) or "." not in name:
         raise ConfigError(f"{where}: found {name!r}; allowed: a dotted name such as shop.messaging.Name")
@@ -26,11 +29,16 @@ def import_name(name: str, where: str) -> object:
 
 
 def make(factory: Callable[..., object], arguments: Sequence[object], name: str, where: str) -> object:
-    """What a class or function of the application makes.
+    """Call a class or function of the application.
 
-    name, where: how messenger.yaml calls it, and file and key; for the error.
+    Args:
+        factory: The class or function.
+        arguments: Its arguments.
+        name: Its name in messenger.yaml.
+        where: File and key, for the error.
 
-    Raises ConfigError, whatever it raised.
+    Raises:
+        ConfigError: It raised something.
     """
     try:
         return factory(*arguments)

@@ -49,7 +49,15 @@ class LoadedConfig:
 
 
 def load_config(path: Path, environ: Mapping[str, str]) -> LoadedConfig:
-    """Read and check a messenger.yaml; Symfony's own loads unchanged. Raises ConfigError with one line."""
+    """Read and check a messenger.yaml; Symfony's own loads unchanged.
+
+    Args:
+        path: The file.
+        environ: The environment.
+
+    Raises:
+        ConfigError: The file cannot be used; the error is one line.
+    """
     path = path.resolve()
     environment = read_environment(path.parent, environ)
     sections = choose_sections(path, _parse(path), environment.get("APP_ENV", ""))

@@ -1,4 +1,4 @@
-"""How a mistake in messenger.yaml is told: one line with the file, the key, what was found and what is allowed."""
+"""Errors about messenger.yaml: one line with the file, the key, what was found and what is allowed."""
 
 from __future__ import annotations
 

@@ -66,7 +66,11 @@ class Placeholders:
         return key
 
     def resolve(self, text: str) -> Any:
-        """Return what a text stands for. Raises Unresolved."""
+        """Return the value of a text with placeholders.
+
+        Raises:
+            Unresolved: A placeholder has no value.
+        """
         self._depth += 1
         try:
             if self._depth > _DEEPEST:
@@ -81,7 +85,11 @@ class Placeholders:
             self._depth -= 1
 
     def variable(self, name: str) -> Any:
-        """Return a variable, or its default in `parameters`. Raises Unresolved."""
+        """Return a variable, or its default in `parameters`.
+
+        Raises:
+            Unresolved: It has neither.
+        """
         if not _NAME.fullmatch(name):
             raise Unresolved(f"found %env({name})%; allowed: %env(NAME)%, or %env(PROCESSOR:NAME)%")
         if name in self._environment:
@@ -97,7 +105,11 @@ class Placeholders:
         raise NotSet(f"the environment variable {name} is not set; set it, or write it into .env beside the file")
 
     def parameter(self, name: str) -> Any:
-        """Return a parameter. Raises Unresolved."""
+        """Return a parameter.
+
+        Raises:
+            Unresolved: There is none of this name.
+        """
         if name not in self._parameters:
             known = ", ".join(sorted(key for key in self._parameters if not key.startswith("env(")))
             needs = "APP_ENV is not set" if name in _OF_APP_ENV else f"known: {known}"

@@ -10,7 +10,11 @@ from messenger.config.model import MessengerConfig, TransportConfig
 
 
 def check_references(config: MessengerConfig, mistakes: Mistakes) -> None:
-    """Raises ConfigError for the first name that names nothing, listing what is there."""
+    """Check that every name in the configuration refers to something.
+
+    Raises:
+        ConfigError: The first one that does not; the error lists the known names.
+    """
     for where, name, what, known in _references(config):
         if isinstance(name, str) and name not in known:
             allowed = ", ".join(known) or "none"

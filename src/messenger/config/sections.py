@@ -104,7 +104,7 @@ def _with_overrides(former: dict[str, Any], later: dict[str, Any]) -> dict[str, 
 
 
 def _merged(former: Any, later: Any) -> Any:
-    """Maps are merged, anything else is replaced; an empty map takes nothing away."""
+    """Merge two maps; any other value is replaced. An empty map removes nothing."""
     if not isinstance(former, dict) or not isinstance(later, dict):
         return former if isinstance(former, dict) and (later is None or later == []) else later
     return former | {name: _merged(former.get(name), value) for name, value in later.items()}

@@ -1,4 +1,4 @@
-"""The gate of a deploy: are all workers of a host on the new release, and do they stay?"""
+"""The gate of a deploy: all workers of a host run the new release, and go on running."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _SILENT_SECONDS = 3.0  # one that was killed stays listed for a while
 class Gate:
     """Watches the registry until the workers are as wanted.
 
-    Workers that finish a message in the background do not count; `detached` has their last entries.
+    Workers that finish a message in the background do not count.
+
+    Attributes:
+        detached: Last entries of the workers that finish a message in the background.
     """
 
     def __init__(
@@ -31,6 +34,17 @@ class Gate:
         max_failures: int | None = None,
         confirmed: Confirmed | None = None,
     ) -> None:
+        """Create a gate.
+
+        Args:
+            control: The control plane.
+            host: Host of the workers; None for every host.
+            release: The release that they must run.
+            count: Number of workers that there must be; None for at least one.
+            max_failures: Number of failed attempts of all workers in the last minute above which the gate fails at
+                once.
+            confirmed: Confirms which entries of the registry to believe; None believes all.
+        """
         self._control = control
         self._confirmed = confirmed
         self._host = host
@@ -81,7 +95,7 @@ class Gate:
         return found, problems
 
     def _one_for_each_process(self, workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
-        """Of several entries for one process somebody else has written all but one: one that is as wanted is taken."""
+        """Return one worker for each process. Of several entries all but one are forged; one that is as wanted is taken."""
         found: dict[tuple[str, int, int] | str, WorkerInfo] = {}
         for worker in workers:
             process = (worker.host, worker.pid, worker.start_ticks) if worker.start_ticks else worker.id

@@ -55,10 +55,17 @@ def control_script(name: str, prelude: str | None = None) -> Script:
 class ControlReader:
     """Reads what workers and operators have written. Every method raises TransportError.
 
-    prefix: what the keys begin with. problems: what was unreadable so far, each place once.
+    Attributes:
+        problems: Unreadable values found so far, each place once.
     """
 
     def __init__(self, link: RedisLink, prefix: str) -> None:
+        """Create a reader.
+
+        Args:
+            link: The connection.
+            prefix: Prefix of the keys.
+        """
         self.problems: dict[tuple[str, bytes | int | None], Problem] = {}
         self._link = link
         self._prefix = prefix

@@ -13,9 +13,11 @@ _WHOLE = {"stop": "HLEN", "paused": "HLEN", "workers": "ZCARD"}  # -> a command 
 
 @dataclass(frozen=True, slots=True)
 class ControlRepair:
-    """Looks at the keys of one application. Every method raises TransportError.
+    """Finds and removes unreadable values of one application. Every method raises TransportError.
 
-    prefix: what the keys begin with.
+    Attributes:
+        link: The connection.
+        prefix: Prefix of the keys.
     """
 
     link: RedisLink

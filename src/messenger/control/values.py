@@ -136,15 +136,16 @@ def decode_counter(raw: object, now: int) -> int:
 
 
 def decode_worker(worker_id: bytes, raw: object, seen: float, now: int) -> WorkerInfo:
-    """Decode what a worker says of itself.
+    """Decode the entry of a worker.
 
     Args:
-        worker_id: its id in the registry.
-        seen: when it was last seen, ms.
-        now: the server's clock, ms.
+        worker_id: Its id in the registry.
+        raw: Its bytes, or a number when it was not read.
+        seen: When it was last seen, milliseconds of the server's clock.
+        now: The server's time in milliseconds.
 
     Raises:
-        Unreadable
+        Unreadable: It is not the entry of this worker.
     """
     info = decode(WorkerInfo, raw)
     if info.id.encode("utf-8", "surrogatepass") != worker_id:

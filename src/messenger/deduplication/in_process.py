@@ -10,6 +10,11 @@ class InProcessLockStore:
     """A LockStore in memory, with the rules of the Lua scripts. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
+        """Create a store.
+
+        Args:
+            clock: Returns the time in seconds.
+        """
         self._clock = clock
         self._locks: dict[str, tuple[str, float]] = {}
         self._one_at_a_time = threading.Lock()

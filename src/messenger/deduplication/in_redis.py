@@ -13,6 +13,12 @@ class RedisLockStore:
     """A LockStore in Redis. Connects at first use."""
 
     def __init__(self, options: RedisOptions, prefix: str) -> None:
+        """Create a store.
+
+        Args:
+            options: Where Redis is.
+            prefix: Prefix of its keys, `<prefix>:<key>`.
+        """
         self._link = link_to(options)
         self._prefix = prefix
         self._take = Script("take_lock", "messenger.redis", prelude="lock")

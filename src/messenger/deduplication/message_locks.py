@@ -49,6 +49,11 @@ class MessageLocks:
     """Takes, renews and frees the locks of messages with a DeduplicateStamp; for other messages it does nothing."""
 
     def __init__(self, open_store: Callable[[], LockStore]) -> None:
+        """Create it.
+
+        Args:
+            open_store: Opens a store; called when one is needed and all others are in use.
+        """
         self._stores = Pool(open_store, lambda store: store.close())
         self._has_warned = False
 

@@ -13,7 +13,9 @@ from messenger.stamps import Stamp
 class Next(Protocol):
     """The rest of the chain after a middleware, down to the handlers."""
 
-    def __call__(self, envelope: AnyEnvelope, /) -> AnyEnvelope: ...
+    def __call__(self, envelope: AnyEnvelope, /) -> AnyEnvelope:
+        """Run the rest of the chain."""
+        ...
 
 
 class Middleware(Protocol):

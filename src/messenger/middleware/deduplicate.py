@@ -27,6 +27,12 @@ class Deduplicate(BuiltInMiddleware):
     only_with = frozenset({DeduplicateStamp})
 
     def __init__(self, locks: MessageLocks, transactions: SqlTransactions) -> None:
+        """Create the step.
+
+        Args:
+            locks: The locks.
+            transactions: A message that is stored in one of them counts as never sent when it is rolled back.
+        """
         self._locks = locks
         self._transactions = transactions
 

@@ -22,6 +22,13 @@ class HandleMessage(BuiltInMiddleware):
     """The last step: calls every handler. A handler that fails does not stop the others.
 
     A batch handler keeps the message when the worker can settle it later; otherwise it gets a batch of one.
+
+    Attributes:
+        registry: The handlers.
+        arguments: Arguments of handlers besides the message.
+        caller: Calls handlers; shared by the buses of an application.
+        batches: Messages that wait for batch handlers; shared by the buses of an application.
+        bus_name: Name of the bus.
     """
 
     registry: HandlerRegistry

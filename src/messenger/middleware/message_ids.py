@@ -10,7 +10,11 @@ from messenger.stamps import MessageIdsStamp, ReceivedStamp
 
 
 class AddMessageIds(BuiltInMiddleware):
-    """Adds a MessageIdsStamp to a dispatched message without one; a received message stays as it came."""
+    """Adds a MessageIdsStamp to a dispatched message without one; a received message stays as it came.
+
+    Attributes:
+        current: Ids of the message being handled now, on any bus of the application.
+    """
 
     unless = frozenset({MessageIdsStamp, ReceivedStamp})
     adds = frozenset({MessageIdsStamp})

@@ -29,7 +29,13 @@ def create(
 ) -> SqlTransaction:
     """Create the middleware ``doctrine_transaction`` or ``doctrine_transaction: [CONNECTION or URL]``.
 
-    It connects at first use. Handlers that ask for a Connection get the transaction's.
+    It connects at first use.
+
+    Args:
+        arguments: The arguments of messenger.yaml.
+        where: File and key, for errors.
+        context: The context of the application's transports.
+        handlers: Handlers that ask for a Connection get the transaction's.
 
     Raises:
         ConfigError: An argument cannot be used.
@@ -94,6 +100,13 @@ class HandlerTransaction:
     """A transaction whose connection is opened at its first use. Without one, its end does nothing."""
 
     def __init__(self, database: Database, transactions: SqlTransactions, message: str) -> None:
+        """Create it; nothing is opened yet.
+
+        Args:
+            database: The database.
+            transactions: Notified of a rollback.
+            message: Type of the message that is handled in it, for the log.
+        """
         self._database = database
         self._transactions = transactions
         self._message = message

@@ -41,10 +41,15 @@ class NamedRateLimiter:
 def make_rate_limiters(
     where: str, configs: Mapping[str, RateLimiterConfig], control: Control | None
 ) -> dict[str, NamedRateLimiter]:
-    """Each limiter by its name. None of them connects yet.
+    """Create the limiters by name. None of them connects yet.
 
-    where: the configuration file, for errors. control: the Redis they count in; None: each process counts for itself.
-    Raises ConfigError, one line, for a service that cannot be made.
+    Args:
+        where: The configuration file, for errors.
+        configs: The limiters of messenger.yaml.
+        control: Where the Redis is in which they count; None: each process counts for itself.
+
+    Raises:
+        ConfigError: A service cannot be created.
     """
     return {
         name: NamedRateLimiter(name, _make(f"{where}: rate_limiters.{name}", name, config, control), config.key)

@@ -28,6 +28,13 @@ class InProcessRateLimiter:
     """A RateLimiter in memory, with the rules of acquire.lua."""
 
     def __init__(self, rate: Rate, *, in_turn: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        """Create a limiter.
+
+        Args:
+            rate: The rate.
+            in_turn: Give each refused message a time of its own (for a limiter with a key).
+            clock: Returns the time in seconds.
+        """
         self._spacing = rate.spacing
         self._burst = rate.spacing * rate.burst
         self._in_turn = in_turn

@@ -19,6 +19,16 @@ class RedisRateLimiter:
     """
 
     def __init__(self, options: RedisOptions, prefix: str, rate: Rate, *, in_turn: bool = False) -> None:
+        """Create a limiter.
+
+        Args:
+            options: Where Redis is.
+            prefix: Prefix of its keys.
+            rate: The rate.
+            in_turn: Give each refused message a time of its own, so that they do not all come back at once (for a
+                limiter
+                with a key).
+        """
         self._link = link_to(options)
         self._prefix = prefix
         self._spacing = math.ceil(rate.spacing * _MICROSECONDS)

@@ -142,7 +142,7 @@ class ClusterLink(RedisLink):
 
 
 def _places(nodes: Sequence[Sequence[Any]], asked: str) -> Iterator[Place]:
-    """Host and port of each node, the master first; a host that is not told is that of the node which was asked."""
+    """Return host and port of each node, the master first. A missing host is that of the node which was asked."""
     for host, port, *_ in nodes:
         name = (host or b"").decode()
         yield asked if name in ("", "?") else name, port

@@ -40,7 +40,7 @@ class DriverConnection(Protocol):
         ...
 
     def can_read(self, timeout: float, /) -> bool:
-        """Wait so many seconds until something can be read. Returns whether it can."""
+        """Wait up to `timeout` seconds. Return True when something can be read."""
         ...
 
     def disconnect(self) -> None:
@@ -49,9 +49,15 @@ class DriverConnection(Protocol):
 
 
 def open_connection(options: RedisOptions, place: Place | None) -> DriverConnection:
-    """An open connection, authenticated and in the right database.
+    """Open a connection: authenticated, with the right database.
 
-    place: None for what the options say. Raises redis.RedisError, OSError.
+    Args:
+        options: Where Redis is and how to connect.
+        place: Host and port; None for those of the options.
+
+    Raises:
+        redis.RedisError: Redis refused, or cannot be reached.
+        OSError: Redis cannot be reached.
     """
     arguments: dict[str, Any] = {
         "db": options.dbindex,

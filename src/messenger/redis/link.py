@@ -30,7 +30,8 @@ _CODES = {kind: code for code, kind in DefaultParser.EXCEPTION_CLASSES.items() i
 class RedisReplyError(TransportError):
     """Redis refused a command.
 
-    code: the first word of its reply, e.g. NOGROUP.
+    Attributes:
+        code: First word of the reply, e.g. NOGROUP.
     """
 
     def __init__(self, message: str, code: str) -> None:
@@ -39,15 +40,21 @@ class RedisReplyError(TransportError):
 
 
 class RedisLink:
-    """A connection to one Redis, opened at first use and again after it broke. For one thread at a time.
+    """A connection to one Redis, opened at first use and again after it broke. Not thread-safe.
 
-    It belongs to the process that opened it: after a fork the child opens one of its own.
+    It belongs to the process that opened it: after a fork, the child process opens its own.
 
-    place: host and port, where the options leave them open.
-    opened: how often it has connected.
+    Attributes:
+        opened: Number of times that it has connected.
     """
 
     def __init__(self, options: RedisOptions, place: Place | None = None) -> None:
+        """Create it; it connects at first use.
+
+        Args:
+            options: Where Redis is and how to connect.
+            place: Host and port, where the options do not set them.
+        """
         self._options = options
         self._place = place
         self._connection: DriverConnection | None = None
@@ -59,16 +66,23 @@ class RedisLink:
         self.opened = 0
 
     def call(self, *command: Argument) -> Any:
-        """The reply to one command. Raises RedisReplyError, TransportUnavailable."""
+        """Return the reply to one command.
+
+        Raises:
+            RedisReplyError: Redis refused it.
+            TransportUnavailable: Redis cannot be reached.
+        """
         reply = self.exchange([command])[0]
         if isinstance(reply, TransportError):
             raise reply
         return reply
 
     def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        """The replies to several commands sent at once.
+        """Return the replies to several commands that are sent at once.
 
-        Raises RedisReplyError for the first command that was refused, TransportUnavailable.
+        Raises:
+            RedisReplyError: Redis refused one of them; the error is that of the first.
+            TransportUnavailable: Redis cannot be reached.
         """
         replies = self.exchange(commands)
         for reply in replies:
@@ -77,9 +91,10 @@ class RedisLink:
         return replies
 
     def exchange(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        """The replies to several commands sent at once; a refused one is a RedisReplyError in its place.
+        """Return the replies to several commands that are sent at once; a refusal is a RedisReplyError in its place.
 
-        Raises TransportUnavailable.
+        Raises:
+            TransportUnavailable: Redis cannot be reached.
         """
         connection = self._ready()
         replies: list[Any] = []
@@ -100,9 +115,17 @@ class RedisLink:
     # --- blocking commands -----------------------------------------------------------------------------------------
 
     def begin(self, command: Sequence[Argument], seconds: float) -> int:
-        """Send a command that ends by itself after `seconds`, and do not wait for its reply; `end` must follow.
+        """Send a blocking command without waiting for its reply; `end` must follow.
 
-        Returns the file descriptor that becomes readable when the reply comes. Raises TransportUnavailable.
+        Args:
+            command: A command that ends by itself after `seconds`.
+            seconds: See above.
+
+        Returns:
+            The file descriptor that becomes readable when the reply comes.
+
+        Raises:
+            TransportUnavailable: Redis cannot be reached.
         """
         connection = self._ready()
         try:
@@ -115,9 +138,11 @@ class RedisLink:
             raise self._lost(error) from error
 
     def end(self) -> Any:
-        """The reply to the command that `begin` sent, now: what the server was handing out in this moment, or nothing.
+        """End the blocking command of `begin`, and return its reply: what the server has just delivered, or nothing.
 
-        Raises RedisReplyError, TransportUnavailable.
+        Raises:
+            RedisReplyError: Redis refused the command.
+            TransportUnavailable: Redis cannot be reached.
         """
         connection, until = self._connection, self._blocked_until
         if connection is None or until is None:
@@ -175,7 +200,11 @@ class RedisLink:
         self._client_id = self._helper = self._blocked_until = None
 
     def _ready(self) -> DriverConnection:
-        """Return the connection; open another one when there is none that can be used. Raises TransportUnavailable."""
+        """Return the connection; open another one when it cannot be used.
+
+        Raises:
+            TransportUnavailable: Redis cannot be reached.
+        """
         connection = self._connection
         if connection is None or self._pid != os.getpid() or self._blocked_until is not None:
             return self._open_anew()

@@ -25,9 +25,11 @@ class Script:
     def ask(
         self, link: RedisLink, keys: Sequence[Argument], arguments: Sequence[Argument], *more: Sequence[Argument]
     ) -> list[Any]:
-        """The replies to it and to the commands sent with it, in one round trip; a refusal is an error in its place.
+        """Return the replies to the script and to the commands sent with it, in one round trip.
 
-        more: sent once again, should they have got nothing while the server did not know the script.
+        A refusal is an error in its place. The commands in `more` are sent once again if they had no effect while the
+        server
+        did not know the script.
         """
         call = (len(keys), *keys, *arguments)
         replies = link.exchange([("EVALSHA", self._sha, *call), *more])

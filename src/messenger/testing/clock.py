@@ -17,6 +17,7 @@ class Clock:
         self._now = 0.0
 
     def __call__(self) -> float:
+        """Return the time in seconds."""
         return self._now
 
     def advance(self, seconds: float) -> None:

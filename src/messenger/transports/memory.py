@@ -86,6 +86,15 @@ class MemoryTransport:
         clock: Callable[[], float] = time.monotonic,
         redeliver_timeout: float = 60.0,
     ) -> None:
+        """Create a transport.
+
+        Args:
+            name: Name of the transport.
+            serializer: Writes and reads the messages as on a real transport, so that one that cannot be written is
+                found.
+            clock: Returns the time in seconds; a test may pass one that it moves.
+            redeliver_timeout: Seconds without a renewal after which a message may be taken over.
+        """
         self.name = name
         self.sent: list[AnyEnvelope] = []
         self.acked: list[AnyEnvelope] = []

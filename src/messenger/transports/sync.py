@@ -14,7 +14,11 @@ from messenger.transports.base import Depth, Transport, TransportContext
 
 
 def create(name: str, dsn: str, options: Mapping[str, Any], context: TransportContext) -> Transport:
-    """A sync transport for ``sync://``. Raises ConfigError: it has no options."""
+    """Create a transport for ``sync://``.
+
+    Raises:
+        ConfigError: The DSN has options, of which there are none.
+    """
     parsed = parse_dsn(name, dsn)
     if parsed.scheme != "sync" or parsed.host or parsed.path.strip("/"):
         raise ConfigError(f"transports.{name}.dsn: allowed: sync://")
@@ -23,12 +27,15 @@ def create(name: str, dsn: str, options: Mapping[str, Any], context: TransportCo
 
 
 class SyncTransport:
-    """Hands every message straight back to the bus. It holds nothing, so there is nothing to consume.
-
-    dispatch: handles an envelope in this process.
-    """
+    """Passes every message back to the bus at once. It holds none, so a worker cannot consume it."""
 
     def __init__(self, name: str, dispatch: Callable[[AnyEnvelope], AnyEnvelope]) -> None:
+        """Create a transport.
+
+        Args:
+            name: Name of the transport.
+            dispatch: Handles an envelope in this process.
+        """
         self.name = name
         self._dispatch = dispatch
 

@@ -23,10 +23,12 @@ _NAMED_FIELD = re.compile(r"`\$\.(\w+)|field `(\w+)`")
 
 
 def what_is_lost(message: object, body: str, decode: Callable[[str], object]) -> str:
-    """Read a body and compare.
+    """Read a body and compare it with its message.
 
     Args:
-        decode: reads the body as a message of the same class.
+        message: The message.
+        body: Its body.
+        decode: Reads the body as a message of the same class.
 
     Returns:
         The first value that would not arrive as it is, for an error; "" when all do.
@@ -70,7 +72,7 @@ def _named_field(error: Exception, reason: str) -> str:
 
 
 def what_cannot_be_written(message: object, encode: Callable[[Any], object]) -> str:
-    """Return the first field whose value `encode` refuses, for an error; "" when it is none of them."""
+    """Return the first field whose value `encode` refuses, for an error; "" when there is none."""
     for name, value in (_values(message) or {}).items():
         try:
             encode(value)

@@ -27,9 +27,11 @@ class BodyCodec(NamedTuple):
 
 
 def encode_body(message: object) -> str:
-    """The message as a JSON object from which an equal message is read.
+    """Write a message as a JSON object from which an equal message is read.
 
-    Raises MessageEncodingFailed, naming field and value, when it cannot be written or would not arrive as it is.
+    Raises:
+        MessageEncodingFailed: The message cannot be written, or would be read as another; the error names field and
+            value.
     """
     cls: type = type(message)
     codec = _codec(cls)
@@ -50,7 +52,11 @@ def encode_body(message: object) -> str:
 
 
 def decode_body(cls: type, body: str) -> object:
-    """An instance of `cls`; unknown keys are ignored, as PHP does. Raises MessageDecodingFailed."""
+    """Create an instance of a message class. Unknown keys are ignored, as PHP does.
+
+    Raises:
+        MessageDecodingFailed: The body does not fit the class.
+    """
     try:
         return _codec(cls).decode(body)
     except MessageEncodingFailed as error:

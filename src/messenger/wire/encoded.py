@@ -19,11 +19,12 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class UndecodableMessage:
-    """Stands in an envelope for what could not be read. Nothing of it is lost: it is sent on as it came.
+    """Message of an envelope that could not be decoded: a pass-through of what was received.
 
-    body, headers: as received (without the stamps, which the envelope has).
-    reason: why it could not be read, a sentence for the operator: one printable line, at most 500 characters, whatever
-    was received.
+    Attributes:
+        body: The body as it was received.
+        headers: The headers as they were received, without the stamps, which the envelope has.
+        reason: Why it could not be decoded: one printable line for the operator, at most 500 characters.
     """
 
     body: str

@@ -162,7 +162,7 @@ def _check_of_items(kinds: Kinds) -> Check:
 
 
 def _changes_values(cls: Any) -> bool:
-    """Return whether what stands in a message may be other than what it was made of."""
+    """Return True when a message may hold other values than it was created with."""
     if any(hasattr(cls, name) for name in ("model_fields", "__post_init__", "__attrs_post_init__")):
         return True
     if dataclasses.is_dataclass(cls):  # also InitVar and ClassVar are in __dataclass_fields__

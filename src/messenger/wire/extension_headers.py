@@ -20,9 +20,10 @@ _deduplicate_decoder = msgspec.json.Decoder(DeduplicateStamp)
 
 
 class ReplyStamp(LocalStamp, frozen=True):
-    """Somebody waits to hear how this message ended (`messenger dispatch --wait`).
+    """Requests a reply about the end of this message (`messenger dispatch --wait`).
 
-    token: 32 hexadecimal digits; travels in the header X-Messenger-Reply.
+    Attributes:
+        token: 32 hexadecimal digits; travels in the header X-Messenger-Reply.
     """
 
     token: str
@@ -38,7 +39,7 @@ def encode_reply(stamp: ReplyStamp) -> dict[str, str]:
 
 
 def take_reply(headers: dict[str, str]) -> tuple[ReplyStamp | None, str]:
-    """Take a ReplyStamp. What is no token is dropped: nobody can wait for it."""
+    """Take a ReplyStamp from the headers. An invalid token is dropped: no command can wait for it."""
     token = headers.pop(REPLY_HEADER, "")
     return (ReplyStamp(token) if _TOKEN.fullmatch(token) else None), ""
 

@@ -16,7 +16,11 @@ def wrap(value: bytes) -> bytes:
 
 
 def unwrap(value: bytes) -> bytes:
-    """What is inside the wrapper, or `value` itself when it has none. Raises MessageDecodingFailed for a torn one."""
+    """Return the text inside the wrapper, or `value` itself when it has none.
+
+    Raises:
+        MessageDecodingFailed: The wrapper is torn.
+    """
     head = _HEAD.match(value)
     if head is None:
         return value

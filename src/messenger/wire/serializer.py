@@ -26,19 +26,25 @@ _UNREAD = "it was handed out too often without being settled; perhaps reading it
 
 
 class Serializer:
-    """Writes and reads envelopes.
-
-    registry: the only classes that are ever created from what was received.
-    signing: which of them are signed; without it none can be.
-    """
+    """Writes and reads envelopes."""
 
     def __init__(self, registry: MessageRegistry, signing: Signing | None = None) -> None:
+        """Create a serializer.
+
+        Args:
+            registry: The only classes that are ever created from received messages.
+            signing: The classes that are signed; without it none can be.
+        """
         self._registry = registry
         self._signing = signing or Signing()
         self._is_signed: Callable[[type], bool] = cache(self._signing.requires)
 
     def encode(self, envelope: AnyEnvelope) -> Encoded:
-        """Body and headers of an envelope. Raises MessageEncodingFailed."""
+        """Return body and headers of an envelope.
+
+        Raises:
+            MessageEncodingFailed: The message cannot be written.
+        """
         message = envelope.message
         newest = dict(zip(map(type, envelope.stamps), envelope.stamps, strict=True))
         if isinstance(message, UndecodableMessage):
@@ -67,9 +73,11 @@ class Serializer:
         return self.decode(encoded, unread=unread)
 
     def decode(self, encoded: Encoded, *, unread: bool = False) -> AnyEnvelope:
-        """The envelope. What cannot be read becomes an UndecodableMessage: this never raises.
+        """Return the envelope; with an UndecodableMessage when it cannot be read. Never raises.
 
-        unread: leave the message so, without running any code of its class.
+        Args:
+            encoded: Body and headers.
+            unread: Leave the message undecoded, without running code of its class.
         """
         if encoded.headers.get(RAW_HEADER) == "base64":
             return self._decode_raw(encoded, unread)
@@ -125,7 +133,11 @@ def encode_value(encoded: Encoded, **extra: str) -> bytes:
 
 
 def decode_value(value: bytes) -> Encoded:
-    """Body and headers out of a stored value, wrapped by phpredis or bare. Raises MessageDecodingFailed."""
+    """Return body and headers of a stored value, wrapped by phpredis or bare.
+
+    Raises:
+        MessageDecodingFailed: It is not such a value.
+    """
     if value.startswith(IGBINARY):
         raise MessageDecodingFailed(explain_wrapping(2, "igbinary"))
     try:

@@ -40,7 +40,7 @@ class Signing:
         self._required: dict[type, bool] = {}
 
     def requires(self, cls: type) -> bool:
-        """Whether messages of this class are signed. A subclass of a signed class is: its base's handler takes it."""
+        """Return True when messages of this class are signed; so are subclasses, which the base's handler takes."""
         known = self._required.get(cls)
         if known is None:
             marked = any(message_options(parent).sign for parent in cls.__mro__)
@@ -48,9 +48,15 @@ class Signing:
         return known
 
     def sign(self, cls: type, name: str, body: str) -> dict[str, str]:
-        """The headers for a body of this class and wire name; none when the class is not signed.
+        """Return the signature headers for a body; none when the class is not signed.
 
-        Raises MessageEncodingFailed when it is, and there is no key.
+        Args:
+            cls: The message class.
+            name: Its wire name.
+            body: The body.
+
+        Raises:
+            MessageEncodingFailed: The class is signed and there is no key.
         """
         if not self.requires(cls):
             return {}

@@ -144,6 +144,7 @@ def add_extension_headers(headers: dict[str, str], newest: Mapping[type[Stamp], 
     """Add the headers of this package's own stamps.
 
     Args:
+        headers: The headers to add to.
         newest: The last stamp of each class.
     """
     for cls, encode in _ENCODE.items():

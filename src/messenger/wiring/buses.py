@@ -24,14 +24,18 @@ from messenger.transports.base import Sender, TransportContext
 
 @dataclass
 class BusFactory:
-    """Makes the buses of one application.
+    """Creates the buses of one application.
 
-    where: the configuration file, for errors. senders_for: the senders of an envelope, by transport name, in order.
-    context: what transports get from the application, for built-in middleware.
-    locks: of the messages with a DeduplicateStamp.
-    handler_timeout: seconds, for handlers without a timeout of their own.
-    batches: the messages that wait for batch handlers of any of the buses.
-    loops: where async handlers run.
+    Attributes:
+        where: The configuration file, for errors.
+        handlers: The handlers.
+        arguments: Arguments of handlers besides the message.
+        senders_for: Returns the senders of an envelope, by transport name, in order.
+        context: The context of the application's transports, for built-in middleware.
+        locks: The locks of messages with a DeduplicateStamp.
+        handler_timeout: Seconds, for handlers without a timeout of their own.
+        batches: The messages that wait for batch handlers of any bus.
+        loops: Where async handlers run.
     """
 
     where: str
@@ -52,9 +56,10 @@ class BusFactory:
         self.batches = Batches(self._caller, self.arguments)
 
     def make(self, name: str, config: BusConfig) -> MessageBus:
-        """A bus, in Symfony's order: the first built-in steps, the named ones, send, handle.
+        """Create a bus in Symfony's order: the first built-in steps, the named ones, send, handle.
 
-        Raises ConfigError, one line, for a middleware that cannot be made.
+        Raises:
+            ConfigError: A middleware cannot be created.
         """
         checks = _checks(config)
         chain = self._chain(name, checks)

@@ -35,9 +35,14 @@ def open_control(loaded: LoadedConfig, transports: Mapping[str, TransportConfig]
 
 
 def open_lock_store(where: str, control: Control | None) -> LockStore:
-    """The store in the Redis of the control plane. It connects at first use.
+    """Open the lock store in the Redis of the control plane. It connects at first use.
 
-    where: the configuration file, for errors. Raises ConfigError when there is no control plane.
+    Args:
+        where: The configuration file, for errors.
+        control: The options of that Redis.
+
+    Raises:
+        ConfigError: There is no control plane.
     """
     if control is None:
         raise ConfigError(

@@ -16,16 +16,16 @@ from messenger.wiring.transports import TransportConfigs
 def make_failure_handling(
     path: Path, configs: TransportConfigs, transport: Callable[[str], Transport], infrastructure_errors: Sequence[str]
 ) -> FailureHandling:
-    """Return what decides on failed messages.
+    """Create the object that decides on failed messages.
 
     Args:
         path: The configuration file, for errors.
         configs: The transports.
         transport: Returns a transport by its name.
-        infrastructure_errors: Dotted names of errors that say that something handlers need is away.
+        infrastructure_errors: Dotted names of errors that mean that something the handlers need is unavailable.
 
     Raises:
-        ConfigError: A strategy or an error class is none.
+        ConfigError: A strategy or an error class cannot be used.
     """
     return FailureHandling(
         make_retry_strategies(path, configs),
@@ -36,7 +36,11 @@ def make_failure_handling(
 
 
 def make_retry_strategies(path: Path, configs: TransportConfigs) -> dict[str, RetryStrategy]:
-    """Return the retry strategy of each transport. Raises ConfigError for a `service` that is none."""
+    """Create the retry strategy of each transport.
+
+    Raises:
+        ConfigError: A `service` is not a retry strategy.
+    """
     return {
         name: make_retry_strategy(config.retry_strategy, f"{path}: transports.{name}.retry_strategy.service")
         for name, config in configs.by_name.items()
@@ -44,7 +48,11 @@ def make_retry_strategies(path: Path, configs: TransportConfigs) -> dict[str, Re
 
 
 def find_infrastructure_errors(path: Path, names: Sequence[str]) -> tuple[type[Exception], ...]:
-    """Return the error classes of these names, and those of this package. Raises ConfigError for one that is none."""
+    """Return the error classes of these names, and those of this package.
+
+    Raises:
+        ConfigError: A name is not that of an error class.
+    """
     found: list[type[Exception]] = [InfrastructureError, TransportUnavailable]
     where = f"{path}: infrastructure_errors"
     for name in names:

@@ -15,12 +15,16 @@ _MIN_CHARACTERS = 16
 
 
 def make_signing(config: SigningConfig | None, handlers: Iterable[Handler], classes: Sequence[type]) -> Signing:
-    """The Signing of an application.
+    """Create the Signing of an application.
 
-    classes: its messages.
+    Args:
+        config: The section `signing`.
+        handlers: The handlers of the application.
+        classes: Its message classes.
 
-    Raises ConfigError when one of them is signed and there is no key, or a key is too short; HandlerDefinitionError
-    when a handler asks for it that takes a protocol.
+    Raises:
+        ConfigError: A class is signed and there is no key, or a key is too short.
+        HandlerDefinitionError: A handler with `sign` takes a protocol.
     """
     keys = _keys(config) if config is not None else ()
     algorithm, bind_type = (config.algorithm, config.bind_type) if config is not None else ("sha256", False)

@@ -42,7 +42,11 @@ class TransportConfigs:
         return tuple({name: None for name in self.failure.values() if name is not None})
 
     def check_messages(self, messages: MessageRegistry) -> None:
-        """Check that the transports that @message names exist. Raises ConfigError."""
+        """Check that the transports named by @message exist.
+
+        Raises:
+            ConfigError: One does not.
+        """
         for cls in messages.classes:
             for name in message_options(cls).transports:
                 if name not in self.by_name:

@@ -68,7 +68,7 @@ def selection_options(command: Command) -> Command:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a command that does something to messages was told of which ones."""
+    """The messages that a command is to act on."""
 
     ids: tuple[str, ...]
     everything: bool
@@ -76,7 +76,11 @@ class Wanted:
     transport: str | None
 
     def check(self) -> None:
-        """Raises UsageError unless there are either IDs or --all."""
+        """Check that there are either IDs or --all.
+
+        Raises:
+            UsageError: There are both or neither.
+        """
         if bool(self.ids) == self.everything:
             raise click.UsageError("give the IDs that `messenger failed show` lists, or --all")
 

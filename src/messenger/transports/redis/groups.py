@@ -57,11 +57,18 @@ def _address(options: RedisOptions, group: str) -> str:
 class Groups:
     """The groups of one stream, as one of them sees them.
 
-    name: the transport's.
-    several: whether there was more than one when it was looked last.
+    Attributes:
+        several: True when there was more than one at the last count.
     """
 
     def __init__(self, name: str, link: RedisLink, options: RedisOptions) -> None:
+        """Create it.
+
+        Args:
+            name: Name of the transport.
+            link: The connection.
+            options: The options of the transport.
+        """
         self.several = False
         self._name = name
         self._link = link

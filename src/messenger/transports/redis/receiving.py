@@ -35,8 +35,14 @@ Entry = tuple[bytes, list[bytes] | None]
 class Reader:
     """One consumer of one group.
 
-    name: the transport's. max_deliveries: see TransportContext.
-    groups: told of each look for abandoned messages.
+    Attributes:
+        name: Name of the transport.
+        link: The connection.
+        options: The options of the transport.
+        consumer: Name of the consumer.
+        serializer: Reads messages.
+        max_deliveries: See TransportContext.
+        groups: Notified of each search for abandoned messages.
     """
 
     name: str

@@ -95,6 +95,12 @@ class BoundedStream:
     """Adds entries to a stream while it has fewer than `stream_max_entries`."""
 
     def __init__(self, name: str, options: RedisOptions) -> None:
+        """Create it.
+
+        Args:
+            name: Name of the transport.
+            options: Its options.
+        """
         self._name = name
         self._options = options
         self._handled = 0

@@ -54,6 +54,15 @@ class RedisTransport:
     def __init__(
         self, name: str, options: RedisOptions, serializer: Serializer, worker_id: str, max_deliveries: int = 0
     ) -> None:
+        """Create a transport; it connects at first use.
+
+        Args:
+            name: Name of the transport.
+            options: Its options.
+            serializer: Writes and reads messages.
+            worker_id: Name of the consumer, unless the DSN sets one.
+            max_deliveries: See TransportContext.
+        """
         self.name = name
         self.options = options
         self._serializer = serializer

@@ -41,6 +41,11 @@ class Database:
     """Connections to one database, opened at first use and again after they broke. Thread-safe."""
 
     def __init__(self, url: URL) -> None:
+        """Create it; nothing connects yet.
+
+        Args:
+            url: SQLAlchemy URL of a SQLite file or a PostgreSQL database.
+        """
         self.url = url
         self._pid = os.getpid()
         self._made = self._make_engine()

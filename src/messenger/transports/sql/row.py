@@ -24,9 +24,13 @@ def write_row(encoded: Encoded) -> tuple[str, str]:
 
 
 def read_row(serializer: Serializer, body: str | bytes, headers: str | bytes, *, unread: bool = False) -> AnyEnvelope:
-    """The envelope of a row. What cannot be read becomes an UndecodableMessage that holds all of it.
+    """Return the envelope of a row; an UndecodableMessage, which has all of it, when it cannot be read.
 
-    unread: see Serializer.decode.
+    Args:
+        serializer: Reads messages.
+        body: The column of this name.
+        headers: The column of this name.
+        unread: See Serializer.decode.
     """
     body_bytes, header_bytes = _to_bytes(body), _to_bytes(headers)
     try:

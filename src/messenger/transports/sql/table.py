@@ -152,13 +152,21 @@ class Statements:
         return self._table.insert().values(**row, **times).returning(self._c.id)
 
     def take(self, lease_owner: str, limit: int, queues: Sequence[str] = ()) -> Update:
-        """Take up to `limit` messages that are due and free; gives id, body, headers, delivery_count, and available_at
-        to put them in order by: an UPDATE returns its rows as it finds them.
+        """Take up to `limit` messages that are due and free.
 
-        queues: of these instead of the one queue.
+        SKIP LOCKED passes over rows another worker is just taking; SQLite has one writer at a time anyway. They are
+        chosen
+        in a WITH, which PostgreSQL runs once; of a subquery it may lock the rows of each run.
 
-        SKIP LOCKED passes over rows another worker is just taking; SQLite has one writer at a time anyway. They
-        are chosen in a WITH, which PostgreSQL runs once; of a subquery it may lock the rows of each run.
+        Args:
+            lease_owner: The owner of the leases.
+            limit: The largest number of messages.
+            queues: Queues to take from instead of the one of the transport.
+
+        Returns:
+            A statement with the rows id, body, headers, delivery_count and available_at; sort by the last one, since an
+            UPDATE
+            returns rows in any order.
         """
         queue = self._c.queue_name.in_(queues) if queues else self._queue
         free = select(self._c.id).where(queue, self._due, self._free)
@@ -181,8 +189,9 @@ class Statements:
         )
 
     def next_look(self, queues: Sequence[str] = ()) -> Select[float]:
-        """Seconds until a message can be taken that cannot be now: it is due then, or its lease runs out. Negative:
-        one is there. NULL: there is none.
+        """Return a query for the seconds until the next message becomes due, or its lease runs out.
+
+        The value is negative when there is one, and NULL when there is none.
         """
         queue = self._c.queue_name.in_(queues) if queues else self._queue
         due = select(func.min(self._c.available_at)).where(queue, self._free).scalar_subquery()

@@ -236,7 +236,7 @@ class SqlTransport:
         return int(stamp.id)
 
     def _changed(self, statement: Any) -> bool:
-        """Whether the statement found its row."""
+        """Return True when a statement found its row."""
         return self._settle(lambda connection: connection.execute(statement).rowcount) > 0
 
     def _write(self, work: Callable[[Connection], T]) -> T:
