@@ -14,10 +14,13 @@ _TOLERATED_SECONDS = 2.0
 def check_clock(where: str, read: Callable[[], float], now: Callable[[], float] = time.time) -> Finding:
     """Compare a server's clock with this host's.
 
-    read: asks the server, seconds since 1970. now: this host's clock.
+    Delays, leases and ages use the server's clock alone, so nothing breaks here. PHP workers use their host's: they are
+    late or early by the difference.
 
-    Delays, leases and ages go by the server's clock alone, so nothing breaks here; PHP workers, which go by
-    their host's, are late or early by the difference.
+    Args:
+        where: The server, for the finding.
+        read: Asks the server for its time, in seconds since 1970.
+        now: Returns the time of this host, in seconds since 1970.
     """
     place = Place("clock", where)
     before = now()

@@ -1,4 +1,4 @@
-"""What a check says: how bad it is, where, what was found, and what to change."""
+"""Findings of checks: level, place, what was found, and what to change."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ Level = Literal["ok", "warn", "fail"]
 class Finding:
     """One line of `messenger check`. None of its texts has a secret in it.
 
-    check: which check it is from, e.g. ``redis-eviction``; it stays the same between versions.
-    change: what to change to; None for what is well.
+    Attributes:
+        level: "ok", "warn" or "fail".
+        check: Id of the check, e.g. ``redis-eviction``; it stays the same between versions.
+        where: What was checked.
+        found: What was found.
+        change: What to change; None for "ok".
     """
 
     level: Level

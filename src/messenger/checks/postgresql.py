@@ -21,9 +21,11 @@ _SECONDS = "3"
 
 
 def check_postgresql(where: str, options: SqlOptions) -> Iterator[Finding]:
-    """The server, then the table and what this user may do with it.
+    """Check the server, then the table and the permissions on it.
 
-    where: names the transport and the table.
+    Args:
+        where: Names the transport and the table.
+        options: The options of the transport.
     """
     database = Database(_impatient(options.url))
     try:

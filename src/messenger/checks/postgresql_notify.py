@@ -1,4 +1,4 @@
-"""Whether a session that listens is told: a pool of connections in between may take LISTEN and forget it."""
+"""Check that LISTEN works: a connection pool in between may accept it and forget it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a PostgreSQL answers, and if not, which part of the connection's URL to look at."""
+"""Connectivity of PostgreSQL, with a hint at the wrong part of the connection's URL."""
 
 from __future__ import annotations
 

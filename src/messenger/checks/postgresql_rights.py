@@ -1,4 +1,4 @@
-"""Whether the user may do with the table what the transport does, by PostgreSQL's own answers (has_…_privilege)."""
+"""Permissions on the table that the transport needs, by PostgreSQL's own answers (has_…_privilege)."""
 
 from __future__ import annotations
 

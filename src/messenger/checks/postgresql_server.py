@@ -1,4 +1,4 @@
-"""What PostgreSQL says of itself: version, whether it can be written, what a crash of it costs."""
+"""State of a PostgreSQL server: version, writability, and durability in a crash."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ Step = Callable[[RedisLink], Iterable[Finding]]
 
 
 def check_redis_transport(name: str, options: RedisOptions) -> Iterator[Finding]:
-    """Whether the server can be reached, keeps what it is given, and lets this user do what the transport does."""
+    """Check connectivity, persistence and permissions of a Redis transport."""
     where = f"transport {name}"
     steps: list[Step] = [
         lambda link: check_stream(link, where, options),

@@ -36,7 +36,7 @@ def check_groups(link: RedisLink, where: str, options: RedisOptions) -> Iterator
 def _check_others(
     link: RedisLink, place: Place, options: RedisOptions, groups: Sequence[dict[str, Any]]
 ) -> Iterator[Finding]:
-    """An entry stays until every group has handled it: for ever, when nobody reads for one of them."""
+    """Check the other groups: an entry stays until every group has handled it, forever if one is not read."""
     for group in groups:
         name = group["name"].decode(errors="replace")
         consumers = _info(link, "CONSUMERS", options.stream, name)

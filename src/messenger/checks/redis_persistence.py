@@ -1,4 +1,4 @@
-"""Whether Redis keeps on disk what it has accepted, and whether the last writing went well."""
+"""Persistence of Redis: it is on, and the last write to disk succeeded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a Redis answers, and if not, which part of the DSN to look at."""
+"""Connectivity of Redis, with a hint at the wrong part of the DSN."""
 
 from __future__ import annotations
 

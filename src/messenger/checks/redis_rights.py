@@ -1,8 +1,8 @@
-"""Whether the user may run every command that the transport sends, on every key it uses.
+"""Permissions for every command that the transport sends, on every key it uses.
 
-Each command is tried inside a transaction that is thrown away: Redis looks at the rights when a command is queued, and
-runs it at EXEC, which never comes. That works for every user and version. ACL DRYRUN and ACL GETUSER, which tell the
-same, are for administrators only, and the user of an application is none.
+Each command is tried inside a transaction that is discarded: Redis checks the permissions when a command is queued, and
+runs it at EXEC, which never comes. That works for every user and version. ACL DRYRUN and ACL GETUSER are for
+administrators only.
 """
 
 from __future__ import annotations

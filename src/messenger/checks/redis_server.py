@@ -1,4 +1,4 @@
-"""What Redis says of itself in INFO: version, role, eviction, memory; and of its cluster."""
+"""State of a Redis server from INFO: version, role, eviction, memory; and of its cluster."""
 
 from __future__ import annotations
 

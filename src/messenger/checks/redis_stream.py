@@ -1,4 +1,4 @@
-"""Whether the stream and its delayed messages are what the transport writes, and messages can still be added."""
+"""Types of the stream and of its delayed messages, and room for more messages."""
 
 from __future__ import annotations
 

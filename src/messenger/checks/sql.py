@@ -9,7 +9,7 @@ from messenger.transports.sql.options import SqlOptions
 
 
 def check_sql_transport(name: str, options: SqlOptions) -> Iterator[Finding]:
-    """Whether this user can reach and write the store, and the table is as the transport needs it."""
+    """Check connectivity, permissions and the table of a SQL transport."""
     where = f"transport {name} (table {options.table_name})"
     if options.url.get_backend_name() == "sqlite":
         from messenger.checks.sqlite import check_sqlite

@@ -1,4 +1,4 @@
-"""Whether the table has the columns that the transport writes."""
+"""Columns of the table, compared with those that the transport writes."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _fits(column: Column[Any], there: Any) -> bool:
 
 
 def _check_foreign(place: Place, options: SqlOptions, columns: Columns) -> Iterator[Finding]:
-    """Columns of somebody else, which no statement of ours fills."""
+    """Check for foreign columns that must be filled, which the transport does not do."""
     ours = messages_table(options.table_name).columns
     for name, column in columns.items():
         if name not in ours and not column["nullable"] and column["default"] is None:
@@ -105,9 +105,16 @@ _PHP_TIMEOUT = 3600
 def check_leases(
     connection: Connection, where: str, options: SqlOptions, columns: Columns | None, findings: Sequence[Finding]
 ) -> Iterator[Finding]:
-    """PHP workers leave no name and renew no leases unless run with --keepalive: long work of theirs is done twice.
+    """Check for PHP workers without leases.
 
-    columns: of the table. findings: what was found of it; one that fails may not be readable.
+    Unless run with --keepalive they set no name and renew no lease: their long messages are handled twice.
+
+    Args:
+        connection: The connection.
+        where: Names the transport and the table.
+        options: The options of the transport.
+        columns: The columns of the table, from table_columns.
+        findings: Findings about the table; after a failed one it may not be readable.
     """
     readable = all(finding.level != "fail" for finding in findings)
     if columns is None or lacking(columns) or not readable or options.redeliver_timeout >= _PHP_TIMEOUT:

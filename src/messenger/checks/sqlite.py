@@ -1,6 +1,6 @@
-"""Whether the SQLite file of a transport can be written by this user, and where it lies.
+"""The SQLite file of a transport: permissions, disk and file system.
 
-The file is looked at without making one, and without the files that SQLite puts beside it.
+The file is examined without creating it or the files that SQLite puts beside it.
 """
 
 from __future__ import annotations
@@ -33,9 +33,11 @@ _MOUNTS = Path("/proc/self/mounts")
 
 
 def check_sqlite(where: str, options: SqlOptions) -> Iterator[Finding]:
-    """The file, its directory, its disk; then its table.
+    """Check the file, its directory and disk; then its table.
 
-    where: names the transport and the table.
+    Args:
+        where: Names the transport and the table.
+        options: The options of the transport.
     """
     path = Path(options.url.database or "").absolute()
     place = Place("sqlite-file", f"SQLite file {path}")
@@ -91,9 +93,11 @@ def _check_file(place: Place, path: Path) -> Iterator[Finding]:
 
 
 def check_disk(path: Path, mounts: Path = _MOUNTS) -> Iterator[Finding]:
-    """Room for messages, and a file system that SQLite's journal works on.
+    """Check for free space, and for a file system on which SQLite's journal works.
 
-    mounts: what is mounted where, as Linux tells.
+    Args:
+        path: The file.
+        mounts: File that lists the mounted file systems.
     """
     directory = next(parent for parent in path.parents if parent.exists())
     place = Place("sqlite-disk", f"disk of {directory}")
@@ -117,7 +121,7 @@ def check_disk(path: Path, mounts: Path = _MOUNTS) -> Iterator[Finding]:
 
 
 def _file_system(directory: Path, mounts: Path) -> str | None:
-    """The type of the file system that a directory lies on; None where that cannot be told."""
+    """Return the type of the file system of a directory; None when it is unknown."""
     try:
         lines = [line.split() for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines()]
     except OSError:

@@ -113,7 +113,7 @@ def _check_stop(place: Place, program: Program, deadline: float | None) -> Itera
 
 
 def _check_time(where: str, program: Program, deadline: float | None, longest: float | None) -> Iterator[Finding]:
-    """Whether a handler that begins just before a stop comes to its end."""
+    """Check that a handler that begins just before a stop has time to finish."""
     place = Place("supervisor-stop-time", where)
     if longest is None:
         return
@@ -134,7 +134,7 @@ def _check_time(where: str, program: Program, deadline: float | None, longest: f
 
 
 def _check_detach_log(place: Place, file: str | None) -> Iterator[Finding]:
-    """Whether a worker that is left behind could write there, if it were of the user who asks."""
+    """Check that a detached worker of the current user could write the file."""
     if file is None:
         return
     directory = Path(file).absolute().parent

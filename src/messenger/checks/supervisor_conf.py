@@ -22,7 +22,8 @@ _TAKES = re.compile("-[a-z]*c")  # a shell's option, as in -lc: what comes next 
 class ConfUnreadable(Exception):
     """A configuration that supervisord would refuse, or that only its own user or environment can read.
 
-    change: what to do about it.
+    Attributes:
+        change: What to change.
     """
 
     def __init__(self, message: str, change: str = "mend it; `supervisorctl reread` must take it") -> None:
@@ -52,9 +53,14 @@ class Program:
 
 
 def read_programs(path: Path, environ: Mapping[str, str] = os.environ) -> list[Program]:
-    """The programs of a file, and of those that it includes, that run `messenger consume`. Raises ConfUnreadable.
+    """Return the programs of a file, and of those that it includes, that run `messenger consume`.
 
-    environ: what ``%(ENV_X)s`` stands for.
+    Args:
+        path: The file.
+        environ: Values of ``%(ENV_X)s``.
+
+    Raises:
+        ConfUnreadable: The file cannot be read.
     """
     parser = configparser.RawConfigParser(inline_comment_prefixes=(";", "#"), strict=False)
     common = {f"ENV_{name}": value for name, value in environ.items()} | {"host_node_name": platform.node()}
@@ -164,7 +170,7 @@ class _Section:
 
 
 def _consume(command: str) -> tuple[list[str], bool] | None:
-    """The arguments of `messenger consume`, and whether a shell stays in between; None: another command."""
+    """Return the arguments of `messenger consume`, and True when a shell stays in between; None for other commands."""
     try:
         words = shlex.split(command)
     except ValueError:

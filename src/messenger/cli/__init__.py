@@ -25,7 +25,8 @@ EXIT_CONFIG = 78
 class LazyGroup(click.Group):
     """A command group whose commands are imported when they are called, so that `consume` starts fast.
 
-    commands_from: command name -> "module:attribute".
+    Attributes:
+        commands_from: "module:attribute" by command name.
     """
 
     def __init__(self, *args: Any, commands_from: Mapping[str, str], **kwargs: Any) -> None:

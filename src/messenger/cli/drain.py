@@ -1,4 +1,4 @@
-"""messenger consume --stop-when-empty: until nothing is ready, with a bar for whoever watches."""
+"""messenger consume --stop-when-empty: run until no message is ready, with a progress bar."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""messenger repair: remove what nobody can read from the control plane."""
+"""messenger repair: remove unreadable values from the control plane."""
 
 from __future__ import annotations
 

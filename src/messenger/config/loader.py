@@ -26,9 +26,12 @@ from messenger.errors import ConfigError
 class LoadedConfig:
     """A checked configuration and where it came from.
 
-    environment: the `.env` files beside the file, overlaid with the real environment.
-    when: the `when@ENV` part that was applied, or "".
-    notes: what was passed over.
+    Attributes:
+        path: The file.
+        messenger: The configuration.
+        environment: The `.env` files beside the file, overlaid with the real environment.
+        when: The `when@ENV` part that was applied, or "".
+        notes: Keys that were ignored.
     """
 
     path: Path

@@ -95,7 +95,7 @@ class Gate:
         return found, problems
 
     def _one_for_each_process(self, workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
-        """Return one worker for each process. Of several entries all but one are forged; one that is as wanted is taken."""
+        """Return one worker for each process: of several entries all but one are forged, and a wanted one is taken."""
         found: dict[tuple[str, int, int] | str, WorkerInfo] = {}
         for worker in workers:
             process = (worker.host, worker.pid, worker.start_ticks) if worker.start_ticks else worker.id

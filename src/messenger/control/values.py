@@ -33,10 +33,12 @@ class CurrentMessage(msgspec.Struct, frozen=True):
 
 
 class WorkerInfo(msgspec.Struct, frozen=True):
-    """What a worker says of itself.
+    """The entry of a worker in the registry.
 
-    failed_last_minute: attempts that failed in its last 60 heartbeats. front: the pid that Supervisor knows instead, if
-    the worker may be left behind. start_ticks: when the kernel started process `pid`, see messenger.control.processes.
+    Attributes:
+        failed_last_minute: Attempts that failed in its last 60 heartbeats.
+        front: Pid of its launcher, which Supervisor watches; 0 without one.
+        start_ticks: When the kernel started process `pid`; see messenger.control.processes.
     """
 
     id: str

@@ -83,6 +83,6 @@ def make_named(
 
 
 def _fits(step: str, given: Sequence[Any]) -> bool:
-    """Whether Symfony has these arguments: a bus's name, and whether a message without a handler is no error."""
+    """Return True when Symfony has these arguments: a bus's name, and a flag for messages without handlers."""
     kind = {"add_bus_name_stamp_middleware": str, "handle_message": bool}.get(step)
     return kind is not None and len(given) == 1 and isinstance(given[0], kind)

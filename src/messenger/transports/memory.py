@@ -239,7 +239,7 @@ class MemoryTransport:
         return entry.delivered_at is None or entry.delivered_at < now - self._redeliver_timeout
 
     def _held(self, envelope: AnyEnvelope) -> _Entry | None:
-        """The entry of an envelope, unless it is gone or, for one that was taken, somebody else's by now."""
+        """Return the entry of an envelope; None when it is gone, or another receiver has taken it."""
         entry = self._entries.get(self._id(envelope))
         lease = envelope.last(MemoryLeaseStamp)
         if entry is None or (lease is not None and lease.number != entry.lease):

@@ -17,13 +17,7 @@ HEADERS = (SIGNATURE_HEADER, ALGORITHM_HEADER, TYPE_SIGNATURE_HEADER)
 
 
 class Signing:
-    """Which message classes are signed, and with what.
-
-    types: these classes and their subclasses are signed, and those that `@message(sign=True)` marks.
-    keys: the first one signs, every one is accepted.
-    algorithm: a name both hashlib and PHP's hash_hmac() know.
-    bind_type: refuse a signature that is not bound to the message's type, as Symfony's is not.
-    """
+    """The message classes that are signed, and the keys."""
 
     def __init__(
         self,
@@ -33,6 +27,14 @@ class Signing:
         *,
         bind_type: bool = False,
     ) -> None:
+        """Create it.
+
+        Args:
+            types: These classes and their subclasses are signed, and those that `@message(sign=True)` marks.
+            keys: The first one signs, every one is accepted.
+            algorithm: A name that both hashlib and PHP's hash_hmac() know.
+            bind_type: Refuse a signature that is not bound to the message's type; Symfony's is not.
+        """
         self._types = types
         self._keys = keys
         self._algorithm = algorithm

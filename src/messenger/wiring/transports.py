@@ -110,7 +110,7 @@ class Transports:
         """Return the transport of this name.
 
         Raises:
-            ConfigError: There is none, or its DSN or options cannot be used.
+            ConfigError: It does not exist, or its DSN or options cannot be used.
         """
         found = self._created.get(name)
         return found if found is not None else self._add(name)

@@ -54,7 +54,7 @@ class Heartbeat:
                 self._take(step)
 
     def _has_ended_after(self, seconds: float) -> bool:
-        """Wait for the interval, a stop request or its deadline. Return whether the worker has ended."""
+        """Wait for the interval, a stop request or its deadline. Return True when the worker has ended."""
         if not self._stop.is_requested():
             readable((self._ended.fd, self._stop.fd), seconds)
         else:

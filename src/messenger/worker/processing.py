@@ -134,16 +134,16 @@ def run_handlers(
     settle: Callable[[Exception | None], None],
     bus_name: str | None = None,
 ) -> tuple[bool, Exception | None]:
-    """Have a received message handled, unless it cannot be read or seems to end its workers.
+    """Handle a received message, unless it cannot be decoded or seems to end its workers.
 
     Args:
-        application: It has the buses.
+        application: The application.
         message: The message.
-        settle: What a batch handler calls once it is done with the message, with None or with what went wrong.
-        bus_name: Handle it on this bus, whatever its stamps say.
+        settle: Called by a batch handler once it is done with the message, with None or with what went wrong.
+        bus_name: The bus that handles it, whatever its stamps say.
 
     Returns:
-        Whether all handlers are done with the message, and what went wrong.
+        True when all handlers are done with the message, and what went wrong.
     """
     if message.deliveries > 1:
         limit = application.max_deliveries(message.transport.name)

@@ -1,4 +1,4 @@
-"""messenger failed remove: take failed messages away for good."""
+"""messenger failed remove: remove failed messages permanently."""
 
 from __future__ import annotations
 

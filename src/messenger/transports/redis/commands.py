@@ -19,9 +19,10 @@ _BAD = "invalid"
 
 @dataclass(frozen=True, slots=True)
 class RequiredCommand:
-    """A command that must be allowed, and as an example a call that would do nothing, or be refused as nonsense.
+    """A command that must be allowed, with an example that would do nothing, or be refused as nonsense.
 
-    key: the one key of the example; a pattern where there are many, which Redis takes for a key as well.
+    Attributes:
+        key: The key of the example; a pattern where there are many, which Redis takes for a key as well.
     """
 
     words: tuple[Argument, ...]
@@ -52,9 +53,10 @@ def cluster_commands(options: RedisOptions) -> list[RequiredCommand]:
 
 
 def control_commands(name: str) -> list[RequiredCommand]:
-    """What the control plane needs: stop signal, registry of workers, replies.
+    """Return the commands of the control plane: stop signal, registry of workers, replies.
 
-    name: what its keys begin with, the name in messenger.yaml; in a cluster in braces.
+    Args:
+        name: Prefix of its keys, the name in messenger.yaml; in a cluster in braces.
     """
     stop, paused, workers = f"{name}:stop", f"{name}:paused", f"{name}:workers"
     worker, reply = f"{name}:worker:*", f"{name}:reply:*"

@@ -66,11 +66,17 @@ class SqlOptions:
 def parse_doctrine_dsn(
     transport: str, text: str, options: Mapping[str, Any], connections: Mapping[str, str], state_dir: Path
 ) -> SqlOptions:
-    """Options from a DSN and the `options:` of messenger.yaml. Query beats options beats defaults.
+    """Read the options of a DSN and of `options:` in messenger.yaml. Query beats options beats defaults.
 
-    connections: database URLs by connection name; `default` without one is a SQLite file in `state_dir`.
+    Args:
+        transport: Name of the transport, for errors.
+        text: The DSN.
+        options: The options of messenger.yaml.
+        connections: Database URLs by connection name; `default` without one is a SQLite file in `state_dir`.
+        state_dir: Directory for SQLite files.
 
-    Raises ConfigError with the allowed names or values, never with a password.
+    Raises:
+        ConfigError: An option is unknown or its value is not allowed; the error lists what is, and never a password.
     """
     dsn = parse_dsn(transport, text)
     bare = dsn.host and dsn.path in ("", "/") and dsn.port is None and dsn.user is None
@@ -106,9 +112,16 @@ def _check(transport: str, values: Mapping[str, Any]) -> None:
 
 
 def find_url(where: str, name: str, connections: Mapping[str, str], state_dir: Path) -> URL:
-    """The URL of a database connection, with the driver used here.
+    """Return the URL of a database connection, with the driver used here.
 
-    where: who names it, for the error. Raises ConfigError, never with a password.
+    Args:
+        where: What names the connection, for the error.
+        name: Name of the connection.
+        connections: Database URLs by connection name.
+        state_dir: Directory for SQLite files.
+
+    Raises:
+        ConfigError: There is no such connection; the error never shows a password.
     """
     # A host name in a DSN is read in lower case, so case does not tell connections apart.
     for known, text in connections.items():
@@ -121,9 +134,15 @@ def find_url(where: str, name: str, connections: Mapping[str, str], state_dir: P
 
 
 def read_url(where: str, text: str, state_dir: Path) -> URL:
-    """A database's URL with the driver used here. No error shows the URL: it has a password in it.
+    """Return a database's URL with the driver used here.
 
-    where: where it stands, for the error. Raises ConfigError.
+    Args:
+        where: Where it is written, for the error.
+        text: The URL.
+        state_dir: Directory for SQLite files.
+
+    Raises:
+        ConfigError: It cannot be used. The error does not show it, since it has a password.
     """
     try:
         text.encode()  # a surrogate, from a byte that is no UTF-8, is a ValueError here and trouble later on

@@ -121,11 +121,16 @@ def _create_reserve(path: Path) -> None:
 
 
 def check_room(path: Path, size: int) -> None:
-    """Raise DiskFull for a large message that the file may not hold as well as the log beside it does.
+    """Refuse a large message that may fit the log beside the file, but not the file as well.
 
-    It could be stored in the log alone; then nothing could be removed any more.
+    Once it was stored in the log alone, nothing could be removed any more.
 
-    size: of the message, in bytes. A small one goes into the reserve.
+    Args:
+        path: The file.
+        size: Bytes of the message. A small one goes into the reserve.
+
+    Raises:
+        DiskFull: There is not enough room.
     """
     if size < RESERVE_BYTES // 16 or not path.parent.exists():
         return
@@ -161,12 +166,21 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 
 
 def create_private_file(path: Path, size: int = 0) -> bool:
-    """Create a file only its owner can read, and its directory, when they are missing. SQLite's own are for everybody.
+    """Create a file that only its owner can read, and its directory, when they are missing.
 
-    Made by root, the file belongs to the owner of its directory: an operator's look shall not lock the workers out.
-    O_EXCL matters: to open and close an existing SQLite file would drop the locks this process has on it.
+    SQLite itself creates files for everybody. Created by root, the file belongs to the owner of its directory: an
+    operator's command must not lock the workers out. O_EXCL matters: opening and closing an existing SQLite file would
+    drop the locks that this process has on it.
 
-    size: bytes of the disk to allocate for it. Raises OSError. Returns whether it was created.
+    Args:
+        path: The file.
+        size: Bytes of the disk to allocate for it.
+
+    Returns:
+        True when the file was created.
+
+    Raises:
+        OSError: It cannot be created.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:

@@ -191,7 +191,7 @@ class SqlTransport:
         return [self._envelope(row) for row in rows]
 
     def find(self, message_id: str) -> AnyEnvelope | None:
-        """The message with this id. It is not taken: reject and requeue apply whoever holds it."""
+        """Return the message with this id without taking it: reject and requeue work whichever worker has it."""
         if not _ID.fullmatch(message_id):
             return None
         row = self._read(lambda connection: connection.execute(self._sql.find(int(message_id))).one_or_none())
