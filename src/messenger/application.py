@@ -177,8 +177,7 @@ class Application:
         """Add a function that a worker calls after each message.
 
         It drops state that one message must not leave to the next, or checks that a connection works. While it raises,
-        the
-        worker takes no message and tries again.
+        the worker takes no message and tries again.
 
         Args:
             hook: The function. An async one is awaited where async handlers run.

@@ -47,8 +47,7 @@ class EventLoops:
         """Wait for the work behind a result, and return its result; a plain value is returned as it is.
 
         The items of a list, a tuple or a dict are completed too, but not values nested in them. Awaitables run
-        concurrently,
-        and the first error counts.
+        concurrently, and the first error counts.
 
         Args:
             result: The result of a handler.

@@ -9,8 +9,7 @@ class LockStore(Protocol):
     """Locks by key, each with its owner until it expires.
 
     Every method raises TransportUnavailable when the store cannot be reached, and TransportError for other failures;
-    then
-    nothing has changed. `seconds` is the least time that a lock is kept from now on; no method shortens it.
+    then nothing has changed. `seconds` is the least time that a lock is kept from now on; no method shortens it.
     """
 
     def take(self, key: str, owner: str, seconds: float) -> str:

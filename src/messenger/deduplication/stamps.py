@@ -13,9 +13,8 @@ class DeduplicateStamp(Stamp, frozen=True):
     Attributes:
         key: 1 to 500 characters; one key space for all message classes and buses of an application.
         ttl: Seconds, 3 to a year, after which the key is free unless it was renewed. A worker renews it while it has
-            the
-            message, but it is not renewed in the queue: choose more than the time that messages wait there. A delay is
-            added to it.
+            the message, but it is not renewed in the queue: choose more than the time that messages wait there. A delay
+            is added to it.
         only_in_queue: True frees the key before the message is handled, False after it.
         owner: Message id of the owner of the key, set by the bus that sends the message.
 

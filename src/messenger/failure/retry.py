@@ -24,8 +24,7 @@ class RetryStrategy(Protocol):
     """Decides on the retries of one transport's messages.
 
     When a strategy raises or returns a value of another type, the default strategy decides for that message, and the
-    log
-    has a line `retry_strategy_failed`.
+    log has a line `retry_strategy_failed`.
     """
 
     def is_retryable(self, envelope: AnyEnvelope, error: Exception) -> bool:
@@ -176,8 +175,7 @@ def should_retry(envelope: AnyEnvelope, error: Exception, strategy: RetryStrateg
     """Return True when a message is to be retried.
 
     Recoverable errors are always retried, unrecoverable ones never; the strategy decides on others. When several
-    handlers
-    failed, one recoverable error is enough to retry, and only if all are unrecoverable there is no retry.
+    handlers failed, one recoverable error is enough to retry, and only if all are unrecoverable there is no retry.
     """
     found = causes(error)
     if any(isinstance(cause, RecoverableError) for cause in found):

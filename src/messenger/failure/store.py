@@ -150,8 +150,7 @@ class FailedMessages:
         """Send a message to the transport it came from and, once that is confirmed, remove it here.
 
         Its retry count starts again; handlers that succeeded are still skipped. A message that cannot be decoded is
-        sent
-        unchanged, for a release that can decode it.
+        sent unchanged, for a release that can decode it.
 
         Args:
             envelope: The message.

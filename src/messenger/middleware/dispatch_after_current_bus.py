@@ -38,8 +38,7 @@ class DispatchAfterCurrentBus(BuiltInMiddleware):
     """Runs queued dispatches after the outermost one. There is one object for all buses of an application.
 
     The outermost dispatch is known by the context, so that threads and tasks each have their own. Code that outlives
-    the
-    dispatch which started it is no longer inside.
+    the dispatch which started it is no longer inside.
     """
 
     def __init__(self) -> None:

@@ -26,8 +26,7 @@ class RedisRateLimiter:
             prefix: Prefix of its keys.
             rate: The rate.
             in_turn: Give each refused message a time of its own, so that they do not all come back at once (for a
-                limiter
-                with a key).
+                limiter with a key).
         """
         self._link = link_to(options)
         self._prefix = prefix

@@ -13,8 +13,7 @@ class RateLimiter(Protocol):
     """Gives out tokens; a message is handled only with one. A limiter of a third party implements this interface.
 
     `key` is the text of the message's field, or "" for a limiter without a key; each key has its own tokens. Both
-    methods
-    raise TransportUnavailable when the store of the tokens cannot be reached.
+    methods raise TransportUnavailable when the store of the tokens cannot be reached.
     """
 
     def acquire(self, key: str) -> float:

@@ -28,8 +28,7 @@ class Script:
         """Return the replies to the script and to the commands sent with it, in one round trip.
 
         A refusal is an error in its place. The commands in `more` are sent once again if they had no effect while the
-        server
-        did not know the script.
+        server did not know the script.
         """
         call = (len(keys), *keys, *arguments)
         replies = link.exchange([("EVALSHA", self._sha, *call), *more])

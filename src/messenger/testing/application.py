@@ -34,8 +34,7 @@ class InMemoryApplication:
         messenger.transport("async").assert_sent(SmsNotification, times=1)
 
     Routing, buses, handlers, retries and failure transports are those of the file. Messages are encoded and decoded as
-    on
-    a real transport, so that a message that cannot be encoded is found. Retry delays have no jitter. `sync://` still
+    on a real transport, so that a message that cannot be encoded is found. Retry delays have no jitter. `sync://` still
     handles at once.
 
     Attributes:

@@ -65,8 +65,7 @@ class Processing:
         """Handle due messages; earlier transports first.
 
         Batch handlers are called when a batch is full, and at the end. A handler that raises StopWorker ends the run
-        after
-        its message.
+        after its message.
 
         Args:
             names: Names of the transports.

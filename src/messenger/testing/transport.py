@@ -40,12 +40,9 @@ class AssertableTransport:
 
     The assertions take a message class, and values of its fields as keywords: ``assert_sent(SmsNotification,
     content="hello")``. A subclass counts as its base class. They return the envelopes they found, and raise TypeError
-    when
-    the class has no such field. Two keywords have another meaning: `times` is the exact number of messages, at least
-    one
-    without it; `where` is a function that returns True for the messages to count, for comparisons other than ``==`` and
-    for
-    fields with these two names.
+    when the class has no such field. Two keywords have another meaning: `times` is the exact number of messages, at
+    least one without it; `where` is a function that returns True for the messages to count, for comparisons other than
+    ``==`` and for fields with these two names.
 
     Attributes:
         name: Name of the transport.
@@ -83,8 +80,7 @@ class AssertableTransport:
         """Handle due messages as a worker would, including those that arrive during the run.
 
         A message that fails waits for its retry, which is due when the clock is advanced, or goes to the failure
-        transport.
-        Errors of handlers are logged, not raised.
+        transport. Errors of handlers are logged, not raised.
 
         Args:
             count: The exact number of messages; None handles all.

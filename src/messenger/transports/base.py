@@ -54,8 +54,7 @@ class Sender(Protocol):
         """Store a message. When this returns, the store has confirmed it.
 
         A DelayStamp delays the message; of several the newest is valid. A message with a SqlConnectionStamp is given
-        only
-        to senders whose attribute `joins_transaction` is True.
+        only to senders whose attribute `joins_transaction` is True.
 
         Args:
             envelope: The message.

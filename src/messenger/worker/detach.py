@@ -56,8 +56,7 @@ class Detaching:
     """Lets a worker that is asked to stop finish its messages in flight in the background.
 
     That applies to stop-workers and SIGUSR2; after SIGTERM, the sender waits for the worker. A worker whose launcher
-    was
-    killed goes on in the background, too.
+    was killed goes on in the background, too.
     """
 
     def __init__(self, launcher: Launcher, worker: Worker, registration: Registration | None) -> None:

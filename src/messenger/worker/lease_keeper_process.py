@@ -29,9 +29,8 @@ def main() -> None:
     """Watch the worker until it has ended, which closes stdin.
 
     Arguments of the program: the descriptor of the shared memory, the worker's pid, and a quarter of its shortest lease
-    in
-    seconds. stdin has a pickled pair: sys.path, and pickled arguments for `open_transports`. stdout is closed once the
-    program is ready.
+    in seconds. stdin has a pickled pair: sys.path, and pickled arguments for `open_transports`. stdout is closed once
+    the program is ready.
     """
     memory, worker, quarter = mmap.mmap(int(sys.argv[1]), 0), int(sys.argv[2]), float(sys.argv[3])
     path, transports = pickle.load(sys.stdin.buffer)  # noqa: S301 - the worker itself wrote it

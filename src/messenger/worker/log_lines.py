@@ -16,8 +16,7 @@ class WorkerLogger(logging.Logger):
     `disable_existing_loggers` of dictConfig, logging.disable() and levels that others set have no effect on it. Its
     lines go to the handlers that the application gave the logger `messenger` or one below it (a NullHandler does not
     count), else to the worker's own; never to those of the root logger as well. When the application's filters,
-    handlers
-    or record factory fail at a line, it goes to the worker's own handler: they never end the worker.
+    handlers or record factory fail at a line, it goes to the worker's own handler: they never end the worker.
 
     Attributes:
         output: The worker's own handler.
@@ -70,8 +69,7 @@ class LogLines:
     """Writes the log lines of a worker's process.
 
     The application's own lines go where the application sends them; if it does not set up logging, they are written
-    like
-    the worker's.
+    like the worker's.
     """
 
     def __init__(self, stream: TextIO, level: int, before: str) -> None:

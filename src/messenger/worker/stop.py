@@ -91,8 +91,7 @@ class Signals:
     """Signal handlers that request a stop after the current message: for each of SIGNALS, in this process only.
 
     In a child process that a handler forks, signals work as if there were no worker. A signal of OPTIONAL is not
-    handled
-    where it would not end the process: nohup(1) ignores SIGHUP, and an application may have its own handler.
+    handled where it would not end the process: nohup(1) ignores SIGHUP, and an application may have its own handler.
 
     Attributes:
         are_lost: True when a message handler has replaced one of the signal handlers.

@@ -16,8 +16,7 @@ def create(name: str, dsn: str, options: Mapping[str, Any], context: TransportCo
     """Create a Redis transport for a DSN.
 
     It connects at first use. With ``lazy=false``, Symfony's default, a worker waits for Redis at its start, before it
-    reads
-    any transport.
+    reads any transport.
 
     Raises:
         ConfigError: The DSN or an option cannot be used.

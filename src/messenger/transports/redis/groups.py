@@ -115,8 +115,7 @@ class Groups:
         """Return True when the group exists, or was created although Redis is above maxmemory.
 
         Then Redis refuses to create a group, even an existing one. A missing one is created by a script that may run
-        without
-        memory, as Redis 7 allows: its messages are what fills the memory, and only a group can handle them.
+        without memory, as Redis 7 allows: its messages are what fills the memory, and only a group can handle them.
         """
         names = [group["name"] for group in read_groups(self._link, self._options.stream)]
         if self._options.group.encode() in names:

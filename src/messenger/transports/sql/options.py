@@ -45,8 +45,7 @@ class SqlOptions:
     Attributes:
         url: URL of the database. Left out of the repr, since its query may have a password.
         redeliver_timeout: Seconds without a renewal after which another worker may take over a message. Where PHP
-            workers
-            share the queue it must be the same for both, and longer than PHP's longest handler.
+            workers share the queue it must be the same for both, and longer than PHP's longest handler.
         max_message_bytes: Limit for body and headers of a new message; 0 means no limit.
         auto_setup: Create or complete the table when it is missing.
         notify: Wait by LISTEN instead of polling; PostgreSQL only.

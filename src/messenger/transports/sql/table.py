@@ -155,8 +155,7 @@ class Statements:
         """Take up to `limit` messages that are due and free.
 
         SKIP LOCKED passes over rows another worker is just taking; SQLite has one writer at a time anyway. They are
-        chosen
-        in a WITH, which PostgreSQL runs once; of a subquery it may lock the rows of each run.
+        chosen in a WITH, which PostgreSQL runs once; of a subquery it may lock the rows of each run.
 
         Args:
             lease_owner: The owner of the leases.
@@ -165,8 +164,7 @@ class Statements:
 
         Returns:
             A statement with the rows id, body, headers, delivery_count and available_at; sort by the last one, since an
-            UPDATE
-            returns rows in any order.
+            UPDATE returns rows in any order.
         """
         queue = self._c.queue_name.in_(queues) if queues else self._queue
         free = select(self._c.id).where(queue, self._due, self._free)

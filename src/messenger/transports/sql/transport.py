@@ -77,8 +77,7 @@ class SqlTransport:
         """Insert the message.
 
         It is committed when this returns, unless it joins a transaction: that of its SqlConnectionStamp, or the one of
-        this
-        database that is open around the running handler.
+        this database that is open around the running handler.
 
         Raises:
             TransportUnavailable: The database cannot be reached.
