@@ -73,7 +73,7 @@ integration: .dev .packages ## tests against redis-server, supervisord, PostgreS
 	@$(PYTEST) tests/integration tests/docs $(ARGS)
 
 docs: .dev .packages ## the docs as a site, with the API reference, in site/; tests of their examples, links and generated pages
-	@mkdocs build --strict --quiet
+	@mkdocs build --strict
 	@$(PYTEST) tests/docs $(ARGS)
 
 roles: .dev .packages ## the roles, plugins and playbooks; templates are loaded by Supervisor's own parser

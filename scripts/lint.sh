@@ -27,7 +27,7 @@ check "playbook syntax" env ANSIBLE_CONFIG=ansible.cfg ansible-playbook --syntax
 check ruff ruff check "${ruff_paths[@]}"
 check "ruff format" ruff format --check "${ruff_paths[@]}"
 check imports lint-imports --no-logo
-check "docs site" mkdocs build --strict --quiet --site-dir .state/site
+check "docs site" mkdocs build --strict --site-dir .state/site  # not --quiet, which hides warnings from --strict
 check yamllint yamllint --strict .
 check "ansible-test sanity" scripts/sanity.sh
 if ((${#shell[@]})); then check shellcheck shellcheck "${shell[@]}"; fi
