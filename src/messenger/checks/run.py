@@ -29,7 +29,7 @@ class Task:
             for finding in self.run():
                 self.found.append(finding)
         except Exception as error:
-            # Only class and place: the text of an error that nobody foresaw may have a secret in it.
+            # Only class and place: the text of an unexpected error may have a secret in it.
             last = traceback.extract_tb(error.__traceback__)[-1]
             what = f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
             change = "report this as a bug of messenger check; the other checks stand"

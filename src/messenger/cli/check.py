@@ -101,7 +101,7 @@ def _check_control(application: Application) -> Iterable[Finding]:
 
 
 def _transport_check(name: str, transport: Transport) -> Check | None:
-    """None: there is nothing behind it that could be asked."""
+    """Return the check of a transport; None when there is nothing to ask."""
     if isinstance(transport, RedisTransport):
         return lambda: check_redis_transport(name, transport.options)
     if isinstance(transport, SqlTransport):

@@ -49,7 +49,7 @@ class _Command(click.Command):
 
 
 def _with_values(args: Sequence[str]) -> list[str]:
-    """Write out the value of an option whose number may be left away: what follows may be a transport."""
+    """Add the value of an option whose number may be omitted: the next argument may be a transport."""
     return [
         f"{arg}={_ALONE[arg]}" if arg in _ALONE and not _NUMBER.fullmatch(following) else arg
         for arg, following in pairwise([*args, ""])

@@ -18,14 +18,14 @@ def choose_transports(
     """Return the transports to consume, in order.
 
     Args:
-        application: Its transports.
+        application: The application.
         given: Names, or regular expressions that match whole names.
-        every: All of them, but failure transports and those that hold nothing (sync://).
-        exclude: With `every`: but not these.
-        ask: Whether a terminal may be asked.
+        every: Choose all transports, except failure transports and those that hold nothing (sync://).
+        exclude: With `every`: leave out these.
+        ask: Ask at the terminal when there is a choice.
 
     Raises:
-        click.UsageError: A name is none, or names what cannot be consumed.
+        click.UsageError: A name is unknown, or is that of a transport that cannot be consumed.
     """
     if given and every:
         raise click.UsageError("give transports or --all, not both")

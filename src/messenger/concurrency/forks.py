@@ -40,6 +40,6 @@ def _end(error: BaseException | None) -> NoReturn:
         log.error("child_failed pid=%d: exit(%r)", os.getpid(), code)
         code = 1
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):  # closed, or nobody reads it
+        with suppress(OSError, ValueError, AttributeError):  # closed, or without a reader
             stream.flush()
     os._exit((code or 0) & 0xFF)

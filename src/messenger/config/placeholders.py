@@ -108,7 +108,7 @@ class Placeholders:
         """Return a parameter.
 
         Raises:
-            Unresolved: There is none of this name.
+            Unresolved: No parameter has this name.
         """
         if name not in self._parameters:
             known = ", ".join(sorted(key for key in self._parameters if not key.startswith("env(")))

@@ -31,7 +31,7 @@ class _Loader(yaml.SafeLoader):
         self._sizes: dict[yaml.Node, int] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """A node. An alias is one object here, but whoever walks through the values meets it in full each time."""
+        """Compose a node. An alias is one object here, but a walk through the values meets it in full each time."""
         node = super().compose_node(parent, index)
         if isinstance(node, yaml.CollectionNode) and node not in self._sizes:
             pairs = isinstance(node, yaml.MappingNode)

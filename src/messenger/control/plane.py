@@ -38,7 +38,7 @@ from messenger.redis.options import RedisOptions
 __all__ = ["DETACHED", "Control", "CurrentMessage", "Directives", "Pause", "Reply", "Scope", "WorkerInfo", "hostname"]
 _REPLY_SECONDS = 60
 _SHORTEST_POLL, _LONGEST_POLL = 0.005, 0.1  # seconds
-DETACHED = "detached"  # the state of a worker that finishes its message in the background, and is nobody's any more
+DETACHED = "detached"  # state of a worker that finishes its message in the background, not supervised any more
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ def is_running(pid: int, started: int) -> bool:
 
     A process whose start time cannot be read, because /proc hides those of other users, is taken for the right one.
     """
-    if not _PROC.joinpath("self", "stat").exists():  # not Linux: nothing can be told
+    if not _PROC.joinpath("self", "stat").exists():  # not Linux: unknown
         return True
     found = start_ticks(pid)
     if found:

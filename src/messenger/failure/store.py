@@ -34,7 +34,7 @@ from messenger.stamps import (
 from messenger.transports.base import ListableTransport, Transport
 from messenger.wire.encoded import UndecodableMessage
 
-EVERYTHING = 2**63 - 1  # a limit that is none
+EVERYTHING = 2**63 - 1  # as a limit: no limit
 
 
 class NotRemoved(TransportUnavailable):

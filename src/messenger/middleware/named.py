@@ -39,21 +39,21 @@ def make_named(
     *,
     is_complete: bool,
 ) -> Middleware | None:
-    """Make an item of a bus's `middleware`: a dotted class name or Symfony's name of a step, perhaps with arguments.
+    """Create an item of a bus's `middleware`: a dotted class name or Symfony's name of a step, perhaps with arguments.
 
     Args:
         item: The name, or a map of it to a list of arguments.
         where: File and key, for the error.
         context: What built-in middleware gets from the application.
         arguments: What built-in middleware gets from the application.
-        chain: How the steps of the built-in chain are made, by Symfony's names.
-        is_complete: Whether the bus has that chain anyway.
+        chain: Factories of the steps of the built-in chain, by Symfony's names.
+        is_complete: True when the bus has that chain anyway.
 
     Returns:
-        The step; None for one of Symfony's that has nothing to do here.
+        The step; None for a step of Symfony that does nothing here.
 
     Raises:
-        ConfigError: The step cannot be made, in one line.
+        ConfigError: The step cannot be created.
     """
     name, given = (item, None) if isinstance(item, str) else next(iter(item.items()))
     given = [] if given is None else given

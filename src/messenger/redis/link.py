@@ -19,7 +19,7 @@ from messenger.redis.driver import Argument, DriverConnection, open_connection, 
 from messenger.redis.options import Place, RedisOptions
 
 _UNBLOCK_SECONDS = 0.01
-GRACE_SECONDS = 5.0  # a server that was told to wait for a time answers by itself then
+GRACE_SECONDS = 5.0  # a blocked server answers by itself within this time
 _NOBODY = 0  # no client has this id
 # Replies that say "not now" rather than "not so": the server starts, or is no master any more after a failover.
 _NOT_NOW = ("LOADING", "READONLY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")

@@ -105,7 +105,7 @@ class SqlTransactions:
         if connection not in self._undo:
             from sqlalchemy import event
 
-            event.listen(connection, "begin", self._forget)  # not at the commit: it may fail after it was told
+            event.listen(connection, "begin", self._forget)  # not at the commit: it may fail after the event
             event.listen(connection, "rollback", self.rolled_back)
         self._undo.setdefault(connection, []).append(undo)
 

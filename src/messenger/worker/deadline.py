@@ -47,7 +47,7 @@ class StopDeadline:
         """End the process if the deadline has passed; a task of the heartbeat."""
         if monotonic() < self.at():
             return
-        # On a thread of its own: a store that is away, or a log that nobody reads, does not hold up the end.
+        # On a thread of its own: an unavailable store, or a log without a reader, does not delay the end.
         last = threading.Thread(target=self._finish, name="messenger-deadline", daemon=True)
         last.start()
         last.join(_LAST_SECONDS)

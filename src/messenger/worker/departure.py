@@ -72,6 +72,6 @@ class Departure:
         self.leave()
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):  # closed, or nobody reads it
+            with suppress(OSError, ValueError):  # closed, or without a reader
                 stream.flush()
         os._exit(self._code)

@@ -115,7 +115,7 @@ class Detaching:
         try:
             file = open_log(self._launcher.log)
         except OSError as error:
-            if alone:  # nobody reads these any more: who writes shall not wait for it
+            if alone:  # no process reads these any more: a writer must not block
                 for output in self._launcher.outputs:
                     os.close(output)
             log.warning("not_detached: %s: %s is finished here, and a stop waits for it", error, messages)

@@ -91,7 +91,7 @@ class _Launcher:
             signal.signal(number, self._forward)
         signal.signal(signal.SIGCHLD, self._wake)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        # WNOWAIT: until it is reaped below nobody else gets its number, which signals are sent to.
+        # WNOWAIT: until it is reaped below no other process gets its pid, to which signals are sent.
         ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
         while not self._may_leave and not os.waitid(os.P_PID, self._worker, ended):
             self._pass_on(None)

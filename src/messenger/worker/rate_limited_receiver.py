@@ -20,7 +20,7 @@ from messenger.worker.receiver import Receiver
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
-# A token that an idle worker gives back comes earlier than a refused one was told.
+# A token that an idle worker gives back is available earlier than the limiter said.
 _LONGEST_PAUSE_SECONDS = 1.0
 _LIMITER_AWAY_SECONDS = 1.0
 

@@ -131,6 +131,6 @@ def _json(value: Any) -> str:
 
 
 def _local(moment: datetime) -> str:
-    with suppress(OverflowError):  # at the edge of the calendar, where somebody else's clock may be: as it came
+    with suppress(OverflowError):  # at the edge of the calendar, where a foreign clock may be: unchanged
         moment = moment.astimezone()
     return moment.isoformat(sep=" ", timespec="seconds")

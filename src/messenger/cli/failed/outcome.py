@@ -46,11 +46,13 @@ class RoundOutcome:
 
 @dataclass
 class Round:
-    """One way through a list of messages.
+    """One pass through a list of messages.
 
-    work: what is done to each. undone: what is said when that failed: "not retried".
-    named: the operator gave the ids; then one that is not there is a problem.
-    quiet: say nothing of each message that went well.
+    Attributes:
+        work: What to do with each message.
+        undone: Text for a message for which that failed, such as "not retried".
+        named: True when the operator gave the ids; then a missing message is a problem.
+        quiet: Print nothing for a message that went well.
     """
 
     store: FailedMessages
@@ -60,9 +62,11 @@ class Round:
     quiet: bool
 
     def go(self, ids: Sequence[str], label: str = "") -> RoundOutcome:
-        """Go through the messages. A server that is away, or Ctrl-C, ends it; what was done stays done.
+        """Go through the messages. An unavailable server, or Ctrl-C, ends the pass; what was done stays done.
 
-        label: of the progress bar; "" for none.
+        Args:
+            ids: Ids of the messages.
+            label: Text of the progress bar; "" for none.
         """
         outcome = RoundOutcome(left=list(reversed(ids)))
         with Progress(len(ids), label) as progress:

@@ -19,7 +19,7 @@ from messenger.redis.options import RedisOptions
 
 log = logging.getLogger(__name__)
 _CHANNEL = "__redis__:invalidate"
-_QUIET_SECONDS = 0.05  # when it is told of one change after the other
+_QUIET_SECONDS = 0.05  # between two reactions to a burst of changes
 _REFUSED_SECONDS = 60.0
 _LOST_SECONDS = 1.0
 

@@ -20,7 +20,7 @@ from messenger.wire.serializer import Serializer
 _PAGE = 500
 _LONGEST_SECONDS = 1e11
 _ENTRY_ID = re.compile(r"\d+-\d+")
-_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]+")  # the same in JSON, whoever wrote it
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]+")  # the same in JSON of every client
 _UNREADABLE = "unreadable"
 
 

@@ -26,7 +26,7 @@ _MOVE_AT_ONCE = 100
 _REAP_SECONDS = 3600
 _CLAIM_PASSES = 50
 _DELETED = -2  # see move_due.lua
-# What a blocked XREADGROUP is told when the group or the whole stream goes away.
+# Errors of a blocked XREADGROUP when the group or the whole stream is deleted.
 _GROUP_IS_GONE = ("NOGROUP", "UNBLOCKED")
 Entry = tuple[bytes, list[bytes] | None]
 

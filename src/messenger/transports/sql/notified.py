@@ -23,7 +23,7 @@ from messenger.transports.sql.table import create_or_complete
 from messenger.transports.sql.transport import POLL_SECONDS, SqlTransport
 
 _TRIGGER = "notify_trigger"
-# A row that somebody is just taking looks free and is passed over: no reason to ask for it without a pause.
+# A row that another worker is just taking looks free and is passed over: pause before asking again.
 _LOCKED_SECONDS = 0.02
 
 
