@@ -35,8 +35,10 @@ class ConfUnreadable(Exception):
 class Program:
     """A program that runs `messenger consume`. Times are seconds.
 
-    file: where it stands. arguments: those of `consume`.
-    behind_shell: a shell stands between Supervisor and the worker.
+    Attributes:
+        file: The file that it is in.
+        arguments: The arguments of `consume`.
+        behind_shell: True when a shell is between Supervisor and the worker.
     """
 
     file: Path

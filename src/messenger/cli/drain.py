@@ -13,12 +13,16 @@ from messenger.worker import Worker
 
 
 class Drain:
-    """Stops a worker at the end of a turn in which it received nothing and after which nothing is ready.
-
-    show: whether to show a bar and say in the end what was done.
-    """
+    """Stops a worker after an iteration in which it received nothing and after which no message is ready."""
 
     def __init__(self, worker: Worker, transports: Sequence[Transport], *, show: bool) -> None:
+        """Create it.
+
+        Args:
+            worker: The worker.
+            transports: The transports that it reads.
+            show: Show a progress bar, and print what was done at the end.
+        """
         self._worker = worker
         self._transports = transports
         self._show = show

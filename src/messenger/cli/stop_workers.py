@@ -101,7 +101,7 @@ class StopTracker:
                     time.sleep(_POLL_SECONDS)
 
     def row(self, worker: WorkerInfo) -> dict[str, Any]:
-        """What became of one of them; `message` is what it had in hand when it was asked."""
+        """Return the result for one worker; `message` is what it had in flight when it was asked."""
         outcome = "remaining" if worker.id not in self._seconds else "left"
         return {
             "id": worker.id,

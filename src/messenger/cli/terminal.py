@@ -103,7 +103,7 @@ class Progress:
             self._bar.__exit__(kind, error, trace)
 
     def step(self, count: int = 1) -> None:
-        """So many more are done."""
+        """Count more items as done."""
         if self._bar is not None:
             self._bar.update(count)
 

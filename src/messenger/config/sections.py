@@ -13,11 +13,14 @@ _WHEN = "when@"
 
 
 class Sections(NamedTuple):
-    """What counts of one file.
+    """The part of a file that applies.
 
-    root: the key that the configuration stands below, for errors.
-    when: the `when@ENV` that is applied, or "".
-    notes: what was passed over.
+    Attributes:
+        root: The key that the configuration is below, for errors.
+        messenger: The configuration.
+        parameters: The parameters of the file.
+        when: The `when@ENV` part that is applied, or "".
+        notes: Keys that were ignored.
     """
 
     root: str

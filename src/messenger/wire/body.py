@@ -16,9 +16,12 @@ from messenger.wire.exact_types import exact_types_check
 
 
 class BodyCodec(NamedTuple):
-    """How one message class is written and read. All but `is_exact` raise what its own code likes.
+    """Encoder and decoder of one message class. Encoders and `decode` may raise any error of the class's own code.
 
-    encoders: the second one is for what does not come back from the first. is_exact: see `exact_types_check`.
+    Attributes:
+        encoders: The second one is for messages that do not arrive unchanged with the first.
+        decode: Creates a message from its body.
+        is_exact: See `exact_types_check`.
     """
 
     encoders: tuple[Callable[[Any], str], ...]

@@ -15,14 +15,16 @@ log = logging.getLogger(__name__)
 
 
 class Receiver:
-    """A transport that is asked for messages. While its server is unavailable it is left alone for a growing time.
+    """A transport as a worker reads it. While its server is unavailable it is not asked, for a growing time.
 
     Attributes:
-        unavailable: What is wrong with it; None while it answers.
+        transport: The transport.
+        name: Its name.
+        unavailable: Why it is unavailable; None while it answers.
         not_before: Monotonic seconds; it is not asked until then.
         asked_at: Monotonic seconds of the last time it was asked.
         weight: Its share when transports are served by weight.
-        waking: The transport, if its server tells when a message comes.
+        waking: The transport, if its server notifies of new messages; else None.
     """
 
     def __init__(self, transport: Transport, weight: int = 1) -> None:

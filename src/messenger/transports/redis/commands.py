@@ -85,9 +85,11 @@ def control_commands(name: str) -> list[RequiredCommand]:
 
 
 def limiter_commands(name: str, limiters: Iterable[str]) -> list[RequiredCommand]:
-    """What rate limiters need besides, which count in the Redis of the control plane.
+    """Return the commands of rate limiters, which count in the Redis of the control plane.
 
-    name: as for control_commands. limiters: their names in messenger.yaml.
+    Args:
+        name: See control_commands.
+        limiters: Names of the limiters in messenger.yaml.
     """
     needed: list[RequiredCommand] = []
     for limiter in limiters:

@@ -14,12 +14,17 @@ from messenger.transports.sql.table import create_or_complete
 
 
 class JoinedInsert:
-    """The insert of one transport.
-
-    setup: creates the table, on a connection of its own; None: `auto_setup` is off.
-    """
+    """Inserts the rows of one transport within transactions of the application."""
 
     def __init__(self, name: str, database: Database, table: Table, setup: Callable[[], None] | None) -> None:
+        """Create it.
+
+        Args:
+            name: Name of the transport.
+            database: Its database.
+            table: Its table.
+            setup: Creates the table, on its own connection; None when `auto_setup` is off.
+        """
         self._name = name
         self._database = database
         self._table = table
