@@ -14,8 +14,8 @@ from messenger.checks.redis_rights import check_rights
 from messenger.checks.redis_server import check_holder, check_nodes, check_server, server_facts
 from messenger.checks.redis_stream import check_stream
 from messenger.control.repair import ControlRepair
-from messenger.redis.link import RedisLink, RedisReplyError
-from messenger.redis.open import link_to
+from messenger.redis.connection import RedisConnection, RedisReplyError
+from messenger.redis.open import connect
 from messenger.redis.options import RedisOptions
 from messenger.transports.redis.commands import (
     RequiredCommand,
@@ -27,15 +27,15 @@ from messenger.transports.redis.commands import (
 )
 
 _SECONDS = 3.0
-Step = Callable[[RedisLink], Iterable[Finding]]
+Step = Callable[[RedisConnection], Iterable[Finding]]
 
 
 def check_redis_transport(name: str, options: RedisOptions) -> Iterator[Finding]:
     """Check connectivity, persistence and permissions of a Redis transport."""
     where = f"transport {name}"
     steps: list[Step] = [
-        lambda link: check_stream(link, where, options),
-        lambda link: check_groups(link, where, options),
+        lambda connection: check_stream(connection, where, options),
+        lambda connection: check_groups(connection, where, options),
     ]
     yield from _check(where, options, transport_commands(options), steps)
 
@@ -44,7 +44,9 @@ def check_control(name: str, options: RedisOptions, limiters: Iterable[str] = ()
     """The same for the control plane. name: what its keys begin with. limiters: the rate limiters that count there."""
     needed = [*cluster_commands(options), *control_commands(name), *limiter_commands(name, limiters)]
     features = {"DeduplicateStamp": deduplicate_commands(name)}
-    yield from _check("control plane", options, needed, [lambda link: _check_control_values(link, name)], features)
+    yield from _check(
+        "control plane", options, needed, [lambda connection: _check_control_values(connection, name)], features
+    )
 
 
 def _check(
@@ -54,45 +56,45 @@ def _check(
     more: Sequence[Step],
     features: Mapping[str, Sequence[RequiredCommand]] | None = None,
 ) -> Iterator[Finding]:
-    link = link_to(_impatient(options))
+    connection = connect(_impatient(options))
     try:
-        reached = check_reach(link, options)
+        reached = check_reach(connection, options)
         yield reached
         if reached.level == "fail":
             return
-        server = link.server
+        server = connection.server
         steps: list[Step] = [_check_server(server), *more]
         if options.nodes:
             steps = [
-                lambda link: check_holder(link, where, options, server),
+                lambda connection: check_holder(connection, where, options, server),
                 *steps,
                 lambda _: check_nodes(_impatient(options)),
             ]
-        yield from check_rights(link, where, server, needed, features or {})
+        yield from check_rights(connection, where, server, needed, features or {})
         for step in steps:
             try:
-                yield from step(link)
+                yield from step(connection)
             except RedisReplyError as error:
                 # Which right is missing, or which key has another type, was said already.
                 if error.code not in ("NOPERM", "WRONGTYPE"):
                     raise
     finally:
-        link.close()
+        connection.close()
 
 
 def _check_server(options: RedisOptions) -> Step:
-    def step(link: RedisLink) -> Iterator[Finding]:
-        yield check_clock(options.address, lambda: _server_time(link))
-        facts = server_facts(link)
+    def step(connection: RedisConnection) -> Iterator[Finding]:
+        yield check_clock(options.address, lambda: _server_time(connection))
+        facts = server_facts(connection)
         yield from check_server(options, facts)
         if facts:
-            yield from check_persistence(link, options.address, facts)
+            yield from check_persistence(connection, options.address, facts)
 
     return step
 
 
-def _server_time(link: RedisLink) -> float:
-    seconds, microseconds = link.call("TIME")
+def _server_time(connection: RedisConnection) -> float:
+    seconds, microseconds = connection.call("TIME")
     return int(seconds) + int(microseconds) / 1e6
 
 
@@ -107,13 +109,13 @@ def _impatient(options: RedisOptions) -> RedisOptions:
     )
 
 
-def _check_control_values(link: RedisLink, prefix: str) -> Iterator[Finding]:
+def _check_control_values(connection: RedisConnection, prefix: str) -> Iterator[Finding]:
     """Read the registry, the stop counters and the pauses. prefix: what the keys begin with.
 
     It never fails: workers and commands pass over what is unreadable, and a deploy is not to be stopped by it.
     """
     place = Place("control-values", "control plane")
-    problems = ControlRepair(link, prefix).look()
+    problems = ControlRepair(connection, prefix).look()
     for problem in problems:
         yield place.warn(
             f"{problem}: somebody else has written it; workers and commands pass over it",

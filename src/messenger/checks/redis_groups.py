@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from messenger.checks.finding import Finding, Place
-from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.connection import RedisConnection, RedisReplyError
 from messenger.redis.options import RedisOptions
 
 # Our consumers are called <host>-<pid>-<6 hexadecimal digits>.
@@ -16,11 +16,11 @@ _RECENT_MS = 3_600_000
 _PHP_TIMEOUT = 3600
 
 
-def check_groups(link: RedisLink, where: str, options: RedisOptions) -> Iterator[Finding]:
+def check_groups(connection: RedisConnection, where: str, options: RedisOptions) -> Iterator[Finding]:
     """Reads XINFO GROUPS and XINFO CONSUMERS."""
     place = Place("redis-groups", f"{where} (stream {options.stream})")
     yield from _check_deleting(place, options)
-    groups = _info(link, "GROUPS", options.stream)
+    groups = _info(connection, "GROUPS", options.stream)
     names = [group["name"].decode(errors="replace") for group in groups]
     if options.group not in names and not options.auto_setup:
         yield place.fail(f"there is no group {options.group!r}, and auto_setup is off", "messenger setup-transports")
@@ -28,22 +28,22 @@ def check_groups(link: RedisLink, where: str, options: RedisOptions) -> Iterator
         yield place.ok(f"group {options.group!r} is not there yet; the first use creates it")
     else:
         yield place.ok(f"group {options.group!r} is there")
-        yield from _check_consumers(link, place, options)
+        yield from _check_consumers(connection, place, options)
     if len({*names, options.group}) > 1:
-        yield from _check_others(link, place, options, groups)
+        yield from _check_others(connection, place, options, groups)
 
 
 def _check_others(
-    link: RedisLink, place: Place, options: RedisOptions, groups: Sequence[dict[str, Any]]
+    connection: RedisConnection, place: Place, options: RedisOptions, groups: Sequence[dict[str, Any]]
 ) -> Iterator[Finding]:
     """Check the other groups: an entry stays until every group has handled it, forever if one is not read."""
     for group in groups:
         name = group["name"].decode(errors="replace")
-        consumers = _info(link, "CONSUMERS", options.stream, name)
+        consumers = _info(connection, "CONSUMERS", options.stream, name)
         if name == options.group or any(consumer["idle"] < _RECENT_MS for consumer in consumers):
             continue
         unread = f"({group['last-delivered-id'].decode()}"
-        if group["pending"] or link.call("XRANGE", options.stream, unread, "+", "COUNT", 1):
+        if group["pending"] or connection.call("XRANGE", options.stream, unread, "+", "COUNT", 1):
             yield place.warn(
                 f"group {name!r} has messages, and nobody has read for an hour: the stream keeps them, and grows",
                 f"start its workers; if nobody needs it any more: XGROUP DESTROY {options.stream} {name}",
@@ -57,11 +57,11 @@ def _check_deleting(place: Place, options: RedisOptions) -> Iterator[Finding]:
         yield place.warn("rejected messages stay in the stream for ever", "delete_after_reject=true")
 
 
-def _check_consumers(link: RedisLink, place: Place, options: RedisOptions) -> Iterator[Finding]:
+def _check_consumers(connection: RedisConnection, place: Place, options: RedisOptions) -> Iterator[Finding]:
     """PHP workers renew no leases unless run with --keepalive: what they work on for long runs twice."""
     foreign = [
         name
-        for consumer in _info(link, "CONSUMERS", options.stream, options.group)
+        for consumer in _info(connection, "CONSUMERS", options.stream, options.group)
         if not _OURS.fullmatch(name := consumer["name"].decode(errors="replace"))
         and name != options.consumer
         and (consumer["pending"] or consumer["idle"] < _RECENT_MS)
@@ -74,9 +74,9 @@ def _check_consumers(link: RedisLink, place: Place, options: RedisOptions) -> It
         )
 
 
-def _info(link: RedisLink, *words: str) -> list[dict[str, Any]]:
+def _info(connection: RedisConnection, *words: str) -> list[dict[str, Any]]:
     try:
-        replies = link.call("XINFO", *words)
+        replies = connection.call("XINFO", *words)
     except RedisReplyError as error:
         if error.code == "NOPERM":
             raise

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from messenger.checks.finding import Finding, Place
-from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.connection import RedisConnection, RedisReplyError
 
 _ON = "appendonly yes and appendfsync everysec in redis.conf; now: CONFIG SET appendonly yes"
 _DISK = "free space on the disk of Redis, and look at its log"
 
 
-def check_persistence(link: RedisLink, where: str, facts: Mapping[str, str]) -> Iterator[Finding]:
+def check_persistence(connection: RedisConnection, where: str, facts: Mapping[str, str]) -> Iterator[Finding]:
     """facts: INFO as a map."""
     place = Place("redis-persistence", where)
-    save = _setting(link, "save")
+    save = _setting(connection, "save")
     if facts.get("aof_enabled") == "1":
-        yield from _check_append_only_file(place, facts, _setting(link, "appendfsync"))
+        yield from _check_append_only_file(place, facts, _setting(connection, "appendfsync"))
     else:
         yield _check_snapshots(place, save)
     if save != "" and facts.get("rdb_last_bgsave_status", "ok") != "ok":
@@ -48,10 +48,10 @@ def _check_snapshots(place: Place, save: str | None) -> Finding:
     return place.warn(f"snapshots only (save {save}): a crash loses what came after the last one", _ON)
 
 
-def _setting(link: RedisLink, name: str) -> str | None:
+def _setting(connection: RedisConnection, name: str) -> str | None:
     """A setting of the server; None when this user may not ask, or a hosted Redis has no CONFIG."""
     try:
-        reply = link.call("CONFIG", "GET", name)
+        reply = connection.call("CONFIG", "GET", name)
     except RedisReplyError:
         return None
     return str(reply[1].decode(errors="replace")) if len(reply) == 2 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from messenger.checks.finding import Finding, Place, advice_for
 from messenger.errors import TransportError
-from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.connection import RedisConnection, RedisReplyError
 from messenger.redis.options import RedisOptions
 
 _ADVICE = (
@@ -42,11 +42,11 @@ _ADVICE = (
 )
 
 
-def check_reach(link: RedisLink, options: RedisOptions) -> Finding:
+def check_reach(connection: RedisConnection, options: RedisOptions) -> Finding:
     """Connect, log in, choose the database, and get one answer."""
     place = Place("redis-reach", options.address)
     try:
-        link.call("TIME")
+        connection.call("TIME")
     except RedisReplyError as error:
         if error.code != "NOPERM":
             return _failed(place, options, str(error))

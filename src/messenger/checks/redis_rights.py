@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from messenger.checks.finding import Finding, Place
-from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.connection import RedisConnection, RedisReplyError
 from messenger.redis.options import RedisOptions
 from messenger.transports.redis.commands import RequiredCommand
 
@@ -23,13 +23,17 @@ Features = Mapping[str, Sequence[RequiredCommand]]
 
 
 def check_rights(
-    link: RedisLink, where: str, options: RedisOptions, needed: Sequence[RequiredCommand], features: Features
+    connection: RedisConnection,
+    where: str,
+    options: RedisOptions,
+    needed: Sequence[RequiredCommand],
+    features: Features,
 ) -> Iterator[Finding]:
     """What is missing and the rule that gives it, or that nothing is; and which features would need more."""
     place = Place("redis-rights", f"{where} ({options.address})")
     user = options.user or "default"
-    (on_multi,) = link.exchange([("MULTI",)])
-    link.close()  # ends what MULTI began
+    (on_multi,) = connection.exchange([("MULTI",)])
+    connection.close()  # ends what MULTI began
     if _is_denied(on_multi):
         yield place.fail(
             f"user {user!r} may not run multi, so nothing else was tried",
@@ -37,7 +41,7 @@ def check_rights(
             f"the kit did not set up: ACL SETUSER {user} +multi",
         )
         return
-    commands, keys = _denied(link, [each for each in needed if each.name not in _ONLY_OUTSIDE])
+    commands, keys = _denied(connection, [each for each in needed if each.name not in _ONLY_OUTSIDE])
     if commands or keys:
         found = [f"run {', '.join(commands)}"] * bool(commands) + [f"use {_and(keys)}"] * bool(keys)
         yield place.fail(
@@ -48,7 +52,7 @@ def check_rights(
     else:
         yield place.ok(f"user {user!r} may run every command it needs")
     for feature, more in features.items():
-        commands, keys = _denied(link, more)
+        commands, keys = _denied(connection, more)
         if commands or keys:
             allows = f"ACL SETUSER {user} {_rules(commands, keys)}"
             yield place.ok(f"user {user!r} may not use {feature}; what allows it: {allows}")
@@ -66,10 +70,10 @@ def _entry(options: RedisOptions, commands: Sequence[str], keys: Sequence[str]) 
     return ", ".join(lacks + [f"{options.stream} in its streams"] * bool(of_stream))
 
 
-def _denied(link: RedisLink, needed: Sequence[RequiredCommand]) -> tuple[list[str], list[str]]:
+def _denied(connection: RedisConnection, needed: Sequence[RequiredCommand]) -> tuple[list[str], list[str]]:
     """The names of the commands, and the keys, that are refused."""
-    replies = link.exchange([("MULTI",), *(each.words for each in needed), ("DISCARD",)])[1:-1]
-    link.close()  # where DISCARD is refused, this is what throws the transaction away
+    replies = connection.exchange([("MULTI",), *(each.words for each in needed), ("DISCARD",)])[1:-1]
+    connection.close()  # where DISCARD is refused, this is what throws the transaction away
     commands: dict[str, None] = {}
     keys: dict[str, None] = {}
     for each, reply in zip(needed, replies, strict=True):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from messenger.checks.finding import Finding, Place
 from messenger.errors import TransportError
-from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.connection import RedisConnection, RedisReplyError
 from messenger.redis.options import RedisOptions
 
 # XAUTOCLAIM, and ranges that exclude their start.
@@ -16,10 +16,10 @@ _OLDEST = (6, 2)
 _MEMORY_SHARE = 0.85
 
 
-def server_facts(link: RedisLink) -> dict[str, str]:
+def server_facts(connection: RedisConnection) -> dict[str, str]:
     """INFO as a map; empty when this user may not ask."""
     try:
-        text: bytes = link.call("INFO")
+        text: bytes = connection.call("INFO")
     except RedisReplyError as error:
         if error.code == "NOPERM":
             return {}
@@ -110,11 +110,13 @@ def _size(count: int) -> str:
     return f"{count / 1024**2:.0f} MiB"
 
 
-def check_holder(link: RedisLink, where: str, options: RedisOptions, server: RedisOptions) -> Iterator[Finding]:
-    """server: the node that `link` leads to; what is said of a server after this is said of it."""
+def check_holder(
+    connection: RedisConnection, where: str, options: RedisOptions, server: RedisOptions
+) -> Iterator[Finding]:
+    """server: the node that `connection` leads to; what is said of a server after this is said of it."""
     place = Place("redis-cluster", f"{where} ({options.address})")
     found = f"the keys of {options.stream} are on {server.host}:{server.port}"
-    replicas = server_facts(link).get("connected_slaves")
+    replicas = server_facts(connection).get("connected_slaves")
     if replicas is None:
         yield place.ok(f"{found}; whether it has a replica cannot be seen (info is refused)")
     elif replicas == "0":
@@ -130,12 +132,12 @@ def check_nodes(options: RedisOptions) -> Iterator[Finding]:
     """Log in to each node of the DSN: after a failover it may be the one that counts."""
     for host, port in options.nodes:
         node = replace(options, nodes=(), host=host, port=port)
-        link = RedisLink(node)
+        connection = RedisConnection(node)
         try:
-            link.call("CLUSTER", "SLOTS")
+            connection.call("CLUSTER", "SLOTS")
         except TransportError as error:
             reason = str(error).removeprefix(f"{node.address}: ")
             change = "start it, or take it out of the DSN; users and passwords are set on each node (ACL SETUSER)"
             yield Place("redis-node", node.address).warn(f"cannot be used: {reason}", change)
         finally:
-            link.close()
+            connection.close()

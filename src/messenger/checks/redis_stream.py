@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from messenger.checks.finding import Finding, Place
-from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.connection import RedisConnection, RedisReplyError
 from messenger.redis.options import RedisOptions
 
 _LARGEST = b"18446744073709551615-18446744073709551615"
@@ -13,10 +13,10 @@ _DAY_MS = 86_400_000
 _YEARS_MS = 3650 * _DAY_MS
 
 
-def check_stream(link: RedisLink, where: str, options: RedisOptions) -> Iterator[Finding]:
+def check_stream(connection: RedisConnection, where: str, options: RedisOptions) -> Iterator[Finding]:
     """Read XINFO STREAM and the last delayed message. where: names the transport."""
     place = Place("redis-stream", f"{where} (stream {options.stream})")
-    time, info, last_due = link.exchange(
+    time, info, last_due = connection.exchange(
         [("TIME",), ("XINFO", "STREAM", options.stream), ("ZRANGE", options.queue, -1, -1, "WITHSCORES")]
     )
     for key, reply in ((options.stream, info), (options.queue, last_due)):

@@ -110,7 +110,7 @@ def check_leases(
     Unless run with --keepalive they set no name and renew no lease: their long messages are handled twice.
 
     Args:
-        connection: The connection.
+        connection: The connection to Redis.
         where: Names the transport and the table.
         options: The options of the transport.
         columns: The columns of the table, from table_columns.

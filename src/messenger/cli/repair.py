@@ -8,7 +8,7 @@ from messenger.application import Application
 from messenger.cli import complete
 from messenger.cli.common import format_option, load, need_control, print_json
 from messenger.cli.terminal import say
-from messenger.redis.open import link_to
+from messenger.redis.open import connect
 from messenger.redis.scripts import Script
 from messenger.transports.redis.transport import RedisTransport
 
@@ -65,9 +65,9 @@ def _restart(application: Application, name: str, output: str) -> int:
     if not isinstance(transport, RedisTransport):
         raise click.UsageError(f"--stream: the transport {name!r} has no stream; it is not of Redis")
     stream = transport.options.stream
-    link = link_to(transport.options)
-    count = Script("restart_stream", "messenger.transports.redis").run(link, (stream,))
-    link.close()
+    connection = connect(transport.options)
+    count = Script("restart_stream", "messenger.transports.redis").run(connection, (stream,))
+    connection.close()
     if output == "json":
         print_json({"stream": stream, "begun_again": not count, "entries": count})
     elif count:

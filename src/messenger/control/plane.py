@@ -30,9 +30,9 @@ import msgspec
 from messenger.control.reading import TTL_MS, ControlReader, control_script
 from messenger.control.repair import ControlRepair
 from messenger.control.values import CurrentMessage, Pause, Reply, WorkerInfo
+from messenger.redis.connection import RedisConnection
 from messenger.redis.driver import Argument
-from messenger.redis.link import RedisLink
-from messenger.redis.open import link_to
+from messenger.redis.open import connect
 from messenger.redis.options import RedisOptions
 
 __all__ = ["DETACHED", "Control", "CurrentMessage", "Directives", "Pause", "Reply", "Scope", "WorkerInfo", "hostname"]
@@ -78,15 +78,15 @@ class Control:
 
     options: RedisOptions
     name: str
-    _link: RedisLink = field(init=False, repr=False)
+    _connection: RedisConnection = field(init=False, repr=False)
     _reader: ControlReader = field(init=False, repr=False)
     _taken: int = field(init=False, repr=False, default=0)
 
     def __post_init__(self) -> None:
-        # In a cluster a link leads to the node that holds `stream`.
+        # In a cluster a connection leads to the node that holds `stream`.
         self.options = replace(self.options, stream=self.prefix)
-        self._link = link_to(self.options)
-        self._reader = ControlReader(self._link, self.prefix)
+        self._connection = connect(self.options)
+        self._reader = ControlReader(self._connection, self.prefix)
 
     @property
     def prefix(self) -> str:
@@ -102,7 +102,7 @@ class Control:
     @property
     def repairs(self) -> ControlRepair:
         """Finds and removes what is unreadable."""
-        return ControlRepair(self._link, self.prefix)
+        return ControlRepair(self._connection, self.prefix)
 
     # --- directives ------------------------------------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ class Control:
 
     def pause(self, scope: Scope, by: str, reason: str) -> None:
         """Have the workers of this scope, and those that will be, finish their message and take no other."""
-        pause = Pause(by, reason, int(self._link.call("TIME")[0]))
+        pause = Pause(by, reason, int(self._connection.call("TIME")[0]))
         self._mend("pause", ("paused",), (scope.field, msgspec.json.encode(pause)))
 
     def resume(self, scope: Scope) -> bool:
@@ -143,7 +143,7 @@ class Control:
 
     def deregister(self, worker_id: str) -> None:
         """Take a worker that leaves out of the registry."""
-        self._link.pipeline(
+        self._connection.pipeline(
             [("ZREM", f"{self.prefix}:workers", worker_id), ("DEL", f"{self.prefix}:worker:{worker_id}")]
         )
 
@@ -156,7 +156,7 @@ class Control:
 
     def reply(self, token: str, reply: Reply) -> None:
         """Store the reply for a token, for the command that waits for it."""
-        self._link.call("SET", f"{self.prefix}:reply:{token}", msgspec.json.encode(reply), "EX", _REPLY_SECONDS)
+        self._connection.call("SET", f"{self.prefix}:reply:{token}", msgspec.json.encode(reply), "EX", _REPLY_SECONDS)
 
     def await_reply(self, token: str, seconds: float) -> Reply | None:
         """Wait for the reply to a token.
@@ -173,7 +173,7 @@ class Control:
         while True:
             reply = self._reader.reply(token)
             if reply is not None:
-                self._link.call("DEL", f"{self.prefix}:reply:{token}")
+                self._connection.call("DEL", f"{self.prefix}:reply:{token}")
                 return reply
             left = deadline - time.monotonic()
             if left <= 0:
@@ -183,7 +183,7 @@ class Control:
 
     def close(self) -> None:
         """Drop the connection."""
-        self._link.close()
+        self._connection.close()
 
     def _mend(self, script: str, keys: Sequence[str], arguments: Sequence[Argument]) -> None:
         """Run a script that writes, and replaces the first key where it holds something of another type."""
@@ -191,7 +191,7 @@ class Control:
             self._reader.note(keys[0], None, "it was of another type, and is replaced")
 
     def _write(self, script: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
-        return control_script(script, "mend").run(self._link, [f"{self.prefix}:{key}" for key in keys], arguments)
+        return control_script(script, "mend").run(self._connection, [f"{self.prefix}:{key}" for key in keys], arguments)
 
 
 def hostname(environment: Mapping[str, str]) -> str:

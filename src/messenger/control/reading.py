@@ -21,7 +21,7 @@ from messenger.control.values import (
     decode_worker,
     shown,
 )
-from messenger.redis.link import RedisLink
+from messenger.redis.connection import RedisConnection
 from messenger.redis.scripts import Script
 
 T = TypeVar("T")
@@ -59,15 +59,15 @@ class ControlReader:
         problems: Unreadable values found so far, each place once.
     """
 
-    def __init__(self, link: RedisLink, prefix: str) -> None:
+    def __init__(self, connection: RedisConnection, prefix: str) -> None:
         """Create a reader.
 
         Args:
-            link: The connection.
+            connection: The connection to Redis.
             prefix: Prefix of the keys.
         """
         self.problems: dict[tuple[str, bytes | int | None], Problem] = {}
-        self._link = link
+        self._connection = connection
         self._prefix = prefix
         self._fields = control_script("read_fields")
         self._texts = control_script("read_texts")
@@ -76,7 +76,7 @@ class ControlReader:
     def directives(self, fields: Sequence[str]) -> tuple[dict[str, int], dict[str, Pause]]:
         """Return the stop counters and the pauses of these scopes; of all that there are without any."""
         keys = [f"{self._prefix}:stop", f"{self._prefix}:paused"]
-        now, counters, pauses = self._fields.run(self._link, keys, (LONGEST, MOST, *fields))
+        now, counters, pauses = self._fields.run(self._connection, keys, (LONGEST, MOST, *fields))
         return (
             self._decoded("stop", fields, counters, lambda raw: decode_counter(raw, now)),
             self._decoded("paused", fields, pauses, lambda raw: decode_pause(raw, now)),
@@ -85,7 +85,7 @@ class ControlReader:
     def workers(self, *, sweep: bool) -> Iterator[WorkerInfo]:
         """Yield the live workers. sweep: remove what is too old, or no worker has written, from the registry."""
         limits = (TTL_MS, AHEAD_MS, MOST, LONGEST, int(sweep))
-        now, count, found, forged = self._registry.run(self._link, (f"{self._prefix}:workers",), limits)
+        now, count, found, forged = self._registry.run(self._connection, (f"{self._prefix}:workers",), limits)
         if count < 0:
             self.note("workers", None, "it is no sorted set")
         if count > MOST:
@@ -99,7 +99,7 @@ class ControlReader:
 
     def _page(self, entries: Sequence[bytes], now: int) -> Iterator[WorkerInfo]:
         ids = entries[::2]
-        values = self._texts.run(self._link, [self.worker_key(worker_id) for worker_id in ids], (LONGEST,))
+        values = self._texts.run(self._connection, [self.worker_key(worker_id) for worker_id in ids], (LONGEST,))
         for worker_id, seen, raw in zip(ids, entries[1::2], values, strict=True):
             try:
                 if raw is not None:  # else it has just left
@@ -109,7 +109,7 @@ class ControlReader:
 
     def reply(self, token: str) -> Reply | None:
         """Return the reply to this token, if it is there."""
-        raw = self._texts.run(self._link, (f"{self._prefix}:reply:{token}",), (LONGEST,))[0]
+        raw = self._texts.run(self._connection, (f"{self._prefix}:reply:{token}",), (LONGEST,))[0]
         try:
             return decode(Reply, raw) if raw is not None else None
         except Unreadable as why:
@@ -123,7 +123,7 @@ class ControlReader:
     def delete_values(self, worker_ids: Sequence[bytes]) -> None:
         """Remove what these workers say of themselves."""
         if worker_ids:
-            self._link.call("DEL", *map(self.worker_key, worker_ids))
+            self._connection.call("DEL", *map(self.worker_key, worker_ids))
 
     def _decoded(self, key: str, fields: Sequence[str], found: Any, read: Callable[[bytes], T]) -> dict[str, T]:
         """Return the values of a hash that can be read, by field. found: without fields the names are in it, too."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from messenger.control.reading import ControlReader, Problem, control_script
 from messenger.control.values import LONGEST, MOST
-from messenger.redis.link import RedisLink
+from messenger.redis.connection import RedisConnection
 
 _WHOLE = {"stop": "HLEN", "paused": "HLEN", "workers": "ZCARD"}  # -> a command that only the right type takes
 
@@ -16,11 +16,11 @@ class ControlRepair:
     """Finds and removes unreadable values of one application. Every method raises TransportError.
 
     Attributes:
-        link: The connection.
+        connection: The connection to Redis.
         prefix: Prefix of the keys.
     """
 
-    link: RedisLink
+    connection: RedisConnection
     prefix: str
 
     def look(self) -> list[Problem]:
@@ -29,7 +29,7 @@ class ControlRepair:
         Returns:
             The unreadable values.
         """
-        reader = ControlReader(self.link, self.prefix)
+        reader = ControlReader(self.connection, self.prefix)
         reader.directives(())
         for _ in reader.workers(sweep=False):
             pass
@@ -49,8 +49,8 @@ class ControlRepair:
         """
         found = self.look()
         keys = [f"{self.prefix}:{name}" for name in _WHOLE]
-        control_script("mend_keys", "mend").run(self.link, keys, (LONGEST, MOST, int(streams), *_WHOLE.values()))
-        reader = ControlReader(self.link, self.prefix)
+        control_script("mend_keys", "mend").run(self.connection, keys, (LONGEST, MOST, int(streams), *_WHOLE.values()))
+        reader = ControlReader(self.connection, self.prefix)
         for problem in found:
             if isinstance(problem.name, bytes):
                 self._remove(reader, problem.key.removeprefix(f"{self.prefix}:"), problem.name)
@@ -61,7 +61,7 @@ class ControlRepair:
 
     def _remove(self, reader: ControlReader, key: str, name: bytes) -> None:
         if key in ("stop", "paused"):
-            self.link.exchange([("HDEL", f"{self.prefix}:{key}", name)])  # a stream refuses it
+            self.connection.exchange([("HDEL", f"{self.prefix}:{key}", name)])  # a stream refuses it
         else:
-            self.link.exchange([("ZREM", f"{self.prefix}:workers", name)])
+            self.connection.exchange([("ZREM", f"{self.prefix}:workers", name)])
             reader.delete_values([name])

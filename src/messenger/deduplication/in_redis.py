@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from messenger.redis.open import link_to
+from messenger.redis.open import connect
 from messenger.redis.options import RedisOptions
 from messenger.redis.scripts import Script
 
@@ -19,7 +19,7 @@ class RedisLockStore:
             options: Where Redis is.
             prefix: Prefix of its keys, `<prefix>:<key>`.
         """
-        self._link = link_to(options)
+        self._connection = connect(options)
         self._prefix = prefix
         self._take = Script("take_lock", "messenger.redis", prelude="lock")
         self._renew = Script("renew_lock", "messenger.redis", prelude="lock")
@@ -27,20 +27,20 @@ class RedisLockStore:
 
     def take(self, key: str, owner: str, seconds: float) -> str:
         """See LockStore."""
-        holder: bytes = self._take.run(self._link, (self._key(key),), (owner, _milliseconds(seconds)))
+        holder: bytes = self._take.run(self._connection, (self._key(key),), (owner, _milliseconds(seconds)))
         return holder.decode("utf-8", "replace")
 
     def renew(self, key: str, owner: str, seconds: float) -> None:
         """See LockStore."""
-        self._renew.run(self._link, (self._key(key),), (owner, _milliseconds(seconds)))
+        self._renew.run(self._connection, (self._key(key),), (owner, _milliseconds(seconds)))
 
     def release(self, key: str, owner: str) -> None:
         """See LockStore."""
-        self._release.run(self._link, (self._key(key),), (owner,))
+        self._release.run(self._connection, (self._key(key),), (owner,))
 
     def close(self) -> None:
         """Drop the connection."""
-        self._link.close()
+        self._connection.close()
 
     def _key(self, key: str) -> str:
         return f"{self._prefix}:{key}"

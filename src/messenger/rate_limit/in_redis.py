@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from messenger.rate_limit.limiter import LONGEST_TURN_SECONDS, Rate
-from messenger.redis.open import link_to
+from messenger.redis.open import connect
 from messenger.redis.options import RedisOptions
 from messenger.redis.scripts import Script
 
@@ -28,7 +28,7 @@ class RedisRateLimiter:
             in_turn: Give each refused message a time of its own, so that they do not all come back at once (for a
                 limiter with a key).
         """
-        self._link = link_to(options)
+        self._connection = connect(options)
         self._prefix = prefix
         self._spacing = math.ceil(rate.spacing * _MICROSECONDS)
         self._burst = rate.burst
@@ -48,7 +48,7 @@ class RedisRateLimiter:
     def _ask(self, key: str, give_turn: int) -> float:
         longest = int(LONGEST_TURN_SECONDS * _MICROSECONDS)
         arguments = (self._spacing, self._burst, give_turn, longest)
-        wait, now = self._acquire.run(self._link, (self._key(key),), arguments)
+        wait, now = self._acquire.run(self._connection, (self._key(key),), arguments)
         if wait:
             return float(wait) / _MICROSECONDS
         self._taken_at = now
@@ -56,11 +56,11 @@ class RedisRateLimiter:
 
     def give_back(self, key: str) -> None:
         """See RateLimiter."""
-        self._give_back.run(self._link, (self._key(key),), (self._spacing, self._taken_at))
+        self._give_back.run(self._connection, (self._key(key),), (self._spacing, self._taken_at))
 
     def close(self) -> None:
         """Drop the connection."""
-        self._link.close()
+        self._connection.close()
 
     def _key(self, key: str) -> str:
         return f"{self._prefix}:{key}" if key else self._prefix

@@ -1,4 +1,4 @@
-"""Redis Cluster: all keys of a transport lie in one slot, so its link leads to one node, and follows the slot."""
+"""Redis Cluster: all keys of a transport lie in one slot; the connection follows that slot."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import redis
 from redis.crc import key_slot
 
 from messenger.errors import ConfigError
+from messenger.redis.connection import RedisConnection, RedisReplyError
 from messenger.redis.driver import Argument, DriverConnection, open_connection
-from messenger.redis.link import RedisLink, RedisReplyError
 from messenger.redis.options import Place, RedisOptions
 
 _HASH_TAG = re.compile(r"[^{]*\{[^}]+\}")
@@ -29,8 +29,8 @@ def check_stream_name(transport: str, stream: str) -> None:
         )
 
 
-class ClusterLink(RedisLink):
-    """A link to the node that holds the slot of `options.stream`; no other key is asked for.
+class ClusterConnection(RedisConnection):
+    """A connection to the node that holds the slot of `options.stream`; no other key is asked for.
 
     Nodes are asked for it (CLUSTER SLOTS) each time it connects, so it follows a failover; and it follows what a node
     says of a slot that has moved (MOVED) or is being moved (ASK).
@@ -50,7 +50,7 @@ class ClusterLink(RedisLink):
         return replace(self._options, nodes=(), host=self._connection.host, port=self._connection.port)
 
     def exchange(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        """See RedisLink; what another node must be asked is asked there."""
+        """See RedisConnection; what another node must be asked is asked there."""
         replies = super().exchange(commands)
         for _ in range(_HOPS):
             redirected = [index for index, reply in enumerate(replies) if _redirects(reply)]
@@ -65,7 +65,7 @@ class ClusterLink(RedisLink):
         raise self._lost(redis.ConnectionError(f"its nodes send each other's way for slot {self._slot}"))
 
     def end(self) -> Any:
-        """See RedisLink; nothing when the slot has moved away meanwhile."""
+        """See RedisConnection; nothing when the slot has moved away meanwhile."""
         try:
             return super().end()
         except RedisReplyError as error:
@@ -81,7 +81,7 @@ class ClusterLink(RedisLink):
         if redirection.code == "MOVED":
             self._turn_to(place)
             return super().exchange(commands)
-        other = RedisLink(self._options, place)
+        other = RedisConnection(self._options, place)
         asking: Sequence[Argument] = ("ASKING",)
         try:
             if commands[0][0] == "MULTI":

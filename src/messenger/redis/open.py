@@ -1,15 +1,15 @@
-"""Open a link as the options say: to one server, or to a node of a cluster."""
+"""Open a connection as the options say: to one server, or to a node of a cluster."""
 
 from __future__ import annotations
 
-from messenger.redis.link import RedisLink
+from messenger.redis.connection import RedisConnection
 from messenger.redis.options import RedisOptions
 
 
-def link_to(options: RedisOptions) -> RedisLink:
-    """A link to the server that the options name; in a cluster, to the node that holds `options.stream`."""
+def connect(options: RedisOptions) -> RedisConnection:
+    """A connection to the server that the options name; in a cluster, to the node that holds `options.stream`."""
     if not options.nodes:
-        return RedisLink(options)
-    from messenger.redis.cluster import ClusterLink
+        return RedisConnection(options)
+    from messenger.redis.cluster import ClusterConnection
 
-    return ClusterLink(options)
+    return ClusterConnection(options)

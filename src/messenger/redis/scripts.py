@@ -8,8 +8,8 @@ from importlib import resources
 from typing import Any
 
 from messenger.errors import TransportError
+from messenger.redis.connection import RedisConnection, RedisReplyError
 from messenger.redis.driver import Argument
-from messenger.redis.link import RedisLink, RedisReplyError
 
 _WITHOUT_MEMORY = "#!lua flags=allow-oom\n"
 
@@ -23,7 +23,11 @@ class Script:
         self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     def ask(
-        self, link: RedisLink, keys: Sequence[Argument], arguments: Sequence[Argument], *more: Sequence[Argument]
+        self,
+        connection: RedisConnection,
+        keys: Sequence[Argument],
+        arguments: Sequence[Argument],
+        *more: Sequence[Argument],
     ) -> list[Any]:
         """Return the replies to the script and to the commands sent with it, in one round trip.
 
@@ -31,20 +35,20 @@ class Script:
         server did not know the script.
         """
         call = (len(keys), *keys, *arguments)
-        replies = link.exchange([("EVALSHA", self._sha, *call), *more])
+        replies = connection.exchange([("EVALSHA", self._sha, *call), *more])
         if isinstance(replies[0], RedisReplyError) and replies[0].code == "NOSCRIPT":
             again = more if not any(replies[1:]) else ()
-            replies[: len(again) + 1] = link.exchange([("EVAL", self._text, *call), *again])
+            replies[: len(again) + 1] = connection.exchange([("EVAL", self._text, *call), *again])
         return replies
 
-    def run(self, link: RedisLink, keys: Sequence[Argument], arguments: Sequence[Argument] = ()) -> Any:
+    def run(self, connection: RedisConnection, keys: Sequence[Argument], arguments: Sequence[Argument] = ()) -> Any:
         """Return the script's reply.
 
         Raises:
             RedisReplyError: Redis refused it.
             TransportUnavailable: Redis cannot be reached.
         """
-        reply = self.ask(link, keys, arguments)[0]
+        reply = self.ask(connection, keys, arguments)[0]
         if isinstance(reply, TransportError):
             raise reply
         return reply

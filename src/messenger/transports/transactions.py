@@ -99,7 +99,7 @@ class SqlTransactions:
         """Call a function if the open transaction of a connection is rolled back.
 
         Args:
-            connection: The connection.
+            connection: The connection to Redis.
             undo: The function. It must not refer to the connection, which could then never be freed.
         """
         if connection not in self._undo:

@@ -12,7 +12,7 @@ import msgspec
 from messenger.control.plane import DETACHED, Control, CurrentMessage, Directives, WorkerInfo
 from messenger.control.processes import start_ticks
 from messenger.errors import MessengerError
-from messenger.redis.link import RedisReplyError
+from messenger.redis.connection import RedisReplyError
 from messenger.worker.status import WorkerStatus
 from messenger.worker.stop import StopRequest
 

@@ -16,7 +16,7 @@ from messenger.deduplication.in_redis import RedisLockStore
 from messenger.envelope import AnyEnvelope
 from messenger.rate_limit.in_redis import RedisRateLimiter
 from messenger.rate_limit.limiter import Rate
-from messenger.redis.open import link_to
+from messenger.redis.open import connect
 from messenger.redis.options import RedisOptions
 from messenger.stamps import DelayStamp
 from messenger.transports.redis.commands import (
@@ -130,7 +130,7 @@ def live_as_control(options: RedisOptions) -> None:
     assert control.resume(Scope())
     control.resume(Scope(pool="p"))
     options_of = replace(options, stream="test")
-    link_to(options_of).pipeline([("SET", "test:workers", "a text"), ("HSET", "test:paused", "all", "no JSON")])
+    connect(options_of).pipeline([("SET", "test:workers", "a text"), ("HSET", "test:paused", "all", "no JSON")])
     assert [problem.name for problem in control.repairs.repair()[0]] == [b"all", None]
     control.reply("token", Reply("handled", "w", 1.0))
     assert control.await_reply("token", LONG) is not None

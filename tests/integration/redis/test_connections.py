@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from messenger import TransportError, TransportUnavailable
-from messenger.redis.link import RedisReplyError
+from messenger.redis.connection import RedisReplyError
 from messenger.transports.redis.transport import RedisTransport
 from tests.integration.redis.conftest import Open
 from tests.integration.redis.orders import LONG, number_of, order, take

@@ -93,7 +93,9 @@ def test_nothing_is_moved_when_the_stream_cannot_take_it(opened: Open, client: r
     client.zadd("orders__queue", {stored(1): 1})
     transport = opened("/orders?auto_setup=false")
     with pytest.raises(Exception, match="WRONGTYPE"):
-        Script("move_due", "messenger.transports.redis").run(transport._link, ("orders", "orders__queue"), (100, 0))
+        Script("move_due", "messenger.transports.redis").run(
+            transport._connection, ("orders", "orders__queue"), (100, 0)
+        )
     assert client.zcard("orders__queue") == 1
 
 

@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from messenger import ConfigError, DelayStamp, RedeliveryStamp, TransportFull, TransportUnavailable
+from messenger.redis.connection import RedisConnection
 from messenger.redis.dsn import parse_redis_dsn
-from messenger.redis.link import RedisLink
 from messenger.transports.redis.sending import BoundedStream
 from messenger.transports.redis.transport import RedisTransport
 from tests.integration.redis.conftest import Open
@@ -79,8 +79,8 @@ def test_block_waits_until_there_is_room(opened: Open, monkeypatch: pytest.Monke
     tried = threading.Event()
     add = BoundedStream._bound
 
-    def noticed(bounded: BoundedStream, link: RedisLink, *payload: bytes) -> bytes | None:
-        found = add(bounded, link, *payload)
+    def noticed(bounded: BoundedStream, connection: RedisConnection, *payload: bytes) -> bytes | None:
+        found = add(bounded, connection, *payload)
         tried.set()
         return found
 

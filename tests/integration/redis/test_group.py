@@ -195,7 +195,7 @@ def test_a_dead_consumer_is_removed_once_it_holds_nothing(opened: Open, client: 
         envelope = take(transport)
         if worker == "empty":
             transport.ack(envelope)
-    script, link = Script("reap_consumers", "messenger.transports.redis"), transport._link
+    script, link = Script("reap_consumers", "messenger.transports.redis"), transport._connection
     assert script.run(link, ("orders",), ("symfony", "", 3_600_000)) == []
     assert script.run(link, ("orders",), ("symfony", "", 0)) == [b"empty"]
     assert consumers(client) == ["holds"]

@@ -12,8 +12,8 @@ import pytest
 import redis
 
 from messenger.errors import TransportUnavailable
+from messenger.redis.connection import RedisConnection
 from messenger.redis.dsn import parse_redis_dsn
-from messenger.redis.link import RedisLink
 from tests.roles.kit_redis import ADMINISTRATOR, KitRedis, role_module
 from tests.roles.render import render
 from tests.support.modules import ROLES
@@ -84,11 +84,11 @@ def server() -> Iterator[Secure]:
 
 
 def call(dsn: str) -> Any:
-    link = RedisLink(parse_redis_dsn("async", dsn))
+    connection = RedisConnection(parse_redis_dsn("async", dsn))
     try:
-        return link.call("XLEN", "messages")
+        return connection.call("XLEN", "messages")
     finally:
-        link.close()
+        connection.close()
 
 
 def test_workers_get_in_by_tls_only_and_only_with_the_authority(server: Secure) -> None:

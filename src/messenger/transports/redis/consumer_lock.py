@@ -6,7 +6,7 @@ import time
 
 from messenger.errors import TransportUnavailable
 from messenger.printable import printable
-from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.connection import RedisConnection, RedisReplyError
 from messenger.redis.options import RedisOptions
 from messenger.redis.scripts import Script
 
@@ -23,7 +23,7 @@ class ConsumerLock:
         self._take = Script("take_lock", "messenger.redis", prelude="lock")
         self._release = Script("release_lock", "messenger.redis", prelude="lock")
 
-    def hold(self, link: RedisLink) -> None:
+    def hold(self, connection: RedisConnection) -> None:
         """Take the lock or renew it.
 
         Above maxmemory no lock can be taken; then a worker whose name is free goes on, and asks again.
@@ -34,13 +34,13 @@ class ConsumerLock:
         if self._options.consumer is None or time.monotonic() < self._renew_at:
             return
         try:
-            holder: bytes = self._take.run(link, (self._key,), (self._owner, self._milliseconds))
+            holder: bytes = self._take.run(connection, (self._key,), (self._owner, self._milliseconds))
         except RedisReplyError as error:
             if error.code != "OOM":
                 raise
             return
         if holder != self._owner.encode():
-            self._shorten(link)
+            self._shorten(connection)
             name = printable(holder.decode("utf-8", "backslashreplace"), 100)
             raise TransportUnavailable(
                 f"{self._options.address}: the consumer name {self._options.consumer!r} of stream "
@@ -49,13 +49,13 @@ class ConsumerLock:
             )
         self._renew_at = time.monotonic() + self._milliseconds / 4000
 
-    def _shorten(self, link: RedisLink) -> None:
+    def _shorten(self, connection: RedisConnection) -> None:
         """A clock that was set back makes a key live longer: its holder may be gone. A living one renews it."""
-        if link.call("PTTL", self._key) > self._milliseconds:
-            link.call("PEXPIRE", self._key, self._milliseconds)
+        if connection.call("PTTL", self._key) > self._milliseconds:
+            connection.call("PEXPIRE", self._key, self._milliseconds)
 
-    def release(self, link: RedisLink) -> None:
+    def release(self, connection: RedisConnection) -> None:
         """Give the name back."""
         if self._options.consumer is not None:
-            self._release.run(link, (self._key,), (self._owner,))
+            self._release.run(connection, (self._key,), (self._owner,))
         self._renew_at = float("-inf")

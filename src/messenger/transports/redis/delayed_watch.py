@@ -13,8 +13,8 @@ from typing import Any
 import redis
 
 from messenger.errors import TransportError
+from messenger.redis.connection import RedisConnection, RedisReplyError
 from messenger.redis.driver import DriverConnection, open_connection
-from messenger.redis.link import RedisLink, RedisReplyError
 from messenger.redis.options import RedisOptions
 
 log = logging.getLogger(__name__)
@@ -25,14 +25,14 @@ _LOST_SECONDS = 1.0
 
 
 class DelayedWatch:
-    """A second connection, which is notified of changes to what `link` has read. Not thread-safe."""
+    """A second connection, which is notified of changes to what `connection` has read. Not thread-safe."""
 
-    def __init__(self, link: RedisLink, options: RedisOptions) -> None:
+    def __init__(self, connection: RedisConnection, options: RedisOptions) -> None:
         """Create it; it connects with the first `begin`."""
-        self._link = link
+        self._watched = connection
         self._options = options
         self._connection: DriverConnection | None = None
-        self._tracked = 0  # which connection of the link is tracked
+        self._tracked = 0  # which connection of the connection is tracked
         self._not_before = 0.0
         self._told_at = float("-inf")
 
@@ -53,7 +53,7 @@ class DelayedWatch:
                     self._not_before = now + _QUIET_SECONDS
                     return ()
             connection = self._connection
-            if connection is None or self._tracked != self._link.opened:
+            if connection is None or self._tracked != self._watched.opened:
                 connection = self._track()
             return (connection._sock.fileno(),)
         except (redis.RedisError, OSError, TransportError) as error:
@@ -79,12 +79,12 @@ class DelayedWatch:
 
     def _track(self) -> DriverConnection:
         self.close()
-        self._link.call("CLIENT", "ID")  # connects
-        self._connection = connection = open_connection(self._options, self._link.place)
+        self._watched.call("CLIENT", "ID")  # connects
+        self._connection = connection = open_connection(self._options, self._watched.place)
         client_id = _ask(connection, "CLIENT", "ID")
         _ask(connection, "SUBSCRIBE", _CHANNEL)
-        self._link.call("CLIENT", "TRACKING", "ON", "REDIRECT", client_id, "NOLOOP")
-        self._tracked = self._link.opened
+        self._watched.call("CLIENT", "TRACKING", "ON", "REDIRECT", client_id, "NOLOOP")
+        self._tracked = self._watched.opened
         return connection
 
     def close(self) -> None:

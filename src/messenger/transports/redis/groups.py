@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from messenger.envelope import AnyEnvelope, Envelope
 from messenger.errors import MessageDecodingFailed, TransportError
-from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.connection import RedisConnection, RedisReplyError
 from messenger.redis.options import RedisOptions
 from messenger.redis.scripts import Script
 from messenger.stamps import ForeignHeadersStamp, SentToFailureTransportStamp
@@ -28,10 +28,10 @@ _SWEEP_AT_ONCE = 100
 _SWEEPS = 10
 
 
-def read_groups(link: RedisLink, stream: str) -> list[dict[str, Any]]:
+def read_groups(connection: RedisConnection, stream: str) -> list[dict[str, Any]]:
     """XINFO GROUPS; none where there is no such stream."""
     try:
-        found = link.call("XINFO", "GROUPS", stream)
+        found = connection.call("XINFO", "GROUPS", stream)
     except RedisReplyError as error:
         if "no such key" not in str(error):
             raise
@@ -61,17 +61,17 @@ class Groups:
         several: True when there was more than one at the last count.
     """
 
-    def __init__(self, name: str, link: RedisLink, options: RedisOptions) -> None:
+    def __init__(self, name: str, connection: RedisConnection, options: RedisOptions) -> None:
         """Create it.
 
         Args:
             name: Name of the transport.
-            link: The connection.
+            connection: The connection to Redis.
             options: The options of the transport.
         """
         self.several = False
         self._name = name
-        self._link = link
+        self._connection = connection
         self._options = options
         self._ack = Script("ack", __package__, prelude="groups")
         self._sweep = Script("sweep", __package__, prelude="groups")
@@ -82,7 +82,7 @@ class Groups:
         log.debug("passed_over transport=%s id=%s: for another group", self._name, entry_id.decode())
         try:
             arguments = (self._options.group, entry_id, int(self._options.delete_after_ack))
-            self._ack.run(self._link, (self._options.stream,), arguments)
+            self._ack.run(self._connection, (self._options.stream,), arguments)
         except TransportError as error:
             log.debug("not_passed_over transport=%s id=%s: %s", self._name, entry_id.decode(), error)
 
@@ -98,12 +98,12 @@ class Groups:
             return Envelope(replace(envelope.message, headers=headers), envelope.stamps)
         return envelope.without_all(ForeignHeadersStamp).with_stamps(ForeignHeadersStamp(headers))
 
-    def check_target(self, link: RedisLink, envelope: AnyEnvelope) -> None:
+    def check_target(self, connection: RedisConnection, envelope: AnyEnvelope) -> None:
         """Raise TransportError when a message is for one group of this stream and that group is not there."""
         target = _headers(envelope).get(HEADER, "")
         if not target or not target.startswith(_address(self._options, "")):
             return
-        names = [group["name"].decode(errors="replace") for group in read_groups(link, self._options.stream)]
+        names = [group["name"].decode(errors="replace") for group in read_groups(connection, self._options.stream)]
         if target not in [_address(self._options, name) for name in names]:
             raise TransportError(
                 f"transport {self._name!r}: the message is for one group of stream {self._options.stream!r} "
@@ -117,12 +117,12 @@ class Groups:
         Then Redis refuses to create a group, even an existing one. A missing one is created by a script that may run
         without memory, as Redis 7 allows: its messages are what fills the memory, and only a group can handle them.
         """
-        names = [group["name"] for group in read_groups(self._link, self._options.stream)]
+        names = [group["name"] for group in read_groups(self._connection, self._options.stream)]
         if self._options.group.encode() in names:
             return True
         create = Script("create_group", __package__, without_memory=True)
         try:
-            create.run(self._link, (self._options.stream,), (self._options.group,))
+            create.run(self._connection, (self._options.stream,), (self._options.group,))
         except RedisReplyError as error:
             log.debug("group_not_created transport=%s: %s", self._name, error)
             return False
@@ -136,7 +136,7 @@ class Groups:
         """
         stream, group = self._options.stream, self._options.group
         try:
-            self._link.call("XGROUP", "CREATE", stream, group, "0", "MKSTREAM")
+            self._connection.call("XGROUP", "CREATE", stream, group, "0", "MKSTREAM")
         except RedisReplyError as error:
             if error.code != "BUSYGROUP" and not (error.code == "OOM" and self.can_do_without_memory()):
                 raise
@@ -155,12 +155,12 @@ class Groups:
         Raises:
             TransportError: Redis refused.
         """
-        had_several, self.several = self.several, len(read_groups(self._link, self._options.stream)) > 1
+        had_several, self.several = self.several, len(read_groups(self._connection, self._options.stream)) > 1
         if not self._options.delete_after_ack or not (self.several or had_several or self._swept_to):
             return
         for _ in range(_SWEEPS):
             arguments = (self._swept_to or "-", _SWEEP_AT_ONCE)
-            self._swept_to = self._sweep.run(self._link, (self._options.stream,), arguments).decode()
+            self._swept_to = self._sweep.run(self._connection, (self._options.stream,), arguments).decode()
             if not self._swept_to:
                 break
 

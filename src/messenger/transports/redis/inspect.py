@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from messenger.envelope import AnyEnvelope
-from messenger.redis.link import RedisLink
+from messenger.redis.connection import RedisConnection
 from messenger.redis.options import RedisOptions
 from messenger.stamps import LocalStamp, TransportMessageIdStamp
 from messenger.transports.base import Depth, InFlight
@@ -33,8 +33,8 @@ class DelayedMemberStamp(LocalStamp, frozen=True):
 class RedisInspector:
     """Reads streams and sorted sets of one transport."""
 
-    def __init__(self, link: RedisLink, options: RedisOptions, serializer: Serializer) -> None:
-        self._link = link
+    def __init__(self, connection: RedisConnection, options: RedisOptions, serializer: Serializer) -> None:
+        self._connection = connection
         self._options = options
         self._serializer = serializer
         self._stream = options.stream
@@ -43,16 +43,16 @@ class RedisInspector:
     def depth(self) -> Depth:
         """Counts of what is ready, in flight and delayed. `lag` is not trusted: it is nil or wrong after deletions."""
         first_due = ("ZRANGE", self._queue, 0, 0, "WITHSCORES")
-        length, delayed, first, time = self._link.pipeline(
+        length, delayed, first, time = self._connection.pipeline(
             [("XLEN", self._stream), ("ZCARD", self._queue), first_due, ("TIME",)]
         )
         next_due = _bounded(float(first[1]) / 1000 - _seconds(time)) if first else None
-        groups = read_groups(self._link, self._stream)
+        groups = read_groups(self._connection, self._stream)
         group = self._own(groups)
         if group is None:
             return Depth(length, 0, delayed, self._age("-", time), next_due)
         last_read = group["last-delivered-id"].decode()
-        in_flight = self._link.call("XPENDING", self._stream, self._options.group)[0]
+        in_flight = self._connection.call("XPENDING", self._stream, self._options.group)[0]
         if self._options.delete_after_ack and len(groups) == 1:  # the other side is the shorter one
             ready = length - sum(1 for _ in self._pages("-", last_read))
         else:
@@ -71,8 +71,8 @@ class RedisInspector:
 
     def _pending(self) -> Iterator[tuple[bytes, bytes, int, int]]:
         start = "-"
-        while self._own(read_groups(self._link, self._stream)) is not None:
-            page = self._link.call("XPENDING", self._stream, self._options.group, start, "+", _PAGE)
+        while self._own(read_groups(self._connection, self._stream)) is not None:
+            page = self._connection.call("XPENDING", self._stream, self._options.group, start, "+", _PAGE)
             yield from page
             if len(page) < _PAGE:
                 return
@@ -86,7 +86,7 @@ class RedisInspector:
         return list(islice(self._all(), limit))
 
     def _all(self) -> Iterator[AnyEnvelope]:
-        group = self._own(read_groups(self._link, self._stream))
+        group = self._own(read_groups(self._connection, self._stream))
         last_read = group["last-delivered-id"].decode() if group is not None else "0-0"
         held = {entry_id for entry_id, *_ in self._pending()}
         for entry_id, fields in self._own_entries("-", last_read):
@@ -112,10 +112,10 @@ class RedisInspector:
         return next((group for group in groups if group["name"] == self._options.group.encode()), None)
 
     def _is_handled(self, entry_id: str) -> bool:
-        group = self._own(read_groups(self._link, self._stream))
+        group = self._own(read_groups(self._connection, self._stream))
         if group is None or _numbers(group["last-delivered-id"].decode()) < _numbers(entry_id):
             return False
-        return not self._link.call("XPENDING", self._stream, self._options.group, entry_id, entry_id, 1)
+        return not self._connection.call("XPENDING", self._stream, self._options.group, entry_id, entry_id, 1)
 
     def _own_entries(self, start: str, end: str) -> Iterator[tuple[bytes, list[bytes] | None]]:
         for entry_id, fields in self._pages(start, end):
@@ -123,14 +123,14 @@ class RedisInspector:
                 yield entry_id, fields
 
     def _age(self, start: str, time: list[bytes]) -> float | None:
-        first = self._link.call("XRANGE", self._stream, start, "+", "COUNT", 1)
+        first = self._connection.call("XRANGE", self._stream, start, "+", "COUNT", 1)
         if not first:
             return None
         return max(0.0, _seconds(time) - int(first[0][0].split(b"-")[0]) / 1000)
 
     def _pages(self, start: str, end: str) -> Iterator[tuple[bytes, list[bytes] | None]]:
         while True:
-            page = self._link.call("XRANGE", self._stream, start, end, "COUNT", _PAGE)
+            page = self._connection.call("XRANGE", self._stream, start, end, "COUNT", _PAGE)
             yield from ((entry[0], entry[1]) for entry in page)
             if len(page) < _PAGE:
                 return
@@ -139,7 +139,7 @@ class RedisInspector:
     def _delayed(self) -> Iterator[bytes]:
         start = 0
         while True:
-            page = self._link.call("ZRANGE", self._queue, start, start + _PAGE - 1)
+            page = self._connection.call("ZRANGE", self._queue, start, start + _PAGE - 1)
             yield from page
             if len(page) < _PAGE:
                 return

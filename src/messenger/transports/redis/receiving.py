@@ -11,7 +11,7 @@ from typing import Any
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
-from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.connection import RedisConnection, RedisReplyError
 from messenger.redis.options import RedisOptions
 from messenger.redis.scripts import Script
 from messenger.stamps import DeliveryStamp, TransportMessageIdStamp
@@ -37,7 +37,7 @@ class Reader:
 
     Attributes:
         name: Name of the transport.
-        link: The connection.
+        connection: The connection to Redis.
         options: The options of the transport.
         consumer: Name of the consumer.
         serializer: Reads messages.
@@ -46,7 +46,7 @@ class Reader:
     """
 
     name: str
-    link: RedisLink
+    connection: RedisConnection
     options: RedisOptions
     consumer: str
     serializer: Serializer
@@ -59,7 +59,7 @@ class Reader:
         self._claim_at = float("-inf")  # monotonic seconds of the next look for abandoned messages
         self._claim_cursor = b"0-0"
         self._move_due = Script("move_due", __package__)
-        self._watch = DelayedWatch(self.link, self.options)
+        self._watch = DelayedWatch(self.connection, self.options)
         self._reap_consumers = Script("reap_consumers", __package__)
         self._put_clock_right = Script("put_clock_right", __package__)
 
@@ -77,7 +77,7 @@ class Reader:
 
     def read(self, limit: int) -> list[AnyEnvelope]:
         """Return up to `limit` new messages, in one round trip: move what is due, then read."""
-        moved, reply = self._move_due.ask(self.link, *self._moving, self._read_command(limit))
+        moved, reply = self._move_due.ask(self.connection, *self._moving, self._read_command(limit))
         if not reply and isinstance(moved, RedisReplyError) and moved.code == "OOM":
             moved = self._move_without_memory()
         if moved == _DELETED:
@@ -91,7 +91,7 @@ class Reader:
         """Move what is due, then ask for the next messages and do not wait for the reply (XREADGROUP … BLOCK)."""
         fds = self._watch.begin()
         try:
-            next_due = self._move_due.run(self.link, *self._moving)
+            next_due = self._move_due.run(self.connection, *self._moving)
         except RedisReplyError as error:
             if error.code != "OOM":
                 raise
@@ -104,12 +104,12 @@ class Reader:
         until_claim = self._claim_at - time.monotonic() if self._claim_at > 0 else interval
         seconds = max(0.001, min(seconds, until_claim, self._watch.seconds))
         block = ("BLOCK", max(1, round(seconds * 1000)))
-        return WaitCondition((self.link.begin(self._read_command(limit, *block), seconds), *fds), seconds)
+        return WaitCondition((self.connection.begin(self._read_command(limit, *block), seconds), *fds), seconds)
 
     def end_wait(self) -> list[AnyEnvelope]:
         """What the server has handed out since `begin_wait`."""
         try:
-            reply = self.link.end()
+            reply = self.connection.end()
         except RedisReplyError as error:
             if error.code not in _GROUP_IS_GONE:
                 raise
@@ -118,7 +118,7 @@ class Reader:
 
     def _move_without_memory(self) -> int:
         """Above maxmemory: what is moved is handled and deleted, and that frees the memory."""
-        next_due: int = Script("move_due", __package__, without_memory=True).run(self.link, *self._moving)
+        next_due: int = Script("move_due", __package__, without_memory=True).run(self.connection, *self._moving)
         return next_due
 
     def _warn_of_deleted_key(self) -> None:
@@ -149,7 +149,7 @@ class Reader:
             if self._claim_cursor == b"0-0":
                 break
         self._claim_at = now + self.options.claim_interval / 1000
-        self._put_clock_right.run(self.link, self._keys[:1], (self.options.group,))
+        self._put_clock_right.run(self.connection, self._keys[:1], (self.options.group,))
         self._reap()
         self.groups.look()
         return self._taken_over(found)
@@ -158,7 +158,7 @@ class Reader:
         idle = self.options.redeliver_timeout * 1000
         who = (self.options.group, self.consumer)
         command = ("XAUTOCLAIM", self.options.stream, *who, idle, self._claim_cursor, "COUNT", count)
-        self._claim_cursor, entries, *deleted = self.link.call(*command)
+        self._claim_cursor, entries, *deleted = self.connection.call(*command)
         for entry_id in deleted[0] if deleted else ():
             what = "deleted from the stream while it was being handled"
             log.error("message_gone transport=%s id=%s: %s", self.name, entry_id.decode(), what)
@@ -168,13 +168,13 @@ class Reader:
         if not entries:
             return []
         pending = ("XPENDING", self.options.stream, self.options.group)
-        counts = self.link.pipeline([(*pending, entry[0], entry[0], 1) for entry in entries])
+        counts = self.connection.pipeline([(*pending, entry[0], entry[0], 1) for entry in entries])
         found = [(entry, count[0][3] if count else 2) for entry, count in zip(entries, counts, strict=True)]
         return self._received(found)
 
     def _reap(self) -> None:
         idle = max(_REAP_SECONDS, 2 * self.options.redeliver_timeout) * 1000
-        gone = self._reap_consumers.run(self.link, self._keys[:1], (self.options.group, "", idle))
+        gone = self._reap_consumers.run(self.connection, self._keys[:1], (self.options.group, "", idle))
         for consumer in gone:
             log.info("consumer_removed transport=%s consumer=%s", self.name, consumer.decode(errors="replace"))
 
@@ -188,7 +188,7 @@ class Reader:
         Raises:
             TransportError: Redis refused.
         """
-        self._reap_consumers.run(self.link, self._keys[:1], (self.options.group, self.consumer, 0))
+        self._reap_consumers.run(self.connection, self._keys[:1], (self.options.group, self.consumer, 0))
 
     def _received(self, entries: Iterable[tuple[Entry, int]]) -> list[AnyEnvelope]:
         """The envelopes of entries and how often each was handed out, without what is meant for another group."""

@@ -6,7 +6,7 @@ import time
 
 from messenger.envelope import AnyEnvelope
 from messenger.errors import NotReplicated, TransportError, TransportFull, TransportUnavailable
-from messenger.redis.link import RedisLink, RedisReplyError
+from messenger.redis.connection import RedisConnection, RedisReplyError
 from messenger.redis.options import RedisOptions
 from messenger.redis.scripts import Script
 from messenger.stamps import RedeliveryStamp
@@ -14,14 +14,19 @@ from messenger.transports.size_limit import check_size, was_accepted
 
 
 def explain(
-    error: TransportError, name: str, link: RedisLink, options: RedisOptions, envelope: AnyEnvelope, size: int
+    error: TransportError,
+    name: str,
+    connection: RedisConnection,
+    options: RedisOptions,
+    envelope: AnyEnvelope,
+    size: int,
 ) -> None:
     """Raise an error with a cure for what Redis says of a message that it does not take; else return.
 
     Args:
         error: What was raised.
         name: The transport's name.
-        link: The connection that the message was sent on.
+        connection: The connection that the message was sent on.
         options: The transport's options.
         envelope: The message.
         size: Bytes as they are stored.
@@ -40,7 +45,7 @@ def explain(
             f"transport {name!r}: nothing was sent: what lies under the name of stream {options.stream!r} or its "
             "delayed messages is of another type; `messenger check` says how to mend it"
         ) from error
-    check_size(envelope, size, server_limit(link, size), f"{_LIMIT_NAME} of {options.address}")
+    check_size(envelope, size, server_limit(connection, size), f"{_LIMIT_NAME} of {options.address}")
 
 
 class SendingLimits:
@@ -71,19 +76,19 @@ class SendingLimits:
         """Return what a new message waits for; None: what was accepted before finds room."""
         return self._bounded if envelope.last(RedeliveryStamp) is None else None
 
-    def wait_for_replicas(self, link: RedisLink, envelope: AnyEnvelope, message_id: str) -> None:
+    def wait_for_replicas(self, connection: RedisConnection, envelope: AnyEnvelope, message_id: str) -> None:
         """Wait until replicas have a new message.
 
         Raises:
             NotReplicated: See `wait_for_replicas`.
         """
         if self._options.wait_replicas and not was_accepted(envelope):
-            wait_for_replicas(self._name, link, self._options, message_id)
+            wait_for_replicas(self._name, connection, self._options, message_id)
 
-    def acknowledged(self, link: RedisLink) -> None:
+    def acknowledged(self, connection: RedisConnection) -> None:
         """Make room after a message was handled."""
         if self._bounded is not None:
-            self._bounded.acknowledged(link)
+            self._bounded.acknowledged(connection)
 
 
 _TRIM_EVERY = 100
@@ -106,7 +111,7 @@ class BoundedStream:
         self._handled = 0
         self._script = Script("bound", __package__, prelude="groups")
 
-    def add(self, link: RedisLink, payload: bytes) -> str:
+    def add(self, connection: RedisConnection, payload: bytes) -> str:
         """Add an entry. With `stream_full=block`, wait up to `stream_full_timeout` seconds for room.
 
         Returns:
@@ -118,7 +123,7 @@ class BoundedStream:
         deadline = time.monotonic() + self._options.stream_full_timeout
         pause = _SHORTEST_PAUSE
         while True:
-            entry_id: bytes | None = self._bound(link, payload)
+            entry_id: bytes | None = self._bound(connection, payload)
             if entry_id is not None:
                 return entry_id.decode()
             left = deadline - time.monotonic()
@@ -127,15 +132,15 @@ class BoundedStream:
             time.sleep(min(pause, left))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def acknowledged(self, link: RedisLink) -> None:
+    def acknowledged(self, connection: RedisConnection) -> None:
         """A message was handled: where handled ones are kept, now and then remove the oldest above the maximum."""
         self._handled += 1
         if not self._options.delete_after_ack and self._handled % _TRIM_EVERY == 0:
-            self._bound(link)
+            self._bound(connection)
 
-    def _bound(self, link: RedisLink, *payload: bytes) -> bytes | None:
+    def _bound(self, connection: RedisConnection, *payload: bytes) -> bytes | None:
         found: bytes | None = self._script.run(
-            link, (self._options.stream,), (self._options.stream_max_entries, *payload)
+            connection, (self._options.stream,), (self._options.stream_max_entries, *payload)
         )
         return found
 
@@ -149,22 +154,22 @@ class BoundedStream:
         )
 
 
-def wait_for_replicas(name: str, link: RedisLink, options: RedisOptions, message_id: str) -> None:
+def wait_for_replicas(name: str, connection: RedisConnection, options: RedisOptions, message_id: str) -> None:
     """Wait until `wait_replicas` replicas have confirmed the last write of a connection (WAIT).
 
     Args:
         name: Name of the transport.
-        link: The connection.
+        connection: The connection to Redis.
         options: The options of the transport.
         message_id: Id of the message that was written.
 
     Raises:
         NotReplicated: Fewer replicas did within `wait_replicas_timeout`, or that cannot be known any more.
     """
-    connected = link.opened
+    connected = connection.opened
     try:
-        count = int(link.call("WAIT", options.wait_replicas, max(1, round(options.wait_replicas_timeout * 1000))))
-        if link.opened != connected:  # a new connection has written nothing: all replicas confirm that
+        count = int(connection.call("WAIT", options.wait_replicas, max(1, round(options.wait_replicas_timeout * 1000))))
+        if connection.opened != connected:  # a new connection has written nothing: all replicas confirm that
             raise TransportError("the connection broke before they could be asked")
         if count >= options.wait_replicas:
             return
@@ -183,13 +188,13 @@ _SMALLEST = 1024 * 1024  # Redis takes no lower setting
 _DEFAULT = 512 * 1024 * 1024
 
 
-def server_limit(link: RedisLink, size: int) -> int:
+def server_limit(connection: RedisConnection, size: int) -> int:
     """Bytes; 0 when a value of this size cannot be what it refused. CONFIG GET; refused: Redis' default."""
     if size <= _SMALLEST:
         return 0
-    link.close()  # the server is closing it, perhaps not at once
+    connection.close()  # the server is closing it, perhaps not at once
     try:
-        return int(link.call("CONFIG", "GET", _LIMIT_NAME)[1])
+        return int(connection.call("CONFIG", "GET", _LIMIT_NAME)[1])
     except RedisReplyError:
         return _DEFAULT
     except TransportUnavailable:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from messenger.envelope import AnyEnvelope
 from messenger.errors import TransportError
 from messenger.polling import wait_readable
+from messenger.redis.connection import GRACE_SECONDS, RedisConnection, RedisReplyError
 from messenger.redis.driver import Argument
-from messenger.redis.link import GRACE_SECONDS, RedisLink, RedisReplyError
-from messenger.redis.open import link_to
+from messenger.redis.open import connect
 from messenger.redis.options import RedisOptions
 from messenger.redis.scripts import Script
 from messenger.stamps import DelayStamp, DeliveryStamp, TransportMessageIdStamp
@@ -66,18 +66,20 @@ class RedisTransport:
         self.name = name
         self.options = options
         self._serializer = serializer
-        self._link = link_to(options)
-        self._beat_link = link_to(options)
+        self._connection = connect(options)
+        self._beat_link = connect(options)
         self._lock = ConsumerLock(options, worker_id)
-        self._groups = Groups(name, self._link, options)
-        self._inspector = RedisInspector(self._link, options, serializer)
+        self._groups = Groups(name, self._connection, options)
+        self._inspector = RedisInspector(self._connection, options, serializer)
         self._consumer = options.consumer or worker_id
-        self._reader = Reader(name, self._link, options, self._consumer, serializer, max_deliveries, self._groups)
+        self._reader = Reader(name, self._connection, options, self._consumer, serializer, max_deliveries, self._groups)
         self._stream = options.stream
         self._keys = (options.stream, options.queue)
         self._is_set_up = self._has_read = False
         self._creates_group = options.auto_setup  # before the first message is sent
-        self._idle_links: list[RedisLink] = []  # without a lock, which a fork could copy in its locked state
+        self._idle_connections: list[
+            RedisConnection
+        ] = []  # without a lock, which a fork could copy in its locked state
         self._limits = SendingLimits(name, options) if SendingLimits.are_set(options) else None
         self._send_delayed = Script("send_delayed", __package__)
         self._ack = Script("ack", __package__, prelude="groups")
@@ -107,64 +109,66 @@ class RedisTransport:
         """
         stored = self._stored_form(envelope)
         try:
-            link = self._idle_links.pop()
+            connection = self._idle_connections.pop()
         except IndexError:
-            link = link_to(self.options)
+            connection = connect(self.options)
         try:
             if self._creates_group or HEADER_IN_JSON in stored.value:
-                self._prepare_to_send(link, envelope)
+                self._prepare_to_send(connection, envelope)
             if self._limits is None:
-                message_id = self._store(link, envelope, stored)
+                message_id = self._store(connection, envelope, stored)
             else:
-                message_id = self._store_within(self._limits, link, envelope, stored)
+                message_id = self._store_within(self._limits, connection, envelope, stored)
         finally:
-            if len(self._idle_links) < _MOST_IDLE:
-                self._idle_links.append(link)
+            if len(self._idle_connections) < _MOST_IDLE:
+                self._idle_connections.append(connection)
             else:
-                link.close()
+                connection.close()
         return envelope.with_stamps(TransportMessageIdStamp(message_id))
 
-    def _prepare_to_send(self, link: RedisLink, envelope: AnyEnvelope) -> None:
+    def _prepare_to_send(self, connection: RedisConnection, envelope: AnyEnvelope) -> None:
         """Create stream and group where they are missing. Raises TransportError, also when the message's group is gone.
 
         A user who may only send leaves the group to the workers: it begins with the first entry of the stream. A key
         of another type is explained when the message cannot be stored.
         """
-        self._groups.check_target(link, envelope)  # before its group is created, which may be the one that is gone
+        self._groups.check_target(connection, envelope)  # before its group, perhaps the one that is gone, is created
         if not self._creates_group:
             return
         try:
-            link.call("XGROUP", "CREATE", self._stream, self.options.group, "0", "MKSTREAM")
+            connection.call("XGROUP", "CREATE", self._stream, self.options.group, "0", "MKSTREAM")
         except RedisReplyError as error:
             if error.code not in ("BUSYGROUP", "NOPERM", "WRONGTYPE"):
                 raise
         self._creates_group = False
 
-    def _store(self, link: RedisLink, envelope: AnyEnvelope, stored: StoredForm) -> str:
+    def _store(self, connection: RedisConnection, envelope: AnyEnvelope, stored: StoredForm) -> str:
         """Return the id of the new entry, or of the delayed message."""
         try:
             if stored.delay > 0:
-                self._send_delayed.run(link, (self.options.queue,), (stored.delay, stored.value))
+                self._send_delayed.run(connection, (self.options.queue,), (stored.delay, stored.value))
                 return stored.uniqid
-            entry_id: bytes = link.call("XADD", self._stream, "*", "message", stored.value)
+            entry_id: bytes = connection.call("XADD", self._stream, "*", "message", stored.value)
         except TransportError as error:
-            explain(error, self.name, link, self.options, envelope, len(stored.value))
+            explain(error, self.name, connection, self.options, envelope, len(stored.value))
             raise
         return entry_id.decode()
 
-    def _store_within(self, limits: SendingLimits, link: RedisLink, envelope: AnyEnvelope, stored: StoredForm) -> str:
+    def _store_within(
+        self, limits: SendingLimits, connection: RedisConnection, envelope: AnyEnvelope, stored: StoredForm
+    ) -> str:
         """Store as `_store` does, within the limits that the options set."""
         limits.check_size(envelope, stored.value)
         bounded = limits.bounded_for(envelope) if stored.delay <= 0 else None
         if bounded is None:
-            message_id = self._store(link, envelope, stored)
+            message_id = self._store(connection, envelope, stored)
         else:
             try:
-                message_id = bounded.add(link, stored.value)
+                message_id = bounded.add(connection, stored.value)
             except TransportError as error:
-                explain(error, self.name, link, self.options, envelope, len(stored.value))
+                explain(error, self.name, connection, self.options, envelope, len(stored.value))
                 raise
-        limits.wait_for_replicas(link, envelope, message_id)
+        limits.wait_for_replicas(connection, envelope, message_id)
         return message_id
 
     def _stored_form(self, envelope: AnyEnvelope) -> StoredForm:
@@ -215,7 +219,7 @@ class RedisTransport:
     def _prepare_to_read(self) -> None:
         if self.options.auto_setup and not self._is_set_up:
             self.setup()
-        self._lock.hold(self._link)
+        self._lock.hold(self._connection)
         self._has_read = True
 
     # --- what becomes of a received message ------------------------------------------------------------------------
@@ -227,10 +231,10 @@ class RedisTransport:
         """
         message_id = _id(envelope)
         arguments = (self.options.group, message_id, int(self.options.delete_after_ack))
-        if not self._ack.run(self._link, self._keys[:1], arguments):
+        if not self._ack.run(self._connection, self._keys[:1], arguments):
             log.warning("already_gone transport=%s id=%s: another worker settled it", self.name, message_id)
         if self._limits is not None:
-            self._limits.acknowledged(self._link)
+            self._limits.acknowledged(self._connection)
 
     def reject(self, envelope: AnyEnvelope) -> None:
         """XACK, then XDEL unless delete_after_reject is off; not when the lease was lost to another worker."""
@@ -252,10 +256,10 @@ class RedisTransport:
         member = looked_up.member if looked_up is not None else b""
         who = (self.options.group, _id(envelope), holder, int(self.options.delete_after_reject), member)
         try:
-            answer: int = script.run(self._link, self._keys, (*who, *more))
+            answer: int = script.run(self._connection, self._keys, (*who, *more))
         except RedisReplyError as refusal:
             self._groups.create_again(refusal)
-            answer = script.run(self._link, self._keys, (*who, *more))
+            answer = script.run(self._connection, self._keys, (*who, *more))
         if answer == 0:
             log.warning("lease_lost transport=%s id=%s: gone or taken over, not %s", self.name, _id(envelope), done)
         if answer == _UNREAD:
@@ -307,15 +311,15 @@ class RedisTransport:
         try:
             if self._has_read:
                 self._reader.leave()
-                self._lock.release(self._link)
+                self._lock.release(self._connection)
         except TransportError as error:
             log.debug("consumer_not_removed transport=%s: %s", self.name, error)
         self._has_read = self._is_set_up = False
         self._creates_group = self.options.auto_setup
         self._reader.close()
-        while self._idle_links:
-            self._idle_links.pop().close()
-        self._link.close()
+        while self._idle_connections:
+            self._idle_connections.pop().close()
+        self._connection.close()
         self._beat_link.close()
 
 

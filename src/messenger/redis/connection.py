@@ -39,7 +39,7 @@ class RedisReplyError(TransportError):
         self.code = code
 
 
-class RedisLink:
+class RedisConnection:
     """A connection to one Redis, opened at first use and again after it broke. Not thread-safe.
 
     It belongs to the process that opened it: after a fork, the child process opens its own.
@@ -60,7 +60,7 @@ class RedisLink:
         self._connection: DriverConnection | None = None
         self._client_id: int | None = None
         self._blocked_until: float | None = None
-        self._helper: RedisLink | None = None
+        self._helper: RedisConnection | None = None
         self._closed_at = float("-inf")
         self._pid = 0
         self.opened = 0
@@ -166,7 +166,7 @@ class RedisLink:
         if not self._options.tls and connection.can_read(0):  # under TLS, readable does not mean that a reply is there
             return
         # A client id is known on this server and nowhere else.
-        self._helper = self._helper or RedisLink(self._options, self.place)
+        self._helper = self._helper or RedisConnection(self._options, self.place)
         while time.monotonic() < deadline:
             try:
                 if self._helper.call("CLIENT", "UNBLOCK", self._client_id or _NOBODY):
