@@ -92,7 +92,7 @@ def answers(params: dict[str, Any], *commands: list[str]) -> tuple[list[dict[str
         try:
             code, answer, error = ask([*cli, *words, "--format", "json"], params["seconds"] + SPARE_SECONDS)
         except OSError as problem:
-            code, answer, error = 1, {}, f"{cli[0]}: {problem.strerror}"
+            code, answer, error = 1, {}, f"the messenger command gives no answer: {cli[0]}: {problem.strerror}"
         found.append(answer)
         if code != 0:
             silent.append(error or "the messenger command gives no answer")
