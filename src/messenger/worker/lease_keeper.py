@@ -1,4 +1,4 @@
-"""Renewal of leases while C code holds the GIL and the heartbeat cannot run."""
+"""Renewal of leases, and of the entry in the registry, while C code holds the GIL and the heartbeat cannot run."""
 
 from __future__ import annotations
 
@@ -24,17 +24,22 @@ _READY_SECONDS = 10.0
 
 
 class LeaseKeeper:
-    """Small process beside a worker that renews leases when the worker's heartbeat stops.
+    """Small process beside a worker that does the heartbeat's work when the heartbeat stops.
 
     The worker records its messages in flight and a count of its heartbeats in memory that both processes share. While
-    the count does not change and the worker's process exists, the keeper renews the leases.
+    the count does not change and the worker's process exists, the keeper renews the leases and the worker's entry in
+    the registry: `stop-workers --wait` must not take it for gone.
     """
 
     def __init__(self, worker: Worker) -> None:
         """Create it; the process starts with the worker."""
         context = worker.application.transport_context()
         configs = {name: worker.application.transport_config(name) for name in worker.status.transports}
-        self._transports = (configs, context.worker_id, context.state_dir, context.connections)
+        control = worker.application.control()
+        self._arguments = (
+            (configs, context.worker_id, context.state_dir, context.connections),
+            None if control is None else (control.options, control.name),
+        )
         self._status = worker.status
         transports = map(worker.application.transport, worker.status.transports)
         self._quarter = min(transport.keepalive_interval for transport in transports)
@@ -72,7 +77,7 @@ class LeaseKeeper:
                 process_group=0,  # signals to the worker's group are none to it
             )
             assert self._process.stdin is not None
-            pickle.dump((sys.path, pickle.dumps(self._transports)), self._process.stdin)
+            pickle.dump((sys.path, pickle.dumps(self._arguments)), self._process.stdin)
             self._process.stdin.flush()
             if self._quarter < process.SHORT_SECONDS and self._process.stdout is not None:
                 readable((self._process.stdout.fileno(),), _READY_SECONDS)

@@ -1,4 +1,4 @@
-"""Renewal of a worker's leases from another process while the worker's interpreter is blocked."""
+"""Renewal of a worker's leases and entry in the registry from another process while its interpreter is blocked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from messenger.config.model import TransportConfig
+from messenger.control.plane import Control
 from messenger.envelope import AnyEnvelope
 from messenger.errors import MessengerError
 from messenger.messages import MessageRegistry
@@ -20,23 +21,28 @@ from messenger.wire.serializer import Serializer
 
 log = logging.getLogger(__name__)
 Configs = Mapping[str, TransportConfig]
+_REPORT_SECONDS = 3.0  # between two reports
 
 
 class LeasesOfSilent:
-    """Renews the leases of the messages that a worker had in flight at its last heartbeat."""
+    """Renews the leases of the messages that a worker had in flight at its last heartbeat, and its registration."""
 
-    def __init__(self, transports: bytes, worker: int) -> None:
+    def __init__(self, arguments: bytes, worker: int) -> None:
         """Create it; transports connect when they are first used.
 
         Args:
-            transports: Pickled arguments for `open_transports`.
-            worker: Pid of the worker, for the log.
+            arguments: A pickled pair: the arguments of `open_transports`, and those of Control, or None without one.
+            worker: Pid of the worker.
         """
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(LineFormatter())
         log.handlers[:] = [handler]
         log.propagate = False
-        self._transports = open_transports(*pickle.loads(transports))  # noqa: S301 - the worker itself wrote it
+        transports, control = pickle.loads(arguments)  # noqa: S301 - the worker itself wrote it
+        self._transports = open_transports(*transports)
+        self._control = None if control is None else Control(*control)
+        self._worker_id = transports[1]
+        self._reported_at = float("-inf")
         self._worker = worker
         self._heartbeats = -1
         self._messages: list[tuple[str, AnyEnvelope]] = []
@@ -64,6 +70,19 @@ class LeasesOfSilent:
                 self._transports[name].keepalive(envelope)
             except MessengerError as error:
                 log.warning("lease_not_kept transport=%s id=%s: %s", name, envelope.id, error)
+
+    def report(self) -> None:
+        """Keep the worker's last entry in the registry, where it is due."""
+        now = time.monotonic()
+        if self._control is None or now - self._reported_at < _REPORT_SECONDS:
+            return
+        self._reported_at = now
+        try:
+            for info in self._control.workers():
+                if info.id == self._worker_id:
+                    self._control.report(info)
+        except MessengerError as error:
+            log.warning("not_kept_registered pid=%d: %s", self._worker, error)
 
     def _is_due(self, name: str, transport: Transport, now: float) -> bool:
         return now - self._renewed_at.get(name, float("-inf")) >= transport.keepalive_interval

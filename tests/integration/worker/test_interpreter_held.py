@@ -42,6 +42,18 @@ def test_no_other_worker_takes_it_over(held: Project) -> None:
     assert "message_taken_over" not in "".join(worker.log for worker in workers)
 
 
+def test_it_stays_registered(project: Project) -> None:
+    hold = HOLD.replace("sleep(5)", "sleep(18)")  # longer than the registry remembers a worker without a heartbeat
+    project.write("tasks.py", f"import ctypes\n{TASKS}".replace("def act(task):\n", f"def act(task):\n{hold}"))
+    worker = project.worker("async")
+    project.run("dispatch", "App\\Message\\Task", '{"name": "a", "do": "hold"}')
+    project.wait_for_event("start a")
+    stopped = project.json("stop-workers", "--wait", "60")
+    assert stopped["gone"] == 1
+    assert project.events() == ["start a", "done a"], "stop-workers said that a worker left which is still there"
+    assert worker.code() == 0
+
+
 def test_it_is_taken_over_from_a_worker_that_was_killed(held: Project) -> None:
     first = held.worker("async")
     held.run("dispatch", "App\\Message\\Task", '{"name": "a", "do": "hold"}')
