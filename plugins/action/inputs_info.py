@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -198,6 +198,16 @@ class Inputs:
         return {"where": where, "found": f"{name or 'it'} is {said}", "change": f"{name}: {wanted}" if name else wanted}
 
 
+def known_options(roles: Sequence[Map]) -> tuple[dict[str, Any], set[str]]:
+    """Return the options of inventories, by the argument specs of roles, and the names of every entry point's."""
+    options: dict[str, Any] = {}
+    names: set[str] = set()
+    for specs in roles:
+        options |= specs["main"]["options"]
+        names.update(*(spec.get("options", ()) for spec in specs.values()))
+    return options, names
+
+
 class ActionModule(ActionBase):
     """Checks the variables of `roles` against their argument specs, and finds names that are nearly one of theirs.
 
@@ -219,11 +229,10 @@ class ActionModule(ActionBase):
             *self._values(given, {name: more["words"][name] for name in words if name in more["words"]}, inputs),
         ]
         if roles:
-            options = {} if roles == ["redis"] else dict(more["options"])
-            for role in roles:
-                specs = self._loader.load_from_file(str(ROLES / role / "meta/argument_specs.yml"))
-                options |= specs["argument_specs"]["main"]["options"]
-            findings += [*self._values(given, options, inputs), *self._misspelt(given, options)]
+            files = [self._loader.load_from_file(str(ROLES / role / "meta/argument_specs.yml")) for role in roles]
+            options, known = known_options([file["argument_specs"] for file in files])
+            options |= {} if roles == ["redis"] else more["options"]
+            findings += [*self._values(given, options, inputs), *self._misspelt(given, options, known)]
         return {"changed": False, "findings": [{"level": "fail", **finding} for finding in findings]}
 
     def _values(self, given: Map, options: Map, inputs: Inputs) -> Iterator[Finding]:
@@ -252,9 +261,13 @@ class ActionModule(ActionBase):
         return ""
 
     @staticmethod
-    def _misspelt(given: Map, options: Map) -> Iterator[Finding]:
-        """Variables that are none, and nearly one: nothing would be done with them."""
-        for name in sorted(name for name in given if name.startswith("messenger_") and name not in options):
+    def _misspelt(given: Map, options: Map, known: Set[str]) -> Iterator[Finding]:
+        """Variables that are none, and nearly one: nothing would be done with them.
+
+        `known` has the options of other entry points, which an earlier playbook of the same run may have set.
+        """
+        names = {name for name in given if name.startswith("messenger_")} - options.keys() - known
+        for name in sorted(names):
             near = get_close_matches(name, options, 1, 0.93)
             if near and not re.fullmatch(re.escape(near[0]) + "[_0-9].*", name):  # a part of one, such as …_env_common
                 yield {"where": name, "found": "there is no such variable", "change": f"{near[0]}?"}

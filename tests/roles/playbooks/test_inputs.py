@@ -25,6 +25,8 @@ MORE = yaml.safe_load((ROLES / "messenger_app/files/input_rules.yml").read_text(
 OPTIONS: dict[str, Any] = MORE["options"] | {
     name: each for role in role_names() for name, each in options(role).items()
 }
+SPECS = [ROLES / role / "meta/argument_specs.yml" for role in role_names()]
+MAIN, KNOWN = inputs.known_options([yaml.safe_load(file.read_text())["argument_specs"] for file in SPECS])
 KEYS: dict[str, Any] = OPTIONS["messenger_worker_pools"]["options"]
 NUMBERS = ("int", "float")
 
@@ -343,7 +345,7 @@ def test_no_name_that_the_kit_itself_sets_is_taken_for_a_misspelt_one() -> None:
         for name in re.findall(r"\bmessenger_[a-z_]+\b", file.read_text())
     }
     assert len(names) > 50
-    rows = list(inputs.ActionModule._misspelt(dict.fromkeys(names), OPTIONS))
+    rows = list(inputs.ActionModule._misspelt(dict.fromkeys(names), MAIN | MORE["options"], KNOWN))
     assert rows == []
 
 
@@ -359,7 +361,7 @@ def test_no_name_that_the_kit_itself_sets_is_taken_for_a_misspelt_one() -> None:
     ],
 )
 def test_a_misspelt_name(name: str, meant: str | None) -> None:
-    rows = list(inputs.ActionModule._misspelt({name: 1}, OPTIONS))
+    rows = list(inputs.ActionModule._misspelt({name: 1}, MAIN, KNOWN))
     assert [row["change"] for row in rows] == ([meant] if meant else [])
 
 
