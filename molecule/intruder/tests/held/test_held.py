@@ -36,7 +36,11 @@ def test_it_may_write_what_everybody_may_and_its_directory(host: Host) -> None:
         found = host.run(f"runuser -u {user} -- find / -xdev -writable ! -user {user} ! -type l -print0").stdout_bytes
         return set(found.decode(errors="surrogateescape").split("\0"))
 
-    assert writable("sms") - writable("other") == set()
+    host.check_output("pkill -STOP -u sms -f intruder.py")  # it stops what others run as its user, this find too
+    try:
+        assert writable("sms") - writable("other") == set()
+    finally:
+        host.check_output("pkill -CONT -u sms -f intruder.py")
     found = host.run("find / -xdev -user sms ! -type l -printf '%h\\0'").stdout_bytes
     own = found.decode(errors="surrogateescape").split("\0")
     everybody_s = ("/tmp", "/var/tmp", "/dev", "/run/lock", "/var/lock")
