@@ -25,56 +25,8 @@ _LONGEST_PAUSE_SECONDS = 1.0
 _LIMITER_AWAY_SECONDS = 1.0
 
 
-class RateLimitedReceiver(Receiver):
-    """Receiver for a limiter without a key: it takes a token before a message.
-
-    It never waits while it has a token: workers with old tokens would together exceed the limit.
-    """
-
-    def __init__(self, transport: Transport, weight: int, limiter: NamedRateLimiter, events: EventDispatcher) -> None:
-        """Create a receiver.
-
-        Args:
-            transport: The transport.
-            weight: Its share when transports are served by weight.
-            limiter: The rate limiter.
-            events: Gets an event each time there is no token.
-        """
-        super().__init__(transport, weight)
-        self._limiter = limiter
-        self._events = events
-        self.waking = None  # it is asked again and again, with a token
-
-    def take(self, wait: float, stop: Callable[[], bool], limit: int) -> Sequence[AnyEnvelope]:
-        """Return one message if there is a token and a message; does not wait."""
-        self.asked_at = time.monotonic()
-        try:
-            envelopes = self._take_with_token(stop)
-        except TransportError as error:
-            self.back_off(error)
-            return ()
-        self.recover()
-        return envelopes
-
-    def _take_with_token(self, stop: Callable[[], bool]) -> Sequence[AnyEnvelope]:
-        seconds = self._limiter.limiter.acquire("")
-        if seconds > 0:
-            self.not_before = time.monotonic() + min(seconds, _LONGEST_PAUSE_SECONDS)
-            self._events.dispatch(WorkerRateLimited(self._limiter.name, self.name, seconds))
-            return ()
-        taken: Sequence[AnyEnvelope] = ()
-        try:
-            taken = self.transport.get(0.0, stop, 1)
-        finally:
-            if not taken:
-                self._limiter.limiter.give_back("")
-        if not taken:
-            self.not_before = time.monotonic() + _POLL_SECONDS
-        return taken
-
-
-class KeyRateLimitedReceiver(Receiver):
-    """Receiver for a limiter with a key: it takes a message, which has the key, and puts it back without a token."""
+class LimitedReceiver(Receiver):
+    """What receivers with a rate limiter share."""
 
     def __init__(self, transport: Transport, weight: int, limiter: NamedRateLimiter, events: EventDispatcher) -> None:
         """Create a receiver.
@@ -93,12 +45,56 @@ class KeyRateLimitedReceiver(Receiver):
         """Return the messages for which there is a token."""
         self.asked_at = time.monotonic()
         try:
-            envelopes = self._with_token(self.transport.get(wait, stop, limit))
+            envelopes = self._take(wait, stop, limit)
         except TransportError as error:
             self.back_off(error)
             return ()
         self.recover()
         return envelopes
+
+    def _take(self, wait: float, stop: Callable[[], bool], limit: int) -> Sequence[AnyEnvelope]:
+        """Return the messages for which there is a token.
+
+        Raises:
+            TransportError: The limiter or the transport is unavailable.
+        """
+        raise NotImplementedError
+
+
+class RateLimitedReceiver(LimitedReceiver):
+    """Receiver for a limiter without a key: it takes a token before a message.
+
+    It never waits while it has a token: workers with old tokens would together exceed the limit.
+    """
+
+    def __init__(self, transport: Transport, weight: int, limiter: NamedRateLimiter, events: EventDispatcher) -> None:
+        """Create a receiver; see LimitedReceiver."""
+        super().__init__(transport, weight, limiter, events)
+        self.waking = None  # it is asked again and again, with a token
+
+    def _take(self, wait: float, stop: Callable[[], bool], limit: int) -> Sequence[AnyEnvelope]:
+        """Return one message if there is a token and a message; does not wait."""
+        seconds = self._limiter.limiter.acquire("")
+        if seconds > 0:
+            self.not_before = time.monotonic() + min(seconds, _LONGEST_PAUSE_SECONDS)
+            self._events.dispatch(WorkerRateLimited(self._limiter.name, self.name, seconds))
+            return ()
+        taken: Sequence[AnyEnvelope] = ()
+        try:
+            taken = self.transport.get(0.0, stop, 1)
+        finally:
+            if not taken:
+                self._limiter.limiter.give_back("")
+        if not taken:
+            self.not_before = time.monotonic() + _POLL_SECONDS
+        return taken
+
+
+class KeyRateLimitedReceiver(LimitedReceiver):
+    """Receiver for a limiter with a key: it takes a message, which has the key, and puts it back without a token."""
+
+    def _take(self, wait: float, stop: Callable[[], bool], limit: int) -> Sequence[AnyEnvelope]:
+        return self._with_token(self.transport.get(wait, stop, limit))
 
     def end_wait(self) -> Sequence[AnyEnvelope]:
         """Return the messages for which there is a token."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration.worker.project import Project
+from tests.support.worker_info import ENTRY
 
 Plant = tuple[Any, ...]
 ALIEN = json.dumps({"id": "another", "host": "here"})
@@ -37,23 +38,7 @@ PLANTS: dict[str, list[Plant]] = {
     "a worker that is a set": [("ZADD", "test:workers", "NOW", "x"), ("SADD", "test:worker:x", "y")],
     "a worker in ten minutes": [("ZADD", "test:workers", "LATER", "x"), ("SET", "test:worker:x", "VALID")],
 }
-VALID = {
-    "id": "x",
-    "host": "here",
-    "pid": 1,
-    "pool": "",
-    "process": "p",
-    "release": "r",
-    "transports": [],
-    "state": "idle",
-    "waiting_for": None,
-    "message": None,
-    "handled": 0,
-    "failed": 0,
-    "memory_bytes": 0,
-    "started_at": "now",
-    "uptime_seconds": 1.0,
-}
+VALID = ENTRY | {"id": "x", "process": "p", "started_at": "now", "uptime_seconds": 1.0}
 
 
 def plant(project: Project, name: str) -> None:

@@ -10,31 +10,21 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.roles.app_host import APP, ROOT, USERS, AppHost, app_directory, copy_pip, module
-from tests.roles.messenger_app.test_build import FIRST, with_pip
+from tests.roles.app_host import APP, ROOT, USERS, AppHost, module
+from tests.roles.messenger_app.test_build import FIRST, host, with_pip
 from tests.roles.render import evaluate
 from tests.support.modules import ROLES
 
 needs_root = pytest.mark.skipif(not ROOT, reason="root alone has processes of other users")
 NOTE_WHO_RUNS = "import os; open('{0}/ran-' + str(os.getuid()), 'a').close()"
 
-__all__ = ["with_pip"]
-
-
-@pytest.fixture
-def host(with_pip: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppHost]:
-    monkeypatch.setattr(module.User, "named", USERS.__getitem__)
-    with app_directory() as directory:
-        made = AppHost(directory)
-        copy_pip(made, with_pip)
-        yield made
+__all__ = ["host", "with_pip"]
 
 
 def add(wheel: Path, **files: str) -> None:

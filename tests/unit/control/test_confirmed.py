@@ -13,30 +13,14 @@ import pytest
 from messenger.control.confirmed import Confirmed, SupervisedPids
 from messenger.control.plane import DETACHED, WorkerInfo
 from messenger.control.processes import is_running, start_ticks
+from tests.support.worker_info import entry
 
 OWN = os.getpid()
 
 
 def worker(pid: int, started: int, host: str = "here", **more: Any) -> WorkerInfo:
-    values: dict[str, Any] = {
-        "id": f"{host}-{pid}-{started}",
-        "host": host,
-        "pid": pid,
-        "pool": "",
-        "process": "",
-        "release": "r",
-        "transports": [],
-        "state": "idle",
-        "waiting_for": None,
-        "message": None,
-        "handled": 0,
-        "failed": 0,
-        "memory_bytes": 0,
-        "started_at": "",
-        "uptime_seconds": 0.0,
-        "start_ticks": started,
-    }
-    return WorkerInfo(**(values | more))
+    own = {"id": f"{host}-{pid}-{started}", "host": host, "pid": pid, "start_ticks": started}
+    return entry(**(own | more))
 
 
 @pytest.fixture

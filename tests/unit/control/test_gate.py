@@ -11,6 +11,7 @@ import pytest
 from messenger import TransportUnavailable
 from messenger.control.gate import Gate
 from messenger.control.plane import Control, WorkerInfo
+from tests.support.worker_info import entry
 
 Look = Callable[[int], list[WorkerInfo]]
 
@@ -29,24 +30,7 @@ class Registry:
 
 
 def worker(name: str = "w", release: str = "r2", state: str = "idle", **more: Any) -> WorkerInfo:
-    values: dict[str, Any] = {
-        "id": name,
-        "host": "here",
-        "pid": 1,
-        "pool": "",
-        "process": "",
-        "release": release,
-        "transports": [],
-        "state": state,
-        "waiting_for": None,
-        "message": None,
-        "handled": 0,
-        "failed": 0,
-        "memory_bytes": 0,
-        "started_at": "",
-        "uptime_seconds": 0.0,
-    }
-    return WorkerInfo(**(values | more))
+    return entry(**({"id": name, "release": release, "state": state} | more))
 
 
 def problems(
