@@ -157,7 +157,7 @@ def _changed(was: Entry, now: Entry) -> str:
 
 
 def is_roots(found: os.stat_result) -> bool:
-    """Whether only root may change what was found: a file or directory of root's that nobody else may write to."""
+    """Return True for a file or directory of root that only root may write to."""
     return found.st_uid == os.geteuid() and not found.st_mode & 0o022 and not stat.S_ISLNK(found.st_mode)
 
 

@@ -171,7 +171,7 @@ class Build:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A directory that nobody but root and the builder can enter, without its processes before and after."""
+        """Yield a directory that only root and the builder can enter; end the builder's processes before and after."""
         for old in self.root.glob(".build-*"):
             shutil.rmtree(old)
         kill_all_of(self.builder)

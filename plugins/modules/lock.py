@@ -27,9 +27,9 @@ options:
   path: {description: The file., type: path, required: true}
   state:
     description:
-      - C(taken) takes the lock, or fails and says who holds it. With the C(token) of an earlier answer it makes the
-        time start anew, and fails when the lock is lost.
-      - C(given_back) frees the lock that C(token) stands for, C(free) frees it whoever holds it. C(look) only looks.
+      - C(taken) takes the lock, or fails and says who holds it. With the C(token) of an earlier answer it extends
+        the lock, and fails when the lock is lost.
+      - C(given_back) releases the lock with this C(token), C(free) releases that of any run. C(look) changes nothing.
     type: str
     choices: [taken, given_back, free, look]
     default: look
@@ -141,7 +141,7 @@ def take(file: Path, owner: str, what: str, reason: str, ttl: int) -> str:
 
 
 def renew(file: Path, token: str, ttl: int) -> None:
-    """Let the time of our lock start anew. One that is over is ours still while nobody else took it."""
+    """Extend the lock of TOKEN. A lock that has expired can be extended unless another run took it."""
     with alone(file.parent):
         lock = read(file)
         if not lock or lock["token"] != token:
@@ -151,7 +151,7 @@ def renew(file: Path, token: str, ttl: int) -> None:
 
 
 def give_back(file: Path, token: str) -> None:
-    """Free the lock if it is the one of TOKEN."""
+    """Release the lock if TOKEN is its token."""
     if token and file.exists():
         with alone(file.parent):
             lock = read(file)
@@ -160,7 +160,7 @@ def give_back(file: Path, token: str) -> None:
 
 
 def free(file: Path) -> str:
-    """Free the lock whoever holds it, and return in a sentence who did."""
+    """Release the lock of any run, and return a sentence about its holder."""
     if not file.exists():
         return ""
     with alone(file.parent):

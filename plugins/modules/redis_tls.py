@@ -33,7 +33,7 @@ BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
 def served(host: str, port: int) -> bytes:
-    """The certificate that is served there, whoever signed it. Raises OSError."""
+    """Return the certificate that is served there, without verifying it. Raises OSError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -25,7 +25,7 @@ _REPORT_SECONDS = 3.0  # between two reports
 
 
 class LeasesOfSilent:
-    """Renews the leases of the messages that a worker had in flight at its last heartbeat, and its registration."""
+    """Does the heartbeat's work for a blocked worker: renews the leases of its messages, and its registry entry."""
 
     def __init__(self, arguments: bytes, worker: int) -> None:
         """Create it; transports connect when they are first used.
